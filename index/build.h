@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* index/build.h - one tick: list, plan, read, fold, write, publish. */
+#ifndef FRESHET_BUILD_H
+#define FRESHET_BUILD_H
+
+#include <signal.h>
+
+#include "catalog.h"
+#include "config.h"
+#include "plan.h"
+#include "store.h"
+
+struct build_progress { /* may be called from any thread, at most some 10 times a second */
+	void (*report)(void *ctx, const char *phase, uint64_t done, uint64_t total);
+	void *ctx;
+};
+struct build_options {
+	int64_t now; /* for plan; TIME_NONE: the clock */
+	bool dry_run, retry;
+	const struct build_progress *progress; /* NULL: none */
+	volatile sig_atomic_t
+		*stop; /* set by a signal handler: stop at the next record or step, in order; may be NULL */
+};
+struct build_result {
+	uint64_t generation;                            /* published by this tick; 0: nothing was due */
+	int64_t watermark;                              /* after it */
+	uint64_t partitions, records, rejected, failed; /* of this tick; failed counts partitions */
+	uint64_t documents;
+	uint64_t segment_bytes;
+	int64_t next_due;
+	struct buf plan_text; /* with dry_run */
+};
+/* Runs one tick with the writer's lock held. Returns 0, also when partitions failed (count in the result), -EINTR when stopped, or
+ * -errno: then nothing was published. */
+int build_tick(struct state *state, struct catalog *catalog, struct store *store, const struct config *cfg,
+	const struct build_options *opt, struct build_result *out, struct err *err);
+void build_result_release(struct build_result *r);
+/* List the feed as a tick would: what mounts use to learn whether one is due. Reads rows, writes nothing. */
+int build_look(struct catalog *catalog, struct store *store, const struct config *cfg, int64_t now,
+	struct plan *plan, struct listing *listing, struct arena *arena, struct err *err);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* index/catalog.h - catalog.db: partitions, files, generations, watermark. The only file that speaks SQLite.
+ *
+ * WAL, synchronous=FULL. application_id and user_version mark the file as ours and its version: foreign or newer
+ * ones are refused (-ENOTSUP), damaged ones -EBADMSG. One connection is for one thread at a time. */
+#ifndef FRESHET_CATALOG_H
+#define FRESHET_CATALOG_H
+
+#include "generation.h"
+#include "row.h"
+
+struct catalog;
+
+/* Opens STATE/catalog.db; a writer creates it (and takes a new index UUID), a reader gets -ENOENT. */
+int catalog_open(struct catalog **out, const struct state *state, bool writer, struct err *err);
+void catalog_free(struct catalog *c); /* NULL is fine */
+DEFINE_FREEP(catalog)
+
+const char *catalog_index(const struct catalog *c); /* the UUID */
+/* Small texts by name: "url", "config" (the last build's), "last_error". Appends; 1 there, 0 not. */
+int catalog_get(struct catalog *c, const char *key, struct buf *out, struct err *err);
+int catalog_set(struct catalog *c, const char *key, struct slice value, struct err *err);
+/* Changes when another connection has committed: cheap, for polling. */
+int catalog_version(struct catalog *c, uint64_t *out, struct err *err);
+
+struct catalog_current {
+	uint64_t number;   /* 0: nothing is published */
+	int64_t watermark; /* TIME_NONE with it */
+	int64_t published;
+	uint8_t sha256[SHA256_BYTES];
+};
+int catalog_current(struct catalog *c, struct catalog_current *out, struct err *err);
+
+/* Rows with ts > from (TIME_NONE: all), by ts, with their files where `files`; everything lies in `arena`. */
+int catalog_rows(struct catalog *c, int64_t from, bool files, struct arena *arena, struct row **rows,
+	size_t *count, struct err *err);
+/* Inserts or replaces rows (and their `read` lists) in one transaction. */
+int catalog_note(struct catalog *c, const struct row *rows, size_t count, struct err *err);
+/* Takes the next generation number, in a transaction of its own: never handed out twice. */
+int catalog_take_number(struct catalog *c, uint64_t *out, struct err *err);
+/* The one transaction of a publish: rows, watermark and current generation together. Refuses
+ * (-ESTALE) when the current generation is not manifest->parent, or the watermark would go back. */
+int catalog_publish(struct catalog *c, const struct manifest *m, const uint8_t sha256[SHA256_BYTES],
+	const struct row *rows, size_t row_count, struct err *err);
+
+struct catalog_generation {
+	uint64_t number;
+	int64_t watermark, published;
+};
+/* Published generations that are kept, newest first, in `arena`. */
+int catalog_generations(struct catalog *c, struct arena *arena, struct catalog_generation **out,
+	size_t *count, struct err *err);
+/* Forgets generations (by gc, before their files go). */
+int catalog_drop_generations(struct catalog *c, const uint64_t *numbers, size_t count, struct err *err);
+/* complete_through (section 2): the newest timestamp up to which nothing inside the horizon is missing, open, failed or uncovered;
+ * TIME_NONE: none. `rows` by ts, all of those inside the horizon. */
+int64_t rows_complete_through(
+	const struct row *rows, size_t count, int64_t cadence, int64_t horizon, int64_t watermark);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* index/config.h - freshet.ini: every key, its default, and the text form that is kept in the catalog.
+ *
+ * Unknown sections and keys, values out of range, keys given twice in one file, and lines that the
+ * parser would cut (config_parse checks lengths before inih sees the text) are errors that name file,
+ * line and key. Later sources override earlier ones: defaults, file, --set. Lists are comma-separated,
+ * blanks trimmed, empty elements refused. */
+#ifndef FRESHET_CONFIG_H
+#define FRESHET_CONFIG_H
+
+#include "err.h"
+#include "expr.h"
+#include "timefmt.h"
+
+enum complete_rule { COMPLETE_RATE, COMPLETE_MARKER, COMPLETE_BOTH };
+enum refresh_mode { REFRESH_LAZY, REFRESH_EAGER, REFRESH_MANUAL };
+
+struct string_list {
+	char **items; /* owned, NUL-terminated each */
+	size_t count;
+};
+
+/* All strings are owned, never NULL unless said so. Durations in nanoseconds. */
+struct config {
+	/* [feed] */
+	char *url;                   /* NULL: not given */
+	char *partition;             /* template, default dt=%Y-%m-%d/hour=%H/minute=%M */
+	int64_t cadence;             /* 5m; > 0 */
+	enum complete_rule complete; /* rate */
+	int64_t settle;              /* 0s */
+	int64_t quiet;               /* 2s */
+	char *marker;                /* _SUCCESS */
+	/* [lag]; policy = latest is the only one so far, others are refused by name */
+	int64_t window; /* 5h; TIME_FOREVER for `all` */
+	/* [document]; an absent `id` means the configuration-free default of section 6 */
+	char *id;             /* NULL: field "id" where present, else PARTITION/FILE:LINE */
+	char *group;          /* NULL: each document its own group, under no name */
+	char *op;             /* field that may say "delete"; default "op" */
+	char *version;        /* NULL: none */
+	bool text_is_default; /* `text` not configured: every string field except id, group, op, version is text */
+	struct string_list text;
+	struct string_list keyword;
+	struct expr *drop_if; /* NULL: nothing is hidden */
+	char *drop_if_text;   /* NULL with it */
+	/* [build] */
+	unsigned threads;        /* 0 (default): as many as CPUs */
+	double max_reject_ratio; /* 0.01 */
+	unsigned keep;           /* 8 generations */
+	int64_t keep_for;        /* 1h */
+	unsigned keep_max;       /* 64 */
+	int64_t lock_wait;       /* 0s */
+	/* [mount] */
+	enum refresh_mode refresh; /* lazy */
+	int64_t poll;              /* 1s */
+	int64_t wait;              /* 2s */
+};
+
+#define CONFIG_HASH_BYTES 16
+
+int config_new(struct config **out, struct err *err); /* the defaults */
+void config_free(struct config *c);                   /* NULL is fine */
+DEFINE_FREEP(config)
+/* Reads one ini text over `c`; `origin` is named in errors. Returns 0 or -EINVAL, -ENOMEM; after an
+ * error `c` may be half changed: free it. */
+int config_parse(struct config *c, const char *origin, struct slice text, struct err *err);
+int config_parse_file(struct config *c, const char *path, struct err *err);
+/* One "section.key=value", as from --set. */
+int config_set(struct config *c, const char *assignment, struct err *err);
+/* One key of [mount] as a mount option writes it: "refresh", "eager". Returns 1 set, 0 no such key of
+ * [mount], or -EINVAL. */
+int config_set_mount_option(struct config *c, const char *key, const char *value, struct err *err);
+/* Appends the whole configuration as canonical ini text: reading it back gives the same, and equal
+ * configurations give equal bytes. */
+void config_dump(const struct config *c, struct buf *out);
+/* Identity of what decides about documents and terms ([document], and later [attribute.*], [index]): a
+ * segment built under another hash would hold other terms. XXH3-128 of those sections' canonical text. */
+void config_hash(const struct config *c, uint8_t out[CONFIG_HASH_BYTES]);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* index/gc.h - let old generations go: the newest `keep`, and all younger than keep_for up to keep_max, stay. */
+#ifndef FRESHET_GC_H
+#define FRESHET_GC_H
+
+#include "catalog.h"
+#include "config.h"
+
+struct gc_result {
+	uint64_t generations, files, bytes; /* removed */
+};
+/* With the writer's lock held. The current generation always stays. Removes files that no kept generation names. */
+int gc_run(struct state *state, struct catalog *catalog, const struct config *cfg, int64_t now,
+	struct gc_result *out, struct err *err);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* index/plan.h - what to build now: a pure function of configuration, clock, listing and rows.
+ *
+ * No I/O and no hidden state: equal inputs give equal plans. Rules: design sections 4 and 5 (policy
+ * `latest`), restated in docs/semantics.md. */
+#ifndef FRESHET_PLAN_H
+#define FRESHET_PLAN_H
+
+#include "feed.h"
+#include "row.h"
+
+enum plan_action {
+	PLAN_KEEP,  /* nothing to do, the row stays as it is */
+	PLAN_NOTE,  /* only the row changes: state, reason, counts, fingerprint as given here */
+	PLAN_INDEX, /* read every file of it, or, where it was published before, those not read yet */
+};
+
+struct plan_item {
+	int64_t ts;
+	enum plan_action action;
+	enum partition_state state;        /* after this tick, were the build to succeed */
+	const char *reason;                /* static text, "" for none */
+	const struct feed_partition *seen; /* NULL: not in the listing */
+	const struct row *row;             /* NULL: never seen before */
+	/* PLAN_INDEX: the files to read, pointers into seen->files, in order (count > 0, save for a
+	 * partition that its marker completes empty). */
+	const struct feed_file **read;
+	size_t read_count;
+};
+
+struct plan {
+	struct plan_item *items; /* every partition listed or in `rows`, by timestamp */
+	size_t count;
+	size_t to_index, to_note; /* how many items of each action */
+	int64_t watermark;        /* after this tick, were everything to succeed; TIME_NONE: none yet */
+	int64_t next_due; /* when another tick may find something to do though no file changes; TIME_FOREVER: never */
+	struct arena arena;
+};
+
+struct plan_input {
+	const struct config *cfg;
+	int64_t now;
+	const struct listing *listing; /* from the horizon of `watermark` to now */
+	const struct row *rows;        /* by timestamp, at least those inside that horizon */
+	size_t row_count;
+	int64_t watermark; /* of the published generation; TIME_NONE: nothing is published */
+	bool retry;        /* on request: failed partitions at once */
+};
+
+/* The horizon that a watermark gives: partitions with a later timestamp are inside. TIME_NONE: no lower end. */
+int64_t plan_horizon(const struct config *cfg, int64_t watermark);
+/* Returns 0 or -ENOMEM. `out` borrows from the listing and the rows. */
+int plan_make(const struct plan_input *in, struct plan *out, struct err *err);
+void plan_release(struct plan *p);
+/* One line an item that is not PLAN_KEEP, then watermark and next_due: what --dry-run prints. */
+void plan_print(const struct plan *p, struct buf *out);
+
+#endif

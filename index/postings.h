@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* index/postings.h - the list of a term: ascending document numbers, each with a term frequency.
+ *
+ * Format: docs/format.md, "Postings". Document numbers are entry numbers of the segment. */
+#ifndef FRESHET_POSTINGS_H
+#define FRESHET_POSTINGS_H
+
+#include "bytes.h"
+#include "err.h"
+
+#define POSTINGS_BLOCK 128
+
+/* Appends `n` > 0 postings; docs strictly ascending, tfs > 0. Equal input gives equal bytes. */
+void postings_encode(const uint32_t *docs, const uint32_t *tfs, uint32_t n, struct buf *out);
+
+/* Decodes one block at a time; checks every byte against the bounds. */
+struct postings {
+	/* Of the current block, after postings_next() said 1. */
+	uint32_t docs[POSTINGS_BLOCK], tfs[POSTINGS_BLOCK];
+	unsigned count;
+	/* private */
+	struct cursor in;
+	uint32_t left, last, doc_limit;
+	bool started;
+	struct slice tf_packed; /* decoded on demand, by postings_tfs */
+	unsigned tf_width;
+};
+/* `bytes` from a segment, `df` from the dictionary, every document number must be below `doc_limit`. */
+void postings_init(struct postings *p, struct slice bytes, uint32_t df, uint32_t doc_limit);
+/* Returns 1 and a block of docs, 0 at the end (all bytes used), or -EBADMSG. */
+int postings_next(struct postings *p, struct err *err);
+/* Fills tfs of the current block. Returns 0 or -EBADMSG. */
+int postings_tfs(struct postings *p, struct err *err);
+
+#endif

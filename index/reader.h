@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* index/reader.h - one data file of the feed as lines: plain, zstd or gzip, any size, bounded memory.
+ *
+ * A line ends with \n (a \r before it is dropped; the last line needs no \n); empty and blank lines are
+ * counted but not handed out. A line over RECORD_MAX is handed out cut with `too_long` set, the rest of it is
+ * skipped. A compressed file that ends early or is damaged is -EBADMSG; one whose frames ask for a
+ * window over 8 MiB, or whose output is over READER_RATIO_MAX times its input past READER_FREE bytes, too. */
+#ifndef FRESHET_READER_H
+#define FRESHET_READER_H
+
+#include "feed.h"
+#include "row.h"
+
+#define RECORD_MAX (8u << 20)
+#define READER_RATIO_MAX 1000u
+#define READER_FREE (UINT64_C(64) << 20)
+
+struct reader;
+struct reader_line {
+	struct slice text; /* valid until the next call; RECORD_PADDING readable bytes behind it */
+	uint64_t number;   /* from 1 */
+	bool too_long;
+};
+#define RECORD_PADDING 64
+
+/* `file` and `packing` say what is read; borrowed until reader_free(). The file must still have the
+ * size and times in `expect`, else -ESTALE. */
+int reader_open(struct reader **out, struct store *store, const char *path, enum feed_packing packing,
+	const struct feed_file *expect, struct err *err);
+/* Returns 1 and a line, 0 at the end, or -EBADMSG, -EIO, -ESTALE (the file changed meanwhile; checked at the end). */
+int reader_next(struct reader *r, struct reader_line *line, struct err *err);
+/* After the end: hash of the raw bytes. */
+void reader_hash(const struct reader *r, uint8_t out[FILE_HASH_BYTES]);
+uint64_t reader_raw_bytes(const struct reader *r); /* raw bytes read so far, for progress */
+void reader_free(struct reader *r);                /* NULL is fine */
+DEFINE_FREEP(reader)
+
+#endif

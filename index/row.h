@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* index/row.h - what freshet remembers of a partition and of its files: the rows of the catalog.
+ *
+ * Every partition that was ever seen has a row; rows are never dropped. */
+#ifndef FRESHET_ROW_H
+#define FRESHET_ROW_H
+
+#include "arena.h"
+
+enum partition_state {
+	PART_OPEN,      /* not to be indexed yet */
+	PART_COMPLETE,  /* may be indexed, is not yet */
+	PART_PUBLISHED, /* in the current generation */
+	PART_FAILED,    /* could not be indexed; reason says why */
+	PART_SKIPPED,   /* never indexed; reason says why */
+	PART_EXPIRED,   /* was published; its content has left */
+};
+#define PART_STATES 6
+const char *partition_state_name(enum partition_state s);               /* "open" … */
+int partition_state_parse(const char *name, enum partition_state *out); /* 1, or 0 unknown */
+
+#define FILE_HASH_BYTES 16
+
+/* A data file as it was last read. */
+struct file_row {
+	struct slice path; /* in the partition */
+	uint64_t size;
+	int64_t mtime, ctime;
+	uint8_t hash[FILE_HASH_BYTES]; /* XXH3-128 of the raw bytes, little-endian halves (low first) */
+	uint64_t records, rejected;
+};
+
+struct row {
+	int64_t ts;
+	struct slice path; /* in the feed */
+	enum partition_state state;
+	struct slice reason; /* empty, or one line */
+	uint64_t files, bytes, records, rejected;
+	int64_t arrived;      /* oldest mtime of its files; TIME_NONE: no file yet */
+	int64_t detected;     /* when a tick first found it complete */
+	int64_t published;    /* publish time of the first generation with it */
+	uint64_t generation;  /* the newest generation that indexed something of it; 0 none */
+	uint64_t fingerprint; /* of the listing that this state was decided on */
+	int64_t retry_at;     /* failed by an I/O error: not before then; TIME_NONE: only when files change */
+	uint32_t failures;    /* in a row, for the back-off */
+	struct file_row *read; /* the files whose records are in the index, by path */
+	size_t read_count;
+};
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* index/store.h - the one interface to where a feed lies; drivers store_dir and store_mem.
+ *
+ * Paths are relative to the store's root, '/'-separated, without leading or trailing '/', any bytes but
+ * NUL otherwise. Nothing follows a symbolic link out of the root; files that are neither regular nor
+ * directories are not listed. Safe for several threads unless a driver says otherwise. */
+#ifndef FRESHET_STORE_H
+#define FRESHET_STORE_H
+
+#include "bytes.h"
+#include "err.h"
+
+#define STORE_PATH_MAX 4096 /* a longer path is an error, never cut */
+
+struct store_stat {
+	uint64_t size;
+	int64_t mtime, ctime; /* nanoseconds; ctime is mtime where the store has none */
+	bool is_dir;
+};
+
+/* One entry of a listing: `name` is the last component only. Return 0 to go on, else the listing ends
+ * with that value. */
+typedef int store_entry_fn(void *ctx, struct slice name, const struct store_stat *st);
+
+struct store;
+struct store_file; /* an object opened for reading, whose identity (size, times) was fixed then */
+
+struct store_ops {
+	int (*list)(struct store *s, const char *dir, store_entry_fn *fn, void *ctx, struct err *err);
+	int (*head)(struct store *s, const char *path, struct store_stat *out, struct err *err);
+	int (*open)(struct store *s, const char *path, struct store_file **out, struct err *err);
+	int64_t (*read)(struct store_file *f, uint64_t offset, void *to, size_t len, struct err *err);
+	int (*stat)(struct store_file *f, struct store_stat *out, struct err *err);
+	void (*close)(struct store_file *f);
+	void (*free)(struct store *s);
+};
+/* Drivers embed these as their first member. */
+struct store {
+	const struct store_ops *ops;
+	char *url; /* owned; how users name it: messages start with it */
+};
+struct store_file {
+	struct store *store; /* borrowed */
+};
+
+/* Opens the feed at `url`: a directory path or file://PATH (s3:// is refused as not in this version).
+ * Returns 0, or -ENOENT, -ENOTDIR, -EACCES …. The directory is held open by descriptor. */
+int store_open(struct store **out, const char *url, struct err *err);
+void store_free(struct store *s); /* NULL is fine; no store_file may be left */
+DEFINE_FREEP(store)
+
+/* Lists one directory ("" is the root), in bytewise order of names. A directory that is not there is
+ * -ENOENT. A listing that breaks off half way is an error, never a shorter list (what was handed out
+ * before is to be thrown away). */
+int store_list(struct store *s, const char *dir, store_entry_fn *fn, void *ctx, struct err *err);
+/* Returns 0, or -ENOENT …. */
+int store_head(struct store *s, const char *path, struct store_stat *out, struct err *err);
+/* Opens a regular file: -ENOENT, -EISDIR, -EACCES, -ELOOP …. */
+int store_open_file(struct store *s, const char *path, struct store_file **out, struct err *err);
+/* Reads up to `len` bytes at `offset`. Returns the number read (short only at the end), or -errno. */
+int64_t store_read(struct store_file *f, uint64_t offset, void *to, size_t len, struct err *err);
+/* As the object is now: compare with what a listing said to find out that it changed. */
+int store_stat_file(struct store_file *f, struct store_stat *out, struct err *err);
+void store_close(struct store_file *f); /* NULL is fine */
+
+/* Drivers. */
+int store_dir_open(struct store **out, const char *path, struct err *err);
+int store_mem_open(struct store **out, struct err *err); /* for tests: url "mem:" */
+/* Adds or replaces a file of a memory store (parents come by themselves). */
+int store_mem_put(struct store *s, const char *path, struct slice bytes, int64_t mtime);
+int store_mem_remove(struct store *s, const char *path); /* -ENOENT when it is not there */
+/* Lets the listing of `dir` fail with `code` after `after` entries (0 removes the fault). */
+void store_mem_fail_list(struct store *s, const char *dir, unsigned after, int code);
+
+#endif
