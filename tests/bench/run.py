@@ -1,0 +1,343 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""tests/bench/run.py - prints the table of figures: freshet beside a peer or a floor, in one run.
+
+    tests/bench/run.sh [--only NAME[,NAME]] [--rounds N]
+
+Every figure is a ratio of two things measured in turn (A B A B ...), the median of the rounds.
+Names: build, ids, warm, first, fresh. The feed is the machine's own Debian package catalogue."""
+
+import argparse
+import collections
+import datetime
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.environ.get("FRESHET_BENCH_BUILD", os.path.join(TOP, "build-bench"))
+FRESHET = os.path.join(BUILD, "freshet")
+
+CONFIG = """[feed]
+url = {feed}
+{extra}
+[lag]
+window = {window}
+[document]
+id = id
+group = group
+text = summary, description
+keyword = section, priority, architecture, tag
+"""
+
+
+def tool(name):
+    return os.path.join(BUILD, "tests", "bench", name)
+
+
+def run(*command, cpus=None, **kw):
+    """Standard output of a command that must succeed, held to `cpus`."""
+    if cpus:
+        command = ("taskset", "-c", cpus) + command
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **kw).stdout
+
+
+class Work:
+    """A scratch directory with the catalogue in it."""
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="freshet-bench.", dir=os.environ.get("FRESHET_BENCH_DIR"))
+        raw = os.path.join(self.dir, "debian")
+        run(sys.executable if self._is_python() else "perl", os.path.join(TOP, "examples", "feed-debian"),
+            raw, "--partitions", "1")
+        self.jsonl = os.path.join(self.dir, "catalogue.jsonl")
+        with open(self.jsonl, "wb") as out:
+            for path in sorted(p for p in self._files(raw)):
+                unpack = {".zst": ["zstd", "-dc"], ".gz": ["gzip", "-dc"]}.get(os.path.splitext(path)[1])
+                if unpack:
+                    subprocess.run(unpack + [path], check=True, stdout=out)
+                else:
+                    with open(path, "rb") as f:
+                        shutil.copyfileobj(f, out)
+        self.bytes = os.path.getsize(self.jsonl)
+        self.lines = sum(1 for _ in open(self.jsonl, "rb"))
+
+    @staticmethod
+    def _is_python():
+        with open(os.path.join(TOP, "examples", "feed-debian")) as f:
+            return "python" in f.readline()
+
+    @staticmethod
+    def _files(root):
+        for base, _, names in os.walk(root):
+            for name in names:
+                if re.search(r"\.jsonl(\.zst|\.gz)?$", name):
+                    yield os.path.join(base, name)
+
+    def feed(self, name, window="all", extra=""):
+        """An empty feed with its configuration; returns (feed, state, config)."""
+        feed, state = (os.path.join(self.dir, f"{name}.{kind}") for kind in ("feed", "state"))
+        for path in (feed, state):
+            shutil.rmtree(path, ignore_errors=True)
+        os.makedirs(feed)
+        config = os.path.join(self.dir, f"{name}.ini")
+        with open(config, "w") as f:
+            f.write(CONFIG.format(feed=feed, window=window, extra=extra))
+        return feed, state, config
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+
+def partition_dir(feed, when):
+    path = os.path.join(feed, when.strftime("dt=%Y-%m-%d/hour=%H/minute=%M"))
+    os.makedirs(path)
+    return path
+
+
+def slice_start(back):
+    """The start of the slice `back` slices before the last that has ended."""
+    now = int(time.time()) // 300 * 300
+    return datetime.datetime.fromtimestamp(now - 300 * (back + 1), datetime.timezone.utc)
+
+
+class Mount:
+    def __init__(self, feed, state, config, mountpoint, *options):
+        self.point = mountpoint
+        os.makedirs(mountpoint, exist_ok=True)
+        run(FRESHET, "mount", feed, mountpoint, "--state", state, "--config", config,
+            *(word for o in options for word in ("-o", o)))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        unmount(self.point)
+
+
+def unmount(point):
+    subprocess.run(["umount", point], check=True)
+
+
+class ConstFs:
+    """The floor: every name is a file of `size` bytes."""
+
+    def __init__(self, size, mountpoint):
+        self.point = mountpoint
+        os.makedirs(mountpoint, exist_ok=True)
+        self.process = subprocess.Popen([tool("bench_constfs"), str(size), mountpoint])
+        while not os.path.ismount(mountpoint):
+            if self.process.poll() is not None:
+                raise RuntimeError("bench_constfs did not start")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        unmount(self.point)
+        self.process.wait()
+
+
+class Table:
+    def __init__(self):
+        self.rows = []
+
+    def add(self, what, against, ours, theirs, ratio, target, met):
+        self.rows.append((what, against, ours, theirs, ratio, target, "yes" if met else "NO"))
+        print("  " + " | ".join(self.rows[-1]), file=sys.stderr)
+
+    def print(self):
+        head = ("what", "against", "freshet", "peer", "ratio", "to reach", "reached")
+        widths = [max(len(r[i]) for r in [head] + self.rows) for i in range(len(head))]
+        line = lambda r: "| " + " | ".join(c.ljust(w) for c, w in zip(r, widths)) + " |"
+        print(line(head))
+        print("|" + "|".join("-" * (w + 2) for w in widths) + "|")
+        for row in self.rows:
+            print(line(row))
+
+
+def median_ratio(pairs):
+    return statistics.median(a / b for a, b in pairs)
+
+
+def bench_build(work, table, rounds):
+    feed, state, config = work.feed("build")
+    shutil.copy(work.jsonl, os.path.join(partition_dir(feed, slice_start(0)), "part-0.jsonl"))
+    db, mb = work.path("fts5.db"), work.bytes / 1e6
+
+    def ours(threads):
+        shutil.rmtree(state, ignore_errors=True)
+        start = time.monotonic()
+        run(FRESHET, "build", feed, "--state", state, "--config", config, "--set", f"build.threads={threads}",
+            "--set", "feed.quiet=0s", cpus="0" if threads == 1 else "0,1")
+        return time.monotonic() - start
+
+    def theirs():
+        if os.path.exists(db):
+            os.unlink(db)
+        inserted, optimised, rows = run(tool("bench_fts5"), "build", work.jsonl, db, cpus="0").split()
+        assert int(rows) == work.lines, (rows, work.lines)
+        return float(inserted) + float(optimised)
+
+    for threads, target in ((1, 3), (2, 4)):
+        ours(threads)
+        pairs = [(theirs(), ours(threads)) for _ in range(rounds)]
+        a, b = (statistics.median(p[i] for p in pairs) for i in (1, 0))
+        ratio = median_ratio(pairs)
+        table.add(f"build, JSON Lines to published, {threads} thread{'s' * (threads > 1)}",
+                  "SQLite FTS5, rows already parsed, optimised",
+                  f"{mb / a:.0f} MB/s", f"{mb / b:.0f} MB/s", f"{ratio:.2f} ×", f"≥ {target} ×", ratio >= target)
+    return feed, state, config, db
+
+
+def terms_of(mount, low, high, count):
+    """Names under terms/ whose files are low..high bytes long, `count` of them spread evenly."""
+    found = []
+    with os.scandir(os.path.join(mount, "terms")) as entries:
+        for e in entries:
+            if low <= e.stat().st_size <= high:
+                found.append(e.name)
+    step = max(1, len(found) // count)
+    return found[::step][:count]
+
+
+def term_near(work, df):
+    """The word whose document frequency is nearest to `df`, counted from the raw feed."""
+    counts = collections.Counter()
+    with open(work.jsonl) as f:
+        for line in f:
+            doc = json.loads(line)
+            text = f"{doc.get('summary') or ''} {doc.get('description') or ''}"
+            counts.update(set(re.findall(r"[a-z]+", text.lower())))
+    return min(counts, key=lambda w: (abs(counts[w] - df), w))
+
+
+def once(paths, work, repeat=1):
+    listing = work.path("list")
+    with open(listing, "w") as f:
+        f.writelines(p + "\n" for p in paths)
+    ns, size = run(tool("bench_read"), listing, str(repeat), cpus="0").split()
+    return float(ns), int(size)
+
+
+def bench_ids(work, table, rounds, built):
+    feed, state, config, db = built
+    word = term_near(work, 20000)
+    pairs, point = [], work.path("mnt")
+    for _ in range(rounds):
+        seconds, rows = run(tool("bench_fts5"), "ids", db, word, "5", cpus="0").split()
+        with Mount(feed, state, config, point, "refresh=manual"):
+            os.stat(os.path.join(point, "terms"))
+            ns, size = once([os.path.join(point, "terms", word)], work)
+        pairs.append((float(seconds), ns / 1e9))
+    a, b = (statistics.median(p[i] for p in pairs) for i in (1, 0))
+    ratio = median_ratio(pairs)
+    table.add(f"ids of '{word}' ({rows} documents), first read through the mount",
+              "SQLite FTS5, same rows, into memory", f"{a * 1e6:.0f} µs", f"{b * 1e6:.0f} µs",
+              f"{ratio:.0f} ×", "≥ 100 ×", ratio >= 100)
+
+
+def bench_warm(work, table, rounds, built):
+    feed, state, config, _ = built
+    point, disk = work.path("mnt"), work.path("ext4")
+    with Mount(feed, state, config, point, "refresh=manual"):
+        names = terms_of(point, 500, 4000, 200)
+        os.makedirs(disk, exist_ok=True)
+        for name in names:
+            shutil.copyfile(os.path.join(point, "terms", name), os.path.join(disk, name))
+        ours, theirs = ([os.path.join(base, n) for n in names] for base in (os.path.join(point, "terms"), disk))
+        once(ours, work), once(theirs, work)
+        pairs = [(once(ours, work, 200)[0], once(theirs, work, 200)[0]) for _ in range(rounds)]
+    a, b = (statistics.median(p[i] for p in pairs) for i in (0, 1))
+    ratio = median_ratio(pairs)
+    table.add("warm term: open, read, close", "the same bytes on ext4", f"{a / 1e3:.2f} µs", f"{b / 1e3:.2f} µs",
+              f"{ratio:.2f} ×", "≤ 2 ×", ratio <= 2)
+
+
+def bench_first(work, table, rounds, built):
+    feed, state, config, _ = built
+    point, floor, pairs = work.path("mnt"), work.path("const"), []
+    with Mount(feed, state, config, point, "refresh=manual"):
+        names = terms_of(point, 500, 2000, 1000)
+        size = int(statistics.median(os.path.getsize(os.path.join(point, "terms", n)) for n in names))
+    for _ in range(rounds):
+        with Mount(feed, state, config, point, "refresh=manual"):
+            ours = once([os.path.join(point, "terms", n) for n in names], work)[0]
+        with ConstFs(size, floor):
+            theirs = once([os.path.join(floor, n) for n in names], work)[0]
+        pairs.append((ours, theirs))
+    a, b = (statistics.median(p[i] for p in pairs) for i in (0, 1))
+    ratio = median_ratio(pairs)
+    table.add(f"first read of a term ({len(names)} terms of about {size} bytes)",
+              "a low-level FUSE file system that returns a constant",
+              f"{a / 1e3:.1f} µs", f"{b / 1e3:.1f} µs", f"{ratio:.2f} ×", "≤ 1.5 ×", ratio <= 1.5)
+
+
+def bench_fresh(work, table, rounds, built):
+    """Partition complete (its marker appears) → its own term visible by a read from the root; 10 MB partitions,
+    refresh = eager. The worst of 100."""
+    feed, state, config = work.feed("fresh", window="5h", extra="complete = marker")
+    with open(work.jsonl, "rb") as f:
+        lines = f.read(10_000_000).splitlines(keepends=True)[:-1]
+    point, waits, count = work.path("mnt"), [], 100
+    with Mount(feed, state, config, point, "refresh=eager"):
+        for i in range(count):
+            part = partition_dir(feed, slice_start(count - i))
+            with open(os.path.join(part, "part-0.jsonl"), "wb") as out:
+                out.writelines(lines)
+                out.write(b'{"id":"fresh-%d","summary":"freshword%d"}\n' % (i, i))
+            term = os.path.join(point, "terms", f"freshword{i}")
+            start = time.monotonic()
+            with open(os.path.join(part, "_SUCCESS"), "wb"):
+                pass
+            while True:
+                try:
+                    with open(term, "rb") as f:
+                        if f.read() == b"fresh-%d\n" % i:
+                            break
+                except FileNotFoundError:
+                    pass
+                if time.monotonic() - start > 30:
+                    raise RuntimeError(f"partition {i} was not visible after 30 s")
+                time.sleep(0.001)  # a reader that looks a thousand times a second, and leaves the CPUs to the build
+            waits.append(time.monotonic() - start)
+    table.add(f"partition complete → visible by cat, {count} partitions of {sum(map(len, lines)) / 1e6:.0f} MB",
+              "the article's 30 s", f"worst {max(waits):.3f} s, median {statistics.median(waits):.3f} s", "30 s",
+              f"{30 / max(waits):.0f} ×", "≤ 0.5 s", max(waits) <= 0.5)
+
+
+def machine():
+    with open("/proc/cpuinfo") as f:
+        cpu = re.search(r"model name\s*: (.*)", f.read())
+    return (f"{datetime.date.today()}, {os.cpu_count()} × {cpu.group(1) if cpu else platform.machine()}, "
+            f"Linux {platform.release()}, freshet {run(FRESHET, '--version').strip()}")
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args.add_argument("--only", default="build,ids,warm,first,fresh")
+    args.add_argument("--rounds", type=int, default=5)
+    args = args.parse_args()
+    only, table, work = args.only.split(","), Table(), Work()
+    try:
+        print(f"{machine()}\ncatalogue: {work.lines} documents, {work.bytes / 1e6:.1f} MB; "
+              f"medians of {args.rounds} paired rounds\n", flush=True)
+        built = bench_build(work, table if "build" in only else Table(), args.rounds if "build" in only else 1)
+        for name in ("ids", "warm", "first", "fresh"):
+            if name in only:
+                globals()[f"bench_{name}"](work, table, args.rounds, built)
+        table.print()
+    finally:
+        shutil.rmtree(work.dir, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
