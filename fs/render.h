@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fs/render.h - what files hold, and a bounded store of bytes that were made before.
+ *
+ * A file's bytes are made whole, once for its first read, and kept by inode number while there is room (least
+ * recently used goes first): a read of a part never makes them again. The newest stays however large. */
+#ifndef FRESHET_RENDER_H
+#define FRESHET_RENDER_H
+
+#include "inode.h"
+
+struct render; /* safe for several threads */
+
+struct render *render_new(size_t max_bytes); /* NULL when memory is out */
+void render_free(struct render *r);
+/* The kept bytes of an inode, with a reference; NULL when they are not there. */
+struct blob *render_kept(struct render *r, uint64_t ino);
+/* Keeps `b` for `ino` (a reference of its own); what was kept for it before goes. */
+void render_keep(struct render *r, uint64_t ino, struct blob *b);
+void render_drop(struct render *r, uint64_t ino);
+size_t render_bytes(struct render *r);
+
+/* The content of a file node that is made from its generation (NODE_TERM, NODE_DOC, NODE_SUMS), or the first
+ * characters that NODE_PREFIXES lists (each with a NUL behind it). *out gets a reference. Returns 0, -EBADMSG
+ * (the segments are damaged), -ENOMEM. */
+int render_node(struct render *r, const struct node *n, struct blob **out, struct err *err);
+/* SHA256SUMS of a generation: a line for each other file in segments/, as sha256sum writes them. */
+void render_sums(const struct generation *g, struct buf *out);
+/* MANIFEST.json … as they are in memory: the bytes of nodes that need no rendering; false for all others. */
+bool render_plain(const struct node *n, struct slice *out);
+
+#endif

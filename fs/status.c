@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "status.h"
+#include "catalog.h"
+#include "name.h"
+#include "plan.h"
+
+#include <inttypes.h>
+#include <yyjson.h>
+
+#define REASON_UNCOVERED "uncovered"
+
+void status_gather(struct status *out, const struct config *cfg, const struct generation *g,
+	const struct row *rows, size_t row_count)
+{
+	uint8_t hash[CONFIG_HASH_BYTES];
+
+	*out = (struct status){.feed = "",
+		.state_dir = "",
+		.index = "",
+		.last_error = "",
+		.watermark = TIME_NONE,
+		.complete_through = TIME_NONE,
+		.published = TIME_NONE,
+		.building_since = TIME_NONE,
+		.cadence = cfg->cadence};
+	for (size_t i = 0; i < row_count; i++) {
+		out->partitions[rows[i].state]++;
+		out->rejected += rows[i].rejected;
+		if (rows[i].state == PART_SKIPPED &&
+			slice_starts(rows[i].reason, slice_str(REASON_UNCOVERED)))
+			out->uncovered++;
+	}
+	if (!g)
+		return;
+	out->index = g->manifest.index;
+	out->generation = g->manifest.number;
+	out->watermark = g->manifest.watermark;
+	out->published = g->manifest.published;
+	out->documents = g->manifest.documents;
+	out->segments = g->manifest.segment_count;
+	for (size_t i = 0; i < g->manifest.segment_count; i++)
+		out->segment_bytes += g->manifest.segments[i].bytes;
+	out->complete_through = rows_complete_through(
+		rows, row_count, cfg->cadence, plan_horizon(cfg, out->watermark), out->watermark);
+	config_hash(cfg, hash);
+	out->rules_changed = memcmp(hash, g->manifest.config_hash, sizeof(hash)) != 0;
+}
+
+int64_t status_age(const struct status *s, int64_t now)
+{
+	int64_t age;
+
+	if (s->watermark == TIME_NONE)
+		return TIME_NONE;
+	age = now - s->watermark - s->cadence;
+	return age > 0 ? age : 0;
+}
+
+/* "2026-05-04T10:05:00Z", or "-" for no instant. */
+static const char *instant(int64_t t, char text[TIME_TEXT_MAX])
+{
+	return t == TIME_NONE ? "-" : time_text(t, text);
+}
+
+static void add_age(const struct status *s, int64_t now, struct buf *out)
+{
+	char text[TIME_TEXT_MAX];
+	int64_t age = status_age(s, now);
+
+	if (age != TIME_NONE)
+		buf_addf(out, " (age %s)", duration_text(age / TIME_SECOND * TIME_SECOND, text));
+}
+
+static void add_line(struct buf *out, const char *label, const char *value)
+{
+	buf_addf(out, "%-17s %s\n", label, value);
+}
+
+void status_text(const struct status *s, int64_t now, struct buf *out)
+{
+	char text[TIME_TEXT_MAX];
+
+	add_line(out, "feed", *s->feed ? s->feed : "-");
+	add_line(out, "state", *s->state_dir ? s->state_dir : "-");
+	buf_addf(out, "%-17s %" PRIu64 "\n", "generation", s->generation);
+	buf_addf(out, "%-17s %s", "watermark", instant(s->watermark, text));
+	add_age(s, now, out);
+	buf_add_str(out, "\n");
+	add_line(out, "complete through", instant(s->complete_through, text));
+	add_line(out, "published", instant(s->published, text));
+	buf_addf(out, "%-17s", "partitions");
+	for (int i = 0; i < PART_STATES; i++)
+		buf_addf(out, "%s %" PRIu64 " %s", i ? "," : "", s->partitions[i],
+			partition_state_name((enum partition_state)i));
+	buf_add_str(out, "\n");
+	if (s->uncovered)
+		buf_addf(out,
+			"%-17s %" PRIu64 " partitions hold data that the index should have and has not\n",
+			"uncovered", s->uncovered);
+	buf_addf(out, "%-17s %" PRIu64 " records\n", "rejected", s->rejected);
+	buf_addf(out, "%-17s %" PRIu64 " (%" PRIu64 " bytes)\n", "segments", s->segments, s->segment_bytes);
+	buf_addf(out, "%-17s %" PRIu64 "\n", "documents", s->documents);
+	if (s->refresh) {
+		add_line(out, "refresh", s->refresh);
+		if (s->building_since != TIME_NONE)
+			buf_addf(out, "%-17s since %s\n", "building", time_text(s->building_since, text));
+	}
+	if (s->rules_changed)
+		add_line(out, "rules",
+			"changed in the configuration; the old ones serve until the next build folds again");
+	add_line(out, "last error", *s->last_error ? s->last_error : "-");
+}
+
+static void json_time(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, int64_t t)
+{
+	char text[TIME_TEXT_MAX];
+
+	if (t == TIME_NONE)
+		yyjson_mut_obj_add_null(doc, obj, key);
+	else
+		yyjson_mut_obj_add_strcpy(doc, obj, key, time_text(t, text));
+}
+
+/* Text from outside (paths, messages) need not be UTF-8, JSON has to be. */
+static void json_text(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, const char *text)
+{
+	OWNED_BUF printable = {0};
+
+	if (!*text) {
+		yyjson_mut_obj_add_null(doc, obj, key);
+		return;
+	}
+	if (utf8_is_valid(slice_str(text)))
+		buf_add_str(&printable, text);
+	else
+		name_print(slice_str(text), &printable);
+	yyjson_mut_obj_add_strncpy(doc, obj, key, buf_cstr(&printable), printable.len);
+}
+
+static void json_fill(const struct status *s, int64_t now, yyjson_mut_doc *doc, yyjson_mut_val *obj)
+{
+	yyjson_mut_val *counts = yyjson_mut_obj(doc);
+	int64_t age = status_age(s, now);
+
+	json_text(doc, obj, "feed", s->feed);
+	json_text(doc, obj, "state", s->state_dir);
+	json_text(doc, obj, "index", s->index);
+	yyjson_mut_obj_add_uint(doc, obj, "generation", s->generation);
+	json_time(doc, obj, "watermark", s->watermark);
+	json_time(doc, obj, "complete_through", s->complete_through);
+	json_time(doc, obj, "published", s->published);
+	if (age == TIME_NONE)
+		yyjson_mut_obj_add_null(doc, obj, "age_seconds");
+	else
+		yyjson_mut_obj_add_uint(doc, obj, "age_seconds", (uint64_t)(age / TIME_SECOND));
+	for (int i = 0; i < PART_STATES; i++)
+		yyjson_mut_obj_add_uint(
+			doc, counts, partition_state_name((enum partition_state)i), s->partitions[i]);
+	yyjson_mut_obj_add_val(doc, obj, "partitions", counts);
+	yyjson_mut_obj_add_uint(doc, obj, "uncovered", s->uncovered);
+	yyjson_mut_obj_add_uint(doc, obj, "rejected", s->rejected);
+	yyjson_mut_obj_add_uint(doc, obj, "segments", s->segments);
+	yyjson_mut_obj_add_uint(doc, obj, "segment_bytes", s->segment_bytes);
+	yyjson_mut_obj_add_uint(doc, obj, "documents", s->documents);
+	yyjson_mut_obj_add_bool(doc, obj, "rules_changed", s->rules_changed);
+	if (s->refresh) {
+		yyjson_mut_obj_add_strcpy(doc, obj, "refresh", s->refresh);
+		json_time(doc, obj, "building_since", s->building_since);
+	}
+	json_text(doc, obj, "last_error", s->last_error);
+}
+
+int status_json(const struct status *s, int64_t now, struct buf *out)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *root;
+	char *text;
+	size_t len;
+
+	if (!doc)
+		return -ENOMEM;
+	root = yyjson_mut_obj(doc);
+	yyjson_mut_doc_set_root(doc, root);
+	json_fill(s, now, doc, root);
+	text = yyjson_mut_write(doc, YYJSON_WRITE_PRETTY_TWO_SPACES, &len);
+	yyjson_mut_doc_free(doc);
+	if (!text)
+		return -ENOMEM;
+	buf_add(out, text, len);
+	buf_add_str(out, "\n");
+	free(text);
+	return buf_error(out);
+}
+
+void status_partitions(const struct row *rows, size_t row_count, struct buf *out)
+{
+	buf_add_str(out, "partition\tstate\tfiles\tbytes\trecords\trejected\tarrived\tdetected\tpublished\t"
+			 "generation\treason\n");
+	for (size_t i = 0; i < row_count; i++) {
+		const struct row *r = &rows[i];
+		char arrived[TIME_TEXT_MAX], detected[TIME_TEXT_MAX], published[TIME_TEXT_MAX];
+
+		name_print(r->path, out);
+		buf_addf(out, "\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%s\t%s\t%s\t",
+			partition_state_name(r->state), r->files, r->bytes, r->records, r->rejected,
+			time_text(r->arrived, arrived), time_text(r->detected, detected),
+			time_text(r->published, published));
+		if (r->generation)
+			buf_addf(out, "%" PRIu64, r->generation);
+		buf_add_byte(out, '\t');
+		name_print(r->reason, out);
+		buf_add_byte(out, '\n');
+	}
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fs/status.h - what people and programs look at: status as text and as JSON, partitions as a table.
+ *
+ * Pure functions of a snapshot, the configuration and the clock; the mount's files and `freshet status`
+ * print the same. */
+#ifndef FRESHET_STATUS_H
+#define FRESHET_STATUS_H
+
+#include "config.h"
+#include "generation.h"
+#include "row.h"
+
+struct status {
+	const char *feed, *state_dir; /* borrowed; "" where unknown */
+	const char *index;            /* borrowed; the index's UUID, "" before the first publish */
+	uint64_t generation;          /* 0: nothing is published */
+	int64_t watermark, complete_through, published; /* TIME_NONE: none */
+	int64_t cadence;
+	uint64_t partitions[PART_STATES]; /* counts by state */
+	uint64_t uncovered;               /* skipped though the index should have their data */
+	uint64_t rejected;                /* records, over all partitions */
+	uint64_t segments, segment_bytes, documents;
+	bool rules_changed;     /* the generation was folded under other rules than the configuration's */
+	const char *last_error; /* borrowed; "" for none */
+	/* Of a running mount only: */
+	const char *refresh;    /* borrowed; NULL: not a mount */
+	int64_t building_since; /* TIME_NONE: no build runs */
+};
+
+/* Fills `out` from one published state: `g` may be NULL (nothing is published), `rows` are all rows by
+ * timestamp. Strings but `index` are left "" for the caller to set; `index` borrows from `g`. */
+void status_gather(struct status *out, const struct config *cfg, const struct generation *g,
+	const struct row *rows, size_t row_count);
+/* now - watermark - cadence in nanoseconds, at least 0; TIME_NONE before the first publish. */
+int64_t status_age(const struct status *s, int64_t now);
+/* Appends lines for people. */
+void status_text(const struct status *s, int64_t now, struct buf *out);
+/* Appends one JSON object, indented, and a newline. Returns 0 or -ENOMEM. */
+int status_json(const struct status *s, int64_t now, struct buf *out);
+/* Appends partitions.tsv: a header, then one line a partition, oldest first. */
+void status_partitions(const struct row *rows, size_t row_count, struct buf *out);
+
+#endif
