@@ -1,0 +1,226 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# run.sh [--all] [PART...] - install what the tests need, build, run everything, and sum it up.
+#
+# Parts, in this order, all of them by default:
+#     format    clang-format agrees with every C file
+#     release   build with gcc, -Werror; unit tests; the mount tests marked `release`
+#     asan      build with gcc, AddressSanitizer and UBSan; unit tests; all mount tests
+#     tsan      build with ThreadSanitizer; unit tests
+#     fuzz      build with clang, -Werror; each fuzz target for FUZZ_SECONDS (20) on its kept corpus
+#     roots     with --all only: README's commands in a bare Debian 12 and 13 (tests/bare-root.sh)
+# --all also runs more kills (FRESHET_KILLS=200) and longer fuzzing (300 s a target).
+# The last line is `N passed, N failed`; the exit code is 0 when nothing failed. Builds and logs go to
+# build-tests/ (or $BUILD_ROOT), and stay there.
+set -uo pipefail
+export LC_ALL=C.UTF-8
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+builds=${BUILD_ROOT:-$top/build-tests}
+python=/usr/bin/python3 # Debian's, whose packages these are, whatever else is first in PATH
+all=no
+parts=()
+passed=0 failed=0 skipped=0
+
+for arg; do
+	case $arg in
+	--all) all=yes ;;
+	format | release | asan | tsan | fuzz | roots) parts+=("$arg") ;;
+	*)
+		echo "usage: $0 [--all] [format|release|asan|tsan|fuzz|roots]..." >&2
+		exit 64
+		;;
+	esac
+done
+if [ ${#parts[@]} = 0 ]; then
+	parts=(format release asan tsan fuzz)
+	[ $all = no ] || parts+=(roots)
+fi
+if [ $all = yes ]; then
+	export FRESHET_KILLS=${FRESHET_KILLS:-200}
+	FUZZ_SECONDS=${FUZZ_SECONDS:-300}
+fi
+
+say() { printf '== %s\n' "$*"; }
+wants() { [[ " ${parts[*]} " == *" $1 "* ]]; }
+
+# check NAME COMMAND...: one case; its output is shown only when it fails.
+check()
+{
+	local name=$1 log=$builds/logs/${1//[^a-zA-Z0-9]/-}.log started=$SECONDS
+	shift
+	if "$@" >"$log" 2>&1; then
+		passed=$((passed + 1))
+		say "ok: $name ($((SECONDS - started)) s)"
+	else
+		failed=$((failed + 1))
+		say "FAILED: $name ($((SECONDS - started)) s), end of $log:"
+		tail -n 60 "$log"
+		return 1
+	fi
+}
+
+# count NAME REPORT EXIT-CODE LOG: the cases of a JUnit report.
+count()
+{
+	local name=$1 report=$2 code=$3 log=$4 p f s
+	if ! read -r p f s < <("$python" "$top/tests/tally.py" "$report"); then
+		p=0 f=1 s=0
+	elif [ "$code" != 0 ] && [ "$f" = 0 ]; then
+		f=1
+	fi
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	say "$name: $p passed, $f failed, $s skipped"
+	if [ "$f" != 0 ]; then
+		say "end of $log:"
+		tail -n 150 "$log"
+	fi
+}
+
+install_tools()
+{
+	local deps=$top/examples/deps.sh clang
+	bash "$deps" attr clang clang-format findutils procps python3 python3-pytest python3-pytest-timeout \
+		rsync strace zstd || return
+	clang=$(clang -dumpversion | cut -d. -f1)
+	bash "$deps" "libclang-rt-$clang-dev" # libFuzzer and the sanitizers of that clang
+}
+
+# configure NAME COMPILER OPTION...: makes or refreshes the build directory.
+configure()
+{
+	local dir=$builds/$1 cc=$2
+	shift 2
+	# A directory of another state of meson.build or the compiler is thrown away, not repaired.
+	if ! CC=$cc meson setup --reconfigure --werror "$@" "$dir" "$top" 2>/dev/null; then
+		rm -rf "$dir"
+		CC=$cc meson setup --werror "$@" "$dir" "$top"
+	fi
+}
+
+build()
+{
+	local name=$1
+	configure "$@" && ninja -C "$builds/$name"
+}
+
+unit_tests()
+{
+	local name=$1 dir=$builds/$1 log=$builds/logs/unit-$1.log code
+	shift
+	rm -f "$dir/meson-logs/testlog.junit.xml"
+	# Time limits are there for hangs; a slow machine is not one.
+	"$@" meson test -C "$dir" --no-rebuild --suite unit --print-errorlogs -t 5 >"$log" 2>&1
+	code=$?
+	count "unit tests, $name" "$dir/meson-logs/testlog.junit.xml" $code "$log"
+}
+
+mount_tests()
+{
+	local name=$1 log=$builds/logs/mount-$1.log report=$builds/logs/mount-$1.xml code
+	shift
+	rm -f "$report"
+	(cd "$top" && FRESHET="$builds/$name/freshet" timeout 3600 "$python" -m pytest -q -p no:cacheprovider \
+		--timeout 600 --junitxml "$report" -o junit_family=xunit2 "$@" tests/mount) >"$log" 2>&1
+	code=$?
+	count "mount tests, $name" "$report" $code "$log"
+}
+
+# The pages of one version of clang-format are not those of another: the style is that of version 14.
+format_part()
+{
+	local version
+	version=$(clang-format --version | sed -n 's/.*version \([0-9]*\).*/\1/p')
+	if [ "$version" != 14 ]; then
+		say "format: not checked, this is clang-format $version and the style is that of 14"
+		return
+	fi
+	check "format" bash -c \
+		"find '$top/fs' '$top/index' '$top/tests' -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run -Werror"
+}
+
+release_part()
+{
+	check "build, release" build release gcc || return
+	unit_tests release env
+	mount_tests release -m release
+}
+
+asan_part()
+{
+	check "build, asan" build asan gcc --buildtype=debugoptimized -Db_sanitize=address,undefined \
+		-Db_lundef=false || return
+	unit_tests asan env "${sanitizer_env[@]}"
+	mount_tests asan
+}
+
+tsan_part()
+{
+	local probe=$builds/logs/tsan-probe
+	# ThreadSanitizer of these compilers cannot start where the kernel spreads addresses too widely.
+	echo 'int main(void) { return 0; }' | gcc -fsanitize=thread -x c -o "$probe" - || return
+	tsan_run=(env)
+	"$probe" 2>/dev/null || tsan_run=(setarch -R env)
+	if ! "${tsan_run[@]}" "$probe"; then
+		say "tsan: not run, its programs do not start on this kernel"
+		skipped=$((skipped + 1))
+		return
+	fi
+	check "build, tsan" build tsan gcc --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false || return
+	unit_tests tsan "${tsan_run[@]}" TSAN_OPTIONS=halt_on_error=1
+}
+
+# fuzz_target NOUN SECONDS: builds one target against the library and runs it on a copy of its corpus.
+fuzz_target()
+{
+	local noun=$1 seconds=$2 dir=$builds/fuzz work=$builds/fuzz/run/$1
+	local libs
+	read -ra libs < <(pkg-config --libs sqlite3 libzstd zlib yyjson libutf8proc libxxhash libcrypto inih)
+	rm -rf "$work"
+	mkdir -p "$work/corpus" "$work/found" || return
+	clang -std=gnu17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -D_GNU_SOURCE \
+		-Wall -Wextra -Wno-unused-parameter -Werror -I"$top/index" -o "$work/fuzz" \
+		"$top/tests/fuzz/fuzz_$noun.c" "$dir/index/libfreshet-index.a" "${libs[@]}" -lm -lpthread || return
+	cp -r "$top/tests/fuzz/corpus/$noun/." "$work/corpus/" || return
+	"${sanitizer_fuzz[@]}" "$work/fuzz" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=3000 \
+		-artifact_prefix="$work/found/" -print_final_stats=1 "$work/corpus"
+}
+
+fuzz_part()
+{
+	local target noun seconds=${FUZZ_SECONDS:-20}
+	check "build, clang and fuzzing" build fuzz clang --buildtype=debugoptimized \
+		-Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link || return
+	for target in "$top"/tests/fuzz/fuzz_*.c; do
+		noun=$(basename "$target" .c)
+		noun=${noun#fuzz_}
+		check "fuzz $noun, $seconds s" fuzz_target "$noun" "$seconds"
+	done
+}
+
+roots_part()
+{
+	local release
+	for release in bookworm trixie; do
+		check "bare $release, quickstart" bash "$top/tests/bare-root.sh" "$release" quickstart
+		check "bare $release, tests" bash "$top/tests/bare-root.sh" "$release" tests
+	done
+}
+
+sanitizer_env=(ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1
+	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1)
+sanitizer_fuzz=(env ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1)
+
+mkdir -p "$builds/logs" || exit 73
+if ! check "install what the tests need" install_tools; then
+	echo "$passed passed, $failed failed"
+	exit 1
+fi
+for part in format release asan tsan fuzz roots; do
+	wants "$part" || continue
+	say "$part"
+	"${part}_part"
+done
+[ $skipped = 0 ] || say "$skipped skipped"
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
