@@ -18,9 +18,11 @@ int hex_parse(
 uint64_t xxh64(struct slice s);               /* XXH3-64, seed 0 */
 void xxh128(struct slice s, uint8_t out[16]); /* XXH3-128, canonical low half first, little-endian */
 struct xxh_stream;                            /* incremental XXH3-128 */
-struct xxh_stream *xxh_stream_new(void);
+struct xxh_stream *xxh_stream_new(void);      /* NULL: out of memory */
 void xxh_stream_add(struct xxh_stream *x, struct slice s);
+/* Of all that was added so far; more may be added after it. */
 void xxh_stream_get(const struct xxh_stream *x, uint8_t out[16]);
-void xxh_stream_free(struct xxh_stream *x);
+void xxh_stream_free(struct xxh_stream *x); /* NULL is fine */
+DEFINE_FREEP(xxh_stream)
 
 #endif

@@ -22,21 +22,24 @@
 #define TIME_TEXT_MAX 32 /* enough for every text below, with its NUL */
 
 int64_t time_now(void); /* the wall clock */
-/* a + b, held within TIME_NONE..TIME_FOREVER; FOREVER and NONE stay what they are. */
+/* a + b, held within TIME_NONE..TIME_FOREVER. FOREVER and NONE stay what they are, as a or else as b,
+ * and a minus FOREVER is NONE: so `watermark - window` is before every time where the window is `all`. */
 int64_t time_add(int64_t a, int64_t b);
 /* "2026-05-04T10:05:00Z": RFC 3339 in UTC, whole seconds (rounded down). TIME_NONE gives "". Returns out. */
 char *time_text(int64_t t, char out[TIME_TEXT_MAX]);
-/* Accepts RFC 3339 with "Z" or an offset, fraction allowed, and "@SECONDS". Returns 0 or -EINVAL. */
+/* Accepts RFC 3339 with "Z" or an offset (a blank may stand for the "T"), fraction allowed, and
+ * "@SECONDS". Leap seconds and years outside the range above are refused. Returns 0 or -EINVAL. */
 int time_parse(const char *text, int64_t *out, struct err *err);
 /* Civil UTC time → instant; false when a field is out of range (also day 31 of a month of 30). */
 bool time_from_civil(int year, int month, int day, int hour, int minute, int second, int64_t *out);
 /* Instant → civil UTC time. */
 void time_to_civil(int64_t t, int *year, int *month, int *day, int *hour, int *minute, int *second);
 
-/* "0s", "500ms", "2s", "5m", "1h", "7d", and "all" where allow_all (TIME_FOREVER). A number without a
- * unit is refused except 0; negative is refused. Returns 0 or -EINVAL. */
+/* "0s", "500ms", "2s", "5m", "1h", "7d" (also "us", "ns"), and "all" where allow_all (TIME_FOREVER). A
+ * number without a unit is refused except 0; negative is refused. Returns 0 or -EINVAL. */
 int duration_parse(const char *text, bool allow_all, int64_t *out, struct err *err);
-/* The shortest text that duration_parse() reads back the same. Returns out. */
+/* The shortest text with a unit that duration_parse() reads back the same; "all" for TIME_FOREVER, and
+ * a sign in front of negative ones. Returns out. */
 char *duration_text(int64_t d, char out[TIME_TEXT_MAX]);
 
 #endif
