@@ -3,7 +3,7 @@
  *
  * Words: Unicode NFKC, case folding, NFKC (utf8proc), then runs of letters, numbers and marks
  * (categories L*, N*, M*); each Han character (CJK unified ideograph blocks) is a word of its own.
- * Pure ASCII takes a path of its own with the same result. A word over TERM_MAX bytes is cut at a
+ * ASCII and common characters take paths of their own with the same result. A word over TERM_MAX bytes is cut at a
  * character boundary to at most TERM_MAX bytes. Input that is not UTF-8 gives -EBADMSG. */
 #ifndef FRESHET_TEXT_H
 #define FRESHET_TEXT_H
@@ -25,7 +25,15 @@ DEFINE_FREEP(text)
 int text_words(struct text *t, struct slice s, word_fn *fn, void *ctx);
 /* Appends the NFC of `s`. */
 int text_nfc(struct text *t, struct slice s, struct buf *out);
-/* The library version that decides the result, for the segment header: "utf8proc 2.8.0 unicode 15.0". */
+/* The library version that decides the result, for the segment header: "utf8proc 2.8.0 unicode 15.0.0". */
 const char *text_version(void);
+
+/* How words are found; all give the same. For tests. */
+enum text_path {
+	TEXT_FAST,    /* SIMD where the CPU has it, tables for common characters, else the library */
+	TEXT_SCALAR,  /* the same without SIMD */
+	TEXT_UNICODE, /* the whole input through the library at once: the definition */
+};
+void text_force_path(struct text *t, enum text_path path);
 
 #endif
