@@ -4,7 +4,6 @@
 #include "compress.h"
 
 #include <limits.h>
-#include <stdio.h>
 #include <zlib.h>
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -198,8 +197,5 @@ int packer_unpack(struct packer *p, struct slice in, void *out, size_t out_len, 
 
 const char *packer_version(void)
 {
-	static char text[32]; /* the same bytes whoever writes them */
-
-	snprintf(text, sizeof(text), "zstd %s", ZSTD_versionString());
-	return text;
+	return ZSTD_versionString();
 }

@@ -28,6 +28,6 @@ size_t packer_bound(size_t len);
 int64_t packer_pack(struct packer *p, struct slice in, void *out, size_t out_cap);
 /* Unpacks one frame that must give exactly `out_len` bytes; anything else is -EBADMSG. */
 int packer_unpack(struct packer *p, struct slice in, void *out, size_t out_len, struct err *err);
-const char *packer_version(void); /* "zstd 1.5.4" */
+const char *packer_version(void); /* of zstd: "1.5.4" */
 
 #endif
