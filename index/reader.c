@@ -113,7 +113,8 @@ static int lines_fill(struct reader *r, struct err *err)
 	char *to;
 	int rc;
 
-	memmove(r->lines.data, r->lines.data + r->at, left);
+	if (left)
+		memmove(r->lines.data, r->lines.data + r->at, left);
 	r->lines.len = left;
 	r->at = 0;
 	to = buf_reserve(&r->lines, room + RECORD_PADDING);
