@@ -1,2 +1,619 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* index/catalog.c - catalog.db.
+ *
+ * Instants are INTEGER nanoseconds since 1970, NULL where there is none; paths are BLOBs, since a feed's
+ * names may be any bytes. 64-bit unsigned numbers are stored as the signed ones of the same bits.
+ *
+ * Readers open read-only and need the -wal and -shm files that belong to WAL: SQLite makes them where it may
+ * write. In a read-only directory where nobody else has the catalog open there are none, and reading is
+ * refused: opening it as immutable would go wrong silently when the directory is writable elsewhere. */
 #include "catalog.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "sql.h"
+#include "timefmt.h"
+
+#define APPLICATION_ID 0x46524348 /* "FRCH" */
+#define SCHEMA_VERSION 1
+#define VALUE_MAX (16u << 20) /* of `meta` */
+
+/* The whole schema. `head` has one row: the last number handed out, and the current generation. */
+static const char schema[] =
+	"CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE partitions ("
+	" ts INTEGER PRIMARY KEY NOT NULL, path BLOB NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,"
+	" files INTEGER NOT NULL, bytes INTEGER NOT NULL, records INTEGER NOT NULL, rejected INTEGER NOT NULL,"
+	" arrived INTEGER, detected INTEGER, published INTEGER, generation INTEGER NOT NULL,"
+	" fingerprint INTEGER NOT NULL, retry_at INTEGER, failures INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE files ("
+	" ts INTEGER NOT NULL REFERENCES partitions(ts) ON DELETE CASCADE, path BLOB NOT NULL,"
+	" size INTEGER NOT NULL, mtime INTEGER, ctime INTEGER, hash BLOB NOT NULL,"
+	" records INTEGER NOT NULL, rejected INTEGER NOT NULL, PRIMARY KEY (ts, path)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE generations ("
+	" number INTEGER PRIMARY KEY NOT NULL, parent INTEGER NOT NULL, watermark INTEGER NOT NULL,"
+	" published INTEGER NOT NULL, sha256 BLOB NOT NULL) STRICT;"
+	"CREATE TABLE head ("
+	" one INTEGER PRIMARY KEY NOT NULL CHECK (one = 1), taken INTEGER NOT NULL,"
+	" current INTEGER REFERENCES generations(number)) STRICT;"
+	"INSERT INTO head VALUES (1, 0, NULL);";
+
+enum query {
+	Q_META_GET,
+	Q_META_SET,
+	Q_VERSION,
+	Q_CURRENT,
+	Q_ROWS,
+	Q_FILES,
+	Q_ROW_PUT,
+	Q_FILES_DROP,
+	Q_FILE_PUT,
+	Q_TAKE,
+	Q_TAKEN,
+	Q_GENERATION_PUT,
+	Q_CURRENT_SET,
+	Q_GENERATIONS,
+	Q_GENERATION_DROP,
+};
+
+static const char *const queries[SQL_QUERIES_MAX] = {
+	[Q_META_GET] = "SELECT value FROM meta WHERE key = ?1",
+	[Q_META_SET] =
+		"INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+	[Q_VERSION] = "PRAGMA data_version",
+	[Q_CURRENT] = "SELECT g.number, g.watermark, g.published, g.sha256 FROM head JOIN generations g"
+		      " ON g.number = head.current",
+	[Q_ROWS] =
+		"SELECT ts, path, state, reason, files, bytes, records, rejected, arrived, detected, published,"
+		" generation, fingerprint, retry_at, failures FROM partitions WHERE ?1 IS NULL OR ts > ?1"
+		" ORDER BY ts",
+	[Q_FILES] =
+		"SELECT path, size, mtime, ctime, records, rejected, hash FROM files WHERE ts = ?1 ORDER BY path",
+	[Q_ROW_PUT] =
+		"INSERT INTO partitions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+		" ON CONFLICT (ts) DO UPDATE SET path = excluded.path, state = excluded.state,"
+		" reason = excluded.reason, files = excluded.files, bytes = excluded.bytes,"
+		" records = excluded.records, rejected = excluded.rejected, arrived = excluded.arrived,"
+		" detected = excluded.detected, published = excluded.published,"
+		" generation = excluded.generation, fingerprint = excluded.fingerprint,"
+		" retry_at = excluded.retry_at, failures = excluded.failures",
+	[Q_FILES_DROP] = "DELETE FROM files WHERE ts = ?1",
+	[Q_FILE_PUT] = "INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[Q_TAKE] = "UPDATE head SET taken = taken + 1",
+	[Q_TAKEN] = "SELECT taken FROM head",
+	[Q_GENERATION_PUT] = "INSERT INTO generations VALUES (?1, ?2, ?3, ?4, ?5)",
+	[Q_CURRENT_SET] = "UPDATE head SET current = ?1",
+	[Q_GENERATIONS] = "SELECT number, watermark, published FROM generations ORDER BY number DESC",
+	[Q_GENERATION_DROP] =
+		"DELETE FROM generations WHERE number = ?1 AND number IS NOT (SELECT current FROM head)",
+};
+
+struct catalog {
+	struct sql *sql; /* owned */
+	char index[UUID_TEXT];
+};
+
+static int no_memory(struct err *err)
+{
+	return err_set(err, -ENOMEM, "out of memory");
+}
+
+/* ---- opening ---- */
+
+static int uuid_new(char out[UUID_TEXT], struct err *err)
+{
+	uint8_t raw[16];
+	char hex[33];
+
+	if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
+		return err_sys(err, -EIO, "no random bytes");
+	raw[6] = (uint8_t)((raw[6] & 0x0F) | 0x40);
+	raw[8] = (uint8_t)((raw[8] & 0x3F) | 0x80);
+	hex_text(raw, sizeof(raw), hex);
+	snprintf(out, UUID_TEXT, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+	return 0;
+}
+
+/* Whose file is it? Returns 1 ours, 0 nobody's (empty), or -errno. */
+static int identify(struct catalog *c, struct err *err)
+{
+	const char *path = sql_path(c->sql);
+	int64_t id = 0, version = 0, things = 0;
+	int r = sql_number(c->sql, "PRAGMA application_id", &id, err);
+
+	if (!r)
+		r = sql_number(c->sql, "PRAGMA user_version", &version, err);
+	if (!r)
+		r = sql_number(c->sql, "SELECT count(*) FROM sqlite_master", &things, err);
+	if (r)
+		return r;
+	if (id == 0 && version == 0 && things == 0)
+		return 0;
+	if (id != APPLICATION_ID)
+		return err_set(err, -ENOTSUP,
+			"%s: an SQLite database of another program (application id %" PRId64 ")", path, id);
+	if (version > SCHEMA_VERSION)
+		return err_set(err, -ENOTSUP,
+			"%s: version %" PRId64 ", written by a newer freshet; this one knows version %d",
+			path, version, SCHEMA_VERSION);
+	if (version != SCHEMA_VERSION)
+		return err_set(err, -EBADMSG, "%s: damaged (version %" PRId64 ")", path, version);
+	return 1;
+}
+
+static int create_in_transaction(struct catalog *c, struct err *err)
+{
+	char pragmas[96], uuid[UUID_TEXT];
+	int r = identify(c, err);
+
+	if (r)
+		return r < 0 ? r : 0; /* another writer was faster */
+	r = uuid_new(uuid, err);
+	if (!r)
+		r = sql_exec(c->sql, schema, err);
+	if (!r)
+		r = catalog_set(c, "index", slice_str(uuid), err);
+	snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id = %d; PRAGMA user_version = %d",
+		APPLICATION_ID, SCHEMA_VERSION);
+	return r ? r : sql_exec(c->sql, pragmas, err);
+}
+
+/* `known` is what identify() said: a file is only changed when it is ours, or nobody's. */
+static int prepare_writer(struct catalog *c, int known, struct err *err)
+{
+	int r = sql_exec(c->sql, "PRAGMA journal_mode = WAL", err);
+
+	if (r || known)
+		return r;
+	r = sql_begin(c->sql, true, err);
+	return r ? r : sql_finish(c->sql, create_in_transaction(c, err), err);
+}
+
+static int check_index(struct catalog *c, struct err *err)
+{
+	OWNED_BUF uuid = {0};
+	int r = catalog_get(c, "index", &uuid, err);
+
+	if (r < 0)
+		return r;
+	if (uuid.len != UUID_TEXT - 1)
+		return err_set(err, -EBADMSG, "%s: damaged (no index UUID)", sql_path(c->sql));
+	memcpy(c->index, uuid.data, uuid.len);
+	return 0;
+}
+
+int catalog_open(struct catalog **out, const struct state *state, bool writer, struct err *err)
+{
+	OWNED(catalog) struct catalog *c = calloc(1, sizeof(*c));
+	OWNED_STR char *path = state_path(state, "catalog.db");
+	int r;
+
+	*out = NULL;
+	if (!c || !path)
+		return no_memory(err);
+	if (!writer && access(path, F_OK) < 0)
+		return err_sys(err, -errno, "%s", path);
+	r = sql_open(&c->sql, path, writer, queries, err);
+	if (!r)
+		r = identify(c, err);
+	if (r == 0 && !writer)
+		return err_set(err, -ENOENT, "%s: empty, nothing was built here yet", path);
+	if (r >= 0 && writer)
+		r = prepare_writer(c, r, err);
+	if (r >= 0)
+		r = check_index(c, err);
+	if (r < 0)
+		return r;
+	*out = steal(&c);
+	return 0;
+}
+
+void catalog_free(struct catalog *c)
+{
+	if (!c)
+		return;
+	sql_free(c->sql);
+	free(c);
+}
+
+/* ---- small texts, version, current ---- */
+
+const char *catalog_index(const struct catalog *c)
+{
+	return c->index;
+}
+
+int catalog_get(struct catalog *c, const char *key, struct buf *out, struct err *err)
+{
+	struct sqlite3_stmt *s;
+	int r = sql_query(c->sql, Q_META_GET, &s, err);
+
+	if (r)
+		return r;
+	sql_bind_text(s, 1, slice_str(key));
+	r = sql_step(c->sql, s, err);
+	if (r <= 0)
+		return r;
+	buf_add_slice(out, sql_bytes(s, 0));
+	sql_done(s);
+	return buf_error(out) ? no_memory(err) : 1;
+}
+
+int catalog_set(struct catalog *c, const char *key, struct slice value, struct err *err)
+{
+	struct sqlite3_stmt *s;
+	int r;
+
+	if (value.len > VALUE_MAX)
+		return err_set(
+			err, -EFBIG, "%s: \"%s\" of %zu bytes is too long", sql_path(c->sql), key, value.len);
+	r = sql_query(c->sql, Q_META_SET, &s, err);
+	if (r)
+		return r;
+	sql_bind_text(s, 1, slice_str(key));
+	sql_bind_blob(s, 2, value);
+	return sql_step(c->sql, s, err);
+}
+
+int catalog_version(struct catalog *c, uint64_t *out, struct err *err)
+{
+	return sql_run_number(c->sql, Q_VERSION, out, err);
+}
+
+int catalog_current(struct catalog *c, struct catalog_current *out, struct err *err)
+{
+	struct sqlite3_stmt *s;
+	int r = sql_query(c->sql, Q_CURRENT, &s, err);
+	bool whole;
+
+	*out = (struct catalog_current){.watermark = TIME_NONE, .published = TIME_NONE};
+	if (!r)
+		r = sql_step(c->sql, s, err);
+	if (r <= 0)
+		return r;
+	out->number = sql_u64(s, 0);
+	out->watermark = sql_time(s, 1);
+	out->published = sql_time(s, 2);
+	whole = sql_exactly(s, 3, out->sha256, SHA256_BYTES);
+	sql_done(s);
+	if (!whole)
+		return err_set(err, -EBADMSG, "%s: damaged (checksum of generation %" PRIu64 ")",
+			sql_path(c->sql), out->number);
+	return 0;
+}
+
+/* ---- rows ---- */
+
+/* Each takes one row of its query into `to`: 0, -ENOMEM or -EBADMSG. */
+typedef int take_fn(struct sqlite3_stmt *s, struct arena *arena, void *to);
+
+static int take_file(struct sqlite3_stmt *s, struct arena *arena, void *to)
+{
+	struct file_row *f = to;
+
+	*f = (struct file_row){.path = arena_dup(arena, sql_bytes(s, 0)),
+		.size = sql_u64(s, 1),
+		.mtime = sql_time(s, 2),
+		.ctime = sql_time(s, 3),
+		.records = sql_u64(s, 4),
+		.rejected = sql_u64(s, 5)};
+	if (!f->path.data)
+		return -ENOMEM;
+	return sql_exactly(s, 6, f->hash, FILE_HASH_BYTES) ? 0 : -EBADMSG;
+}
+
+static int take_row(struct sqlite3_stmt *s, struct arena *arena, void *to)
+{
+	struct slice state = arena_dup(arena, sql_bytes(s, 2));
+	struct row *row = to;
+
+	*row = (struct row){.ts = sql_time(s, 0),
+		.path = arena_dup(arena, sql_bytes(s, 1)),
+		.reason = arena_dup(arena, sql_bytes(s, 3)),
+		.files = sql_u64(s, 4),
+		.bytes = sql_u64(s, 5),
+		.records = sql_u64(s, 6),
+		.rejected = sql_u64(s, 7),
+		.arrived = sql_time(s, 8),
+		.detected = sql_time(s, 9),
+		.published = sql_time(s, 10),
+		.generation = sql_u64(s, 11),
+		.fingerprint = sql_u64(s, 12),
+		.retry_at = sql_time(s, 13),
+		.failures = (uint32_t)sql_u64(s, 14)};
+	if (!state.data || !row->path.data || !row->reason.data)
+		return -ENOMEM;
+	return partition_state_parse(state.data, &row->state) ? 0 : -EBADMSG;
+}
+
+static int take_generation(struct sqlite3_stmt *s, struct arena *arena, void *to)
+{
+	*(struct catalog_generation *)to =
+		(struct catalog_generation){sql_u64(s, 0), sql_time(s, 1), sql_time(s, 2)};
+	return 0;
+}
+
+/* All rows of a query whose values are bound, as an array in `arena`. */
+static int take_all(struct catalog *c, struct sqlite3_stmt *s, take_fn *take, size_t size,
+	struct arena *arena, void **out, size_t *count, struct err *err)
+{
+	OWNED_BUF rows = {0};
+	int r;
+
+	while ((r = sql_step(c->sql, s, err)) == 1) {
+		char *to = buf_reserve(&rows, size);
+		int taken = to ? take(s, arena, to) : -ENOMEM;
+
+		if (taken < 0) {
+			sql_done(s);
+			return err_set(err, taken, "%s: %s", sql_path(c->sql),
+				taken == -ENOMEM ? "out of memory" : "damaged (a row that cannot be)");
+		}
+		rows.len += size;
+	}
+	if (r < 0 || !rows.len)
+		return r;
+	*out = arena_alloc(arena, rows.len);
+	if (!*out)
+		return no_memory(err);
+	memcpy(*out, rows.data, rows.len);
+	*count = rows.len / size;
+	return 0;
+}
+
+static int rows_in_transaction(struct catalog *c, int64_t from, bool files, struct arena *arena,
+	struct row **rows, size_t *count, struct err *err)
+{
+	struct sqlite3_stmt *s;
+	void *array = NULL;
+	int r = sql_query(c->sql, Q_ROWS, &s, err);
+
+	if (r)
+		return r;
+	sql_bind_time(s, 1, from);
+	r = take_all(c, s, take_row, sizeof(struct row), arena, &array, count, err);
+	*rows = array;
+	if (!r && files)
+		r = sql_query(c->sql, Q_FILES, &s, err);
+	for (size_t i = 0; files && !r && i < *count; i++) {
+		struct row *row = &(*rows)[i];
+
+		array = NULL;
+		sql_bind_time(s, 1, row->ts);
+		r = take_all(c, s, take_file, sizeof(struct file_row), arena, &array, &row->read_count, err);
+		row->read = array;
+	}
+	return r;
+}
+
+int catalog_rows(struct catalog *c, int64_t from, bool files, struct arena *arena, struct row **rows,
+	size_t *count, struct err *err)
+{
+	int r;
+
+	*rows = NULL;
+	*count = 0;
+	r = sql_begin(c->sql, false, err);
+	return r ? r : sql_finish(c->sql, rows_in_transaction(c, from, files, arena, rows, count, err), err);
+}
+
+static int put_file(struct catalog *c, int64_t ts, const struct file_row *f, struct err *err)
+{
+	struct sqlite3_stmt *s;
+	int r = sql_query(c->sql, Q_FILE_PUT, &s, err);
+
+	if (r)
+		return r;
+	sql_bind_time(s, 1, ts);
+	sql_bind_blob(s, 2, f->path);
+	sql_bind_u64(s, 3, f->size);
+	sql_bind_time(s, 4, f->mtime);
+	sql_bind_time(s, 5, f->ctime);
+	sql_bind_blob(s, 6, slice_of(f->hash, sizeof(f->hash)));
+	sql_bind_u64(s, 7, f->records);
+	sql_bind_u64(s, 8, f->rejected);
+	return sql_step(c->sql, s, err);
+}
+
+static int put_row(struct catalog *c, const struct row *row, struct err *err)
+{
+	struct sqlite3_stmt *s;
+	int r = sql_query(c->sql, Q_ROW_PUT, &s, err);
+
+	if (r)
+		return r;
+	sql_bind_time(s, 1, row->ts);
+	sql_bind_blob(s, 2, row->path);
+	sql_bind_text(s, 3, slice_str(partition_state_name(row->state)));
+	sql_bind_text(s, 4, row->reason);
+	sql_bind_u64(s, 5, row->files);
+	sql_bind_u64(s, 6, row->bytes);
+	sql_bind_u64(s, 7, row->records);
+	sql_bind_u64(s, 8, row->rejected);
+	sql_bind_time(s, 9, row->arrived);
+	sql_bind_time(s, 10, row->detected);
+	sql_bind_time(s, 11, row->published);
+	sql_bind_u64(s, 12, row->generation);
+	sql_bind_u64(s, 13, row->fingerprint);
+	sql_bind_time(s, 14, row->retry_at);
+	sql_bind_u64(s, 15, row->failures);
+	return sql_step(c->sql, s, err);
+}
+
+static int put_rows(struct catalog *c, const struct row *rows, size_t count, struct err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct sqlite3_stmt *s;
+		int r = put_row(c, &rows[i], err);
+
+		if (!r)
+			r = sql_query(c->sql, Q_FILES_DROP, &s, err);
+		if (r)
+			return r;
+		sql_bind_time(s, 1, rows[i].ts);
+		r = sql_step(c->sql, s, err);
+		for (size_t k = 0; !r && k < rows[i].read_count; k++)
+			r = put_file(c, rows[i].ts, &rows[i].read[k], err);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int catalog_note(struct catalog *c, const struct row *rows, size_t count, struct err *err)
+{
+	int r = sql_begin(c->sql, true, err);
+
+	return r ? r : sql_finish(c->sql, put_rows(c, rows, count, err), err);
+}
+
+/* ---- generations ---- */
+
+int catalog_take_number(struct catalog *c, uint64_t *out, struct err *err)
+{
+	int r = sql_begin(c->sql, true, err);
+
+	if (r)
+		return r;
+	r = sql_run(c->sql, Q_TAKE, err);
+	if (!r)
+		r = sql_run_number(c->sql, Q_TAKEN, out, err);
+	return sql_finish(c->sql, r, err);
+}
+
+static int publish_check(struct catalog *c, const struct manifest *m, struct err *err)
+{
+	struct catalog_current now;
+	uint64_t taken;
+	int r = catalog_current(c, &now, err);
+
+	if (!r)
+		r = sql_run_number(c->sql, Q_TAKEN, &taken, err);
+	if (r)
+		return r;
+	if (now.number != m->parent ||
+		(now.number && memcmp(now.sha256, m->parent_sha256, SHA256_BYTES) != 0))
+		return err_set(err, -ESTALE,
+			"generation %" PRIu64 " was built on %" PRIu64 ", but %" PRIu64 " is current by now",
+			m->number, m->parent, now.number);
+	if (m->watermark == TIME_NONE || (now.number && m->watermark < now.watermark))
+		return err_set(
+			err, -ESTALE, "generation %" PRIu64 " would move the watermark back", m->number);
+	if (m->number > taken || m->number <= now.number)
+		return err_set(err, -ESTALE,
+			"generation %" PRIu64 " bears a number that was not taken for it", m->number);
+	return 0;
+}
+
+static int publish_in_transaction(struct catalog *c, const struct manifest *m,
+	const uint8_t sha256[SHA256_BYTES], const struct row *rows, size_t row_count, struct err *err)
+{
+	struct sqlite3_stmt *s;
+	int r = publish_check(c, m, err);
+
+	if (!r)
+		r = put_rows(c, rows, row_count, err);
+	if (!r)
+		r = sql_query(c->sql, Q_GENERATION_PUT, &s, err);
+	if (r)
+		return r;
+	sql_bind_u64(s, 1, m->number);
+	sql_bind_u64(s, 2, m->parent);
+	sql_bind_time(s, 3, m->watermark);
+	sql_bind_time(s, 4, m->published);
+	sql_bind_blob(s, 5, slice_of(sha256, SHA256_BYTES));
+	r = sql_step(c->sql, s, err);
+	if (!r)
+		r = sql_query(c->sql, Q_CURRENT_SET, &s, err);
+	if (r)
+		return r;
+	sql_bind_u64(s, 1, m->number);
+	return sql_step(c->sql, s, err);
+}
+
+int catalog_publish(struct catalog *c, const struct manifest *m, const uint8_t sha256[SHA256_BYTES],
+	const struct row *rows, size_t row_count, struct err *err)
+{
+	int r = sql_begin(c->sql, true, err);
+
+	return r ? r : sql_finish(c->sql, publish_in_transaction(c, m, sha256, rows, row_count, err), err);
+}
+
+int catalog_generations(struct catalog *c, struct arena *arena, struct catalog_generation **out,
+	size_t *count, struct err *err)
+{
+	struct sqlite3_stmt *s;
+	void *array = NULL;
+	int r;
+
+	*out = NULL;
+	*count = 0;
+	r = sql_query(c->sql, Q_GENERATIONS, &s, err);
+	if (!r)
+		r = take_all(c, s, take_generation, sizeof(**out), arena, &array, count, err);
+	*out = array;
+	return r;
+}
+
+static int drop_in_transaction(struct catalog *c, const uint64_t *numbers, size_t count, struct err *err)
+{
+	struct sqlite3_stmt *s;
+	int r = sql_query(c->sql, Q_GENERATION_DROP, &s, err);
+
+	for (size_t i = 0; !r && i < count; i++) {
+		sql_bind_u64(s, 1, numbers[i]);
+		r = sql_step(c->sql, s, err);
+	}
+	return r;
+}
+
+int catalog_drop_generations(struct catalog *c, const uint64_t *numbers, size_t count, struct err *err)
+{
+	int r = sql_begin(c->sql, true, err);
+
+	return r ? r : sql_finish(c->sql, drop_in_transaction(c, numbers, count, err), err);
+}
+
+/* ---- complete through ---- */
+
+static int64_t slot_of(int64_t ts, int64_t cadence)
+{
+	int64_t slot = ts / cadence;
+
+	return ts % cadence < 0 ? slot - 1 : slot;
+}
+
+/* Open, failed, not yet built and uncovered ones are holes; what was skipped or has expired is no data that the
+ * index lacks. */
+static bool row_is_settled(const struct row *row)
+{
+	switch (row->state) {
+	case PART_PUBLISHED:
+	case PART_EXPIRED:
+		return true;
+	case PART_SKIPPED:
+		return !slice_eq(row->reason, slice_str("uncovered"));
+	default:
+		return false;
+	}
+}
+
+int64_t rows_complete_through(
+	const struct row *rows, size_t count, int64_t cadence, int64_t horizon, int64_t watermark)
+{
+	int64_t through = TIME_NONE;
+
+	for (size_t i = 0; i < count && rows[i].ts <= watermark; i++) {
+		if (horizon != TIME_NONE && rows[i].ts <= horizon)
+			continue;
+		if (!row_is_settled(&rows[i]))
+			break;
+		if (through != TIME_NONE && slot_of(rows[i].ts, cadence) > slot_of(through, cadence) + 1)
+			break;
+		through = rows[i].ts;
+	}
+	return through;
+}

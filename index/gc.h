@@ -13,4 +13,8 @@ struct gc_result {
 int gc_run(struct state *state, struct catalog *catalog, const struct config *cfg, int64_t now,
 	struct gc_result *out, struct err *err);
 
+/* Only the second half: removes generation and segment files that no generation in the catalog names. Files of
+ * other names stay. -EBADMSG when the manifest of a kept generation cannot be read: then no segment goes. */
+int gc_sweep(struct state *state, struct catalog *catalog, struct gc_result *out, struct err *err);
+
 #endif

@@ -1,2 +1,471 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* index/publish.c - making a generation the current one.
+ *
+ * Order (design, section 8). The caller has taken the number, and written and synced the segment in tmp/BUILD.
+ *   1. derive the live set; write N.live and N.json in tmp/BUILD, each synced
+ *   2. rename segment, rejects, N.live and N.json into place
+ *   3. fsync every directory that got a name, once each
+ *   4. one transaction of the catalog: rows, watermark, current generation. From here on it is published
+ *   5. `current`: temp, fsync, rename, fsync of the directory. From here on mounts see it
+ * So nothing names an object that is not durable. A crash before 4 leaves files that no generation names, one
+ * between 4 and 5 an old `current`: publish_repair() mends both. */
 #include "publish.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "gc.h"
+#include "name.h"
+#include "segment_write.h"
+#include "timefmt.h"
+
+#define REJECT_EXT ".tsv"
+#define REJECT_FILE_MAX 1024
+#define REJECT_DEPTH_MAX 16
+
+static int no_memory(struct err *err)
+{
+	return err_set(err, -ENOMEM, "out of memory");
+}
+
+/* ---- what the new generation is ---- */
+
+struct draft {
+	struct manifest manifest;
+	struct live live;
+	struct buf manifest_bytes, live_bytes;
+	uint8_t sha256[SHA256_BYTES];
+	char name[SEGMENT_NAME_HEX + 1]; /* of the new segment; "" without */
+};
+
+static void draft_release(struct draft *d)
+{
+	manifest_release(&d->manifest);
+	live_release(&d->live);
+	buf_release(&d->manifest_bytes);
+	buf_release(&d->live_bytes);
+}
+
+/* Opens the new segment where it still lies, and checks that it is what the writer said. */
+static int open_new(const struct publish_input *in, const char *name, struct segment **out, struct err *err)
+{
+	OWNED_STR char *path = state_path(in->state, "%s/%s", in->state->build, in->segment_file);
+	int r;
+
+	if (!path)
+		return no_memory(err);
+	r = segment_open(out, path, name, err);
+	if (r)
+		return r;
+	if (segment_info(*out)->file_bytes != in->segment->bytes ||
+		segment_info(*out)->entries != in->segment->info.entries) {
+		segment_free(*out);
+		*out = NULL;
+		return err_set(err, -EBADMSG, "segment %s: %s is not what was written", name, path);
+	}
+	return 0;
+}
+
+static int derive_live(const struct publish_input *in, struct draft *d, struct err *err)
+{
+	size_t old = in->parent ? in->parent->manifest.segment_count : 0, count = old;
+	struct segment **segments = calloc(old + 1, sizeof(*segments));
+	const char **names = calloc(old + 1, sizeof(*names));
+	struct segment *fresh = NULL;
+	int r = segments && names ? 0 : no_memory(err);
+
+	for (size_t i = 0; !r && i < old; i++) {
+		segments[i] = in->parent->segments[i];
+		names[i] = in->parent->manifest.segments[i].name;
+	}
+	if (!r && in->segment_file) {
+		r = open_new(in, d->name, &fresh, err);
+		segments[count] = fresh;
+		names[count++] = d->name;
+	}
+	if (!r)
+		r = live_derive(segments, names, count, in->horizon, in->parent ? &in->parent->live : NULL,
+			&d->live, err);
+	segment_free(fresh);
+	free(segments);
+	free(names);
+	return r;
+}
+
+static struct manifest_segment describe_new(const struct publish_input *in, const char *name)
+{
+	struct manifest_segment s = {.bytes = in->segment->bytes,
+		.entries = in->segment->info.entries,
+		.first = in->segment->info.first,
+		.last = in->segment->info.last};
+
+	memcpy(s.name, name, SEGMENT_NAME_HEX);
+	memcpy(s.sha256, in->segment->sha256, SHA256_BYTES);
+	return s;
+}
+
+/* A segment goes when nothing of it shows and its history is behind the horizon, or when the new one is its twin. */
+static bool segment_is_done(const struct publish_input *in, const struct manifest_segment *m,
+	const struct live_segment *l, const char *twin)
+{
+	if (twin && !strcmp(m->name, twin))
+		return true;
+	return in->horizon != TIME_NONE && m->last <= in->horizon && l->superseded == l->entries;
+}
+
+/* Fills the manifest's segments; drops those that are done from manifest and live set alike. */
+static int choose_segments(const struct publish_input *in, struct draft *d, struct err *err)
+{
+	struct manifest *m = &d->manifest;
+	size_t kept = 0, old = in->parent ? in->parent->manifest.segment_count : 0;
+
+	m->segments = calloc(d->live.count ? d->live.count : 1, sizeof(*m->segments));
+	if (!m->segments)
+		return no_memory(err);
+	for (size_t i = 0; i < d->live.count; i++) {
+		struct live_segment *l = &d->live.segments[i];
+		struct manifest_segment s =
+			i < old ? in->parent->manifest.segments[i] : describe_new(in, d->name);
+
+		if (segment_is_done(in, &s, l, i < old ? d->name : NULL)) {
+			free(l->bits);
+			continue;
+		}
+		s.superseded = l->superseded;
+		s.documents = l->documents;
+		m->documents += l->documents;
+		m->segments[kept] = s;
+		d->live.segments[kept++] = *l;
+	}
+	m->segment_count = d->live.count = kept;
+	return 0;
+}
+
+static int64_t publish_time(const struct publish_input *in)
+{
+	int64_t t = in->now - (in->now % TIME_SECOND + TIME_SECOND) % TIME_SECOND;
+
+	if (in->parent && t <= in->parent->manifest.published)
+		t = in->parent->manifest.published + TIME_SECOND;
+	return t;
+}
+
+static int encode(const struct publish_input *in, struct draft *d, struct err *err)
+{
+	struct manifest *m = &d->manifest;
+
+	snprintf(m->index, sizeof(m->index), "%s", catalog_index(in->catalog));
+	m->number = in->number;
+	if (in->parent) {
+		m->parent = in->parent->manifest.number;
+		memcpy(m->parent_sha256, in->parent->sha256, SHA256_BYTES);
+	}
+	m->watermark = in->watermark;
+	/* No partition is older than 1970: such a horizon leaves nothing out. */
+	m->horizon = in->horizon < 0 ? TIME_NONE : in->horizon;
+	m->published = publish_time(in);
+	memcpy(m->config_hash, in->config_hash, sizeof(m->config_hash));
+	live_encode(&d->live, &d->live_bytes);
+	m->live_bytes = d->live_bytes.len;
+	if (buf_error(&d->live_bytes))
+		return no_memory(err);
+	if (sha256(buf_slice(&d->live_bytes), m->live_sha256))
+		return err_set(err, -EIO, "SHA-256 is not to be had from libcrypto");
+	manifest_encode(m, &d->manifest_bytes);
+	if (buf_error(&d->manifest_bytes))
+		return no_memory(err);
+	if (sha256(buf_slice(&d->manifest_bytes), d->sha256))
+		return err_set(err, -EIO, "SHA-256 is not to be had from libcrypto");
+	return 0;
+}
+
+static int make_draft(const struct publish_input *in, struct draft *d, struct err *err)
+{
+	char hex[SHA256_HEX];
+	int r;
+
+	if (in->segment_file)
+		memcpy(d->name, hex_text(in->segment->sha256, SHA256_BYTES, hex), SEGMENT_NAME_HEX);
+	r = derive_live(in, d, err);
+	if (!r)
+		r = choose_segments(in, d, err);
+	return r ? r : encode(in, d, err);
+}
+
+/* ---- files into place ---- */
+
+/* Renames STATE/tmp/BUILD/`from` to STATE/`to`. */
+static int move(const struct state *state, const char *from, const char *to, struct err *err)
+{
+	OWNED_STR char *source = state_path(state, "%s/%s", state->build, from);
+	OWNED_STR char *target = state_path(state, "%s", to);
+
+	if (!source || !target)
+		return no_memory(err);
+	if (rename(source, target) < 0)
+		return err_sys(err, -errno, "%s: cannot be renamed to %s", source, target);
+	return 0;
+}
+
+static int write_temp(const struct state *state, const char *name, struct slice bytes, struct err *err)
+{
+	OWNED_STR char *path = state_path(state, "%s/%s", state->build, name);
+
+	return path ? write_file(path, bytes, err) : no_memory(err);
+}
+
+static int sync_dir(const struct state *state, const char *sub, struct err *err)
+{
+	OWNED_STR char *path = state_path(state, "%s", sub);
+
+	return path ? sync_path(path, err) : no_memory(err);
+}
+
+/* One component of a reject path: `ext` behind it, cut where it is too long. */
+static int add_component(struct slice part, const char *ext, struct buf *out)
+{
+	size_t room = NAME_MAX_BYTES - strlen(ext);
+
+	if (!part.len || slice_eq(part, slice_str(".")) || slice_eq(part, slice_str("..")) ||
+		memchr(part.data, '\0', part.len))
+		return -EINVAL;
+	if (part.len <= room) {
+		buf_add_slice(out, part);
+	} else {
+		buf_add(out, part.data, room - 17);
+		buf_addf(out, "%%%016" PRIx64, xxh64(part));
+	}
+	buf_add_str(out, ext);
+	return 0;
+}
+
+static bool slice_ends(struct slice s, const char *end)
+{
+	size_t n = strlen(end);
+
+	return s.len >= n && !memcmp(s.data + s.len - n, end, n);
+}
+
+/* `s` up to the next '/', which is taken off with it. */
+static struct slice next_component(struct slice *s, bool *is_last)
+{
+	const char *slash = s->len ? memchr(s->data, '/', s->len) : NULL;
+	struct slice part = slice_of(s->data, slash ? (size_t)(slash - s->data) : s->len);
+	size_t taken = part.len + (slash != NULL);
+
+	*is_last = !slash;
+	*s = slice_of(taken ? s->data + taken : s->data, s->len - taken);
+	return part;
+}
+
+static size_t depth_of(struct slice path)
+{
+	size_t depth = 1;
+
+	for (size_t i = 0; i < path.len; i++)
+		depth += path.data[i] == '/';
+	return depth;
+}
+
+int reject_path(struct slice partition, struct slice file, struct buf *out)
+{
+	bool is_last = false, shorten = file.len > REJECT_FILE_MAX || depth_of(file) > REJECT_DEPTH_MAX;
+	uint64_t hash = xxh64(file);
+	int r = 0;
+
+	while (!r && !is_last) {
+		r = add_component(next_component(&partition, &is_last), "", out);
+		buf_add_byte(out, '/');
+	}
+	if (shorten && !r)
+		buf_addf(out, "%%%016" PRIx64 REJECT_EXT, hash);
+	for (is_last = shorten; !r && !is_last;) {
+		struct slice part = next_component(&file, &is_last);
+		bool marked = slice_ends(part, REJECT_EXT) || slice_ends(part, "%");
+
+		r = add_component(part, is_last ? REJECT_EXT : marked ? "%" : "", out);
+		if (!is_last)
+			buf_add_byte(out, '/');
+	}
+	return r;
+}
+
+/* Makes the directory of STATE/`path` and moves temp file `temp` there; `dir_out` is that directory. */
+static int place_reject(
+	const struct state *state, const char *path, const char *temp, char **dir_out, struct err *err)
+{
+	OWNED_STR char *dir = state_path(state, "%s", path);
+	int r;
+
+	if (!dir)
+		return no_memory(err);
+	*strrchr(dir, '/') = '\0';
+	r = make_dirs(dir, err);
+	if (!r)
+		r = move(state, temp, path, err);
+	if (!r)
+		*dir_out = steal(&dir);
+	return r;
+}
+
+static int write_reject(struct state *state, const struct publish_reject *reject, char **dir, struct err *err)
+{
+	OWNED_BUF path = {0};
+	int r;
+
+	buf_add_str(&path, "rejects/");
+	r = reject_path(reject->partition, reject->file, &path);
+	if (r)
+		return err_set(err, r, "partition %.*s: file %.*s: no path for rejects",
+			(int)reject->partition.len, reject->partition.data, (int)reject->file.len,
+			reject->file.data);
+	buf_cstr(&path);
+	if (buf_error(&path))
+		return no_memory(err);
+	r = write_temp(state, "rejects", reject->text, err);
+	return r ? r : place_reject(state, path.data, "rejects", dir, err);
+}
+
+static int str_cmp(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int publish_rejects(struct state *state, const struct publish_reject *rejects, size_t count, struct err *err)
+{
+	char **dirs = calloc(count ? count : 1, sizeof(*dirs));
+	size_t placed = 0;
+	int r = dirs ? 0 : no_memory(err);
+
+	while (!r && placed < count) {
+		r = write_reject(state, &rejects[placed], &dirs[placed], err);
+		placed += !r;
+	}
+	if (placed)
+		qsort(dirs, placed, sizeof(*dirs), str_cmp);
+	for (size_t i = 0; !r && i < placed; i++)
+		if (i == 0 || strcmp(dirs[i], dirs[i - 1]) != 0)
+			r = sync_path(dirs[i], err);
+	for (size_t i = 0; i < placed; i++)
+		free(dirs[i]);
+	free(dirs);
+	return r;
+}
+
+/* Steps 1 to 3. */
+static int put_in_place(const struct publish_input *in, const struct draft *d, struct err *err)
+{
+	char target[64], manifest[32], live[32];
+	int r;
+
+	snprintf(manifest, sizeof(manifest), "%" PRIu64 ".json", in->number);
+	snprintf(live, sizeof(live), "%" PRIu64 ".live", in->number);
+	r = write_temp(in->state, live, buf_slice(&d->live_bytes), err);
+	if (!r)
+		r = write_temp(in->state, manifest, buf_slice(&d->manifest_bytes), err);
+	if (!r && in->segment_file) {
+		snprintf(target, sizeof(target), "segments/%s.seg", d->name);
+		r = move(in->state, in->segment_file, target, err);
+	}
+	if (!r)
+		r = publish_rejects(in->state, in->rejects, in->reject_count, err);
+	if (!r) {
+		snprintf(target, sizeof(target), "generations/%s", live);
+		r = move(in->state, live, target, err);
+	}
+	if (!r) {
+		snprintf(target, sizeof(target), "generations/%s", manifest);
+		r = move(in->state, manifest, target, err);
+	}
+	if (!r && in->segment_file)
+		r = sync_dir(in->state, "segments", err);
+	return r ? r : sync_dir(in->state, "generations", err);
+}
+
+/* Step 4. */
+static int commit(const struct publish_input *in, const struct draft *d, struct err *err)
+{
+	struct row *rows = malloc((in->row_count ? in->row_count : 1) * sizeof(*rows));
+	int r;
+
+	if (!rows)
+		return no_memory(err);
+	for (size_t i = 0; i < in->row_count; i++) {
+		rows[i] = in->rows[i];
+		if (rows[i].state == PART_PUBLISHED && rows[i].published == TIME_NONE)
+			rows[i].published = d->manifest.published;
+	}
+	r = catalog_publish(in->catalog, &d->manifest, d->sha256, rows, in->row_count, err);
+	free(rows);
+	return r;
+}
+
+int publish(const struct publish_input *in, uint64_t *documents, struct err *err)
+{
+	struct draft d = {0};
+	int r = make_draft(in, &d, err);
+
+	if (!r)
+		r = put_in_place(in, &d, err);
+	if (!r)
+		r = commit(in, &d, err);
+	if (r) {
+		err_context(err, r, "publishing generation %" PRIu64, in->number);
+	} else {
+		*documents = d.manifest.documents;
+		r = current_write(in->state, in->number, d.sha256, err);
+		if (r)
+			err_context(err, r,
+				"generation %" PRIu64
+				" is published, but mounts cannot see it before the next build",
+				in->number);
+	}
+	draft_release(&d);
+	return r;
+}
+
+/* ---- repair ---- */
+
+/* The catalog decides what `current` must say. */
+static int repair_current(struct state *state, struct catalog *catalog, struct err *err)
+{
+	struct catalog_current known;
+	uint8_t sum[SHA256_BYTES];
+	uint64_t number;
+	int r = catalog_current(catalog, &known, err), there;
+
+	if (r)
+		return r;
+	there = current_read(state, &number, sum, err);
+	if (there < 0 && there != -EBADMSG)
+		return there;
+	if (there == 1 && number == known.number && !memcmp(sum, known.sha256, SHA256_BYTES))
+		return 0;
+	if (there == 1 && number >= known.number)
+		return err_set(err, -EBADMSG,
+			"%s/current names generation %" PRIu64 ", which catalog.db (at %" PRIu64
+			") does not know: put back the catalog.db that belongs to it, or remove `current` to go on from "
+			"the catalog's",
+			state->dir, number, known.number);
+	if (!known.number)
+		return there < 0 ? there : 0;
+	return current_write(state, known.number, known.sha256, err);
+}
+
+int publish_repair(struct state *state, struct catalog *catalog, struct err *err)
+{
+	struct gc_result swept = {0};
+	int r = repair_current(state, catalog, err);
+
+	if (!r) {
+		r = state_sweep(state, err);
+		r = r < 0 ? r : 0;
+	}
+	if (r)
+		return err_context(err, r, "repair");
+	/* An old generation that cannot be read is no reason to stop building: then all segments stay. */
+	r = gc_sweep(state, catalog, &swept, err);
+	return r == -EBADMSG || r == 0 ? 0 : err_context(err, r, "repair");
+}

@@ -20,17 +20,32 @@ struct publish_input {
 	/* The new segment, finished and synced in tmp/BUILD under this file name; NULL: none (a generation that only drops). */
 	const char *segment_file;
 	const struct segment_output *segment;
-	const struct row *rows; /* to write with the publish */
+	/* To write with the publish. Where a published one has no publish time yet, this publish's is put in. */
+	const struct row *rows;
 	size_t row_count;
 	const struct publish_reject *rejects;
 	size_t reject_count;
 };
 /* Returns 0 and the number of live documents, or -errno: then the parent is still current, and what was written under tmp/ or
- * renamed goes with state_build_end() or the next repair. */
+ * renamed goes with state_build_end() or the next repair. One failure comes later, and its message says so: the catalog
+ * has moved on, but `current` could not be written; the next repair writes it.
+ *
+ * Segments that lie behind the horizon and have no entry left are not in the new manifest. */
 int publish(const struct publish_input *in, uint64_t *documents, struct err *err);
 
+/* Puts reject files into place, durably, with the lock held and the build begun. publish() does it too; alone it is for a
+ * tick in which every partition failed. The file is rejects/PARTITION/FILE.tsv, each component as it is, save that
+ *   - a directory of FILE whose name ends in ".tsv" or "%" gets a "%" behind it: no directory can stand where a file must;
+ *   - a component over 255 bytes is cut, then "%" and the 16 hex digits of the XXH3-64 of all of it;
+ *   - where FILE has over 1,024 bytes, or over 16 components, it is "%" and those digits, of all of it.
+ * -EINVAL: an absolute path, or one with "", "." or ".." in it. */
+int publish_rejects(struct state *state, const struct publish_reject *rejects, size_t count, struct err *err);
+/* Appends the path of such a file, from rejects/ on. What the mount looks up. Returns 0, or -EINVAL. */
+int reject_path(struct slice partition, struct slice file, struct buf *out);
+
 /* After a crash: makes `current` agree with the catalog, sweeps tmp/, and removes generation and segment files that no
- * kept generation names. With the writer's lock held, at the start of each build. */
+ * kept generation names. With the writer's lock held, at the start of each build. -EBADMSG when `current` names a generation that the
+ * catalog does not know: catalog.db was replaced by an older one, and the message says what to do. */
 int publish_repair(struct state *state, struct catalog *catalog, struct err *err);
 
 #endif

@@ -16,8 +16,8 @@ struct view_term {
 int view_term_stat(const struct generation *g, struct slice key, struct view_term *out, struct err *err);
 /* Appends the ids, sorted, one a line: exactly view_term.bytes bytes. */
 int view_term_ids(const struct generation *g, struct slice key, struct buf *out, struct err *err);
-/* What the name of a file under terms/ means: unescaped text → key. Text with ':' is a keyword (NFC), else
- * one word, normalised as indexing does. Returns 1, or 0 when it is no one term. */
+/* What the name of a file under terms/ means: appends the key of an unescaped text. Text with a colon is a keyword (NFC), else
+ * one word, normalised as indexing does. Returns 1, 0 when it is no one term (nothing is appended), or -ENOMEM. */
 int view_term_key(struct slice text, struct buf *key);
 
 /* Terms in order of their text (a keyword always has ':', a word never). A position is a number that can be

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* index/manifest.c - N.json, to and from bytes (docs/format.md, "Manifests").
+ *
+ * Written by hand, so that equal manifests are equal bytes; read with yyjson. Unknown members are ignored,
+ * a larger `version` is refused. Instants are RFC 3339 in UTC, with nine digits of fraction where there is one. */
+#include "generation.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <yyjson.h>
+
+#include "timefmt.h"
+
+#define FORMAT "freshet manifest"
+#define VERSION 1
+#define INSTANT_MAX (TIME_TEXT_MAX + 16)
+
+/* ---- writing ---- */
+
+/* `t` quoted, or null for none. */
+static const char *instant_text(int64_t t, char out[INSTANT_MAX])
+{
+	char text[TIME_TEXT_MAX];
+	int64_t fraction = t == TIME_NONE ? 0 : (t % TIME_SECOND + TIME_SECOND) % TIME_SECOND;
+
+	time_text(t, text);
+	if (t == TIME_NONE)
+		snprintf(out, INSTANT_MAX, "null");
+	else if (fraction)
+		snprintf(out, INSTANT_MAX, "\"%.*s.%09" PRId64 "Z\"", (int)strlen(text) - 1, text, fraction);
+	else
+		snprintf(out, INSTANT_MAX, "\"%s\"", text);
+	return out;
+}
+
+static void encode_segment(const struct manifest_segment *s, bool first, struct buf *out)
+{
+	char hex[SHA256_HEX], from[INSTANT_MAX], to[INSTANT_MAX];
+
+	buf_addf(out, "%s\n    {\n      \"name\": \"%s\",\n      \"sha256\": \"%s\",\n", first ? "" : ",",
+		s->name, hex_text(s->sha256, SHA256_BYTES, hex));
+	buf_addf(out, "      \"bytes\": %" PRIu64 ",\n      \"entries\": %" PRIu64 ",\n", s->bytes,
+		s->entries);
+	buf_addf(out, "      \"documents\": %" PRIu64 ",\n      \"superseded\": %" PRIu64 ",\n", s->documents,
+		s->superseded);
+	buf_addf(out, "      \"first\": %s,\n      \"last\": %s\n    }", instant_text(s->first, from),
+		instant_text(s->last, to));
+}
+
+void manifest_encode(const struct manifest *m, struct buf *out)
+{
+	char hex[SHA256_HEX], text[INSTANT_MAX];
+
+	buf_addf(out, "{\n  \"format\": \"%s\",\n  \"version\": %d,\n", FORMAT, VERSION);
+	buf_addf(out, "  \"index\": \"%s\",\n  \"number\": %" PRIu64 ",\n", m->index, m->number);
+	if (m->parent)
+		buf_addf(out, "  \"parent\": %" PRIu64 ",\n  \"parent_sha256\": \"%s\",\n", m->parent,
+			hex_text(m->parent_sha256, SHA256_BYTES, hex));
+	else
+		buf_add_str(out, "  \"parent\": null,\n  \"parent_sha256\": null,\n");
+	buf_addf(out, "  \"watermark\": %s,\n", instant_text(m->watermark, text));
+	buf_addf(out, "  \"horizon\": %s,\n", instant_text(m->horizon, text));
+	buf_addf(out, "  \"published\": %s,\n", instant_text(m->published, text));
+	buf_addf(out, "  \"config_hash\": \"%s\",\n", hex_text(m->config_hash, sizeof(m->config_hash), hex));
+	buf_addf(out, "  \"documents\": %" PRIu64 ",\n", m->documents);
+	buf_addf(out, "  \"live_bytes\": %" PRIu64 ",\n  \"live_sha256\": \"%s\",\n", m->live_bytes,
+		hex_text(m->live_sha256, SHA256_BYTES, hex));
+	buf_add_str(out, "  \"segments\": [");
+	for (size_t i = 0; i < m->segment_count; i++)
+		encode_segment(&m->segments[i], i == 0, out);
+	buf_addf(out, "%s]\n}\n", m->segment_count ? "\n  " : "");
+}
+
+/* ---- reading ---- */
+
+/* Members are taken one by one; the first failure sticks and says which member it was. */
+struct reader {
+	yyjson_val *object;
+	const char *bad; /* NULL: none */
+};
+
+static void reader_fail(struct reader *r, const char *key)
+{
+	if (!r->bad)
+		r->bad = key;
+}
+
+static uint64_t take_u64(struct reader *r, const char *key)
+{
+	yyjson_val *v = yyjson_obj_get(r->object, key);
+
+	if (!yyjson_is_uint(v))
+		reader_fail(r, key);
+	return yyjson_get_uint(v);
+}
+
+static struct slice take_text(struct reader *r, const char *key)
+{
+	yyjson_val *v = yyjson_obj_get(r->object, key);
+
+	if (!yyjson_is_str(v)) {
+		reader_fail(r, key);
+		return slice_str("");
+	}
+	return slice_of(yyjson_get_str(v), yyjson_get_len(v));
+}
+
+static void take_hex(struct reader *r, const char *key, uint8_t *out, size_t len)
+{
+	if (!hex_parse(take_text(r, key), out, len))
+		reader_fail(r, key);
+}
+
+/* Only the one text that instant_text() gives. */
+static int64_t take_instant(struct reader *r, const char *key)
+{
+	struct slice s = take_text(r, key);
+	char text[INSTANT_MAX], again[INSTANT_MAX];
+	int64_t t = 0;
+
+	if (s.len >= INSTANT_MAX - 2) {
+		reader_fail(r, key);
+		return 0;
+	}
+	snprintf(text, sizeof(text), "\"%.*s\"", (int)s.len, s.data);
+	text[s.len + 1] = '\0';
+	if (time_parse(text + 1, &t, NULL)) {
+		reader_fail(r, key);
+		return 0;
+	}
+	text[s.len + 1] = '"';
+	if (strcmp(text, instant_text(t, again)) != 0)
+		reader_fail(r, key);
+	return t;
+}
+
+static bool member_is_null(const struct reader *r, const char *key)
+{
+	return yyjson_is_null(yyjson_obj_get(r->object, key));
+}
+
+static int take_segment(yyjson_val *object, struct manifest_segment *s, struct err *err)
+{
+	struct reader r = {.object = object};
+	struct slice name = take_text(&r, "name");
+	char hex[SHA256_HEX];
+
+	take_hex(&r, "sha256", s->sha256, SHA256_BYTES);
+	s->bytes = take_u64(&r, "bytes");
+	s->entries = take_u64(&r, "entries");
+	s->documents = take_u64(&r, "documents");
+	s->superseded = take_u64(&r, "superseded");
+	s->first = take_instant(&r, "first");
+	s->last = take_instant(&r, "last");
+	if (r.bad)
+		return err_set(err, -EBADMSG, "\"%s\" is missing or cannot be", r.bad);
+	hex_text(s->sha256, SHA256_BYTES, hex);
+	if (!slice_eq(name, slice_of(hex, SEGMENT_NAME_HEX)))
+		return err_set(err, -EBADMSG, "\"name\" is not the start of \"sha256\"");
+	memcpy(s->name, hex, SEGMENT_NAME_HEX);
+	if (s->entries >= UINT32_MAX || s->superseded > s->entries ||
+		s->documents > s->entries - s->superseded)
+		return err_set(err, -EBADMSG, "counts cannot be");
+	if (s->first > s->last)
+		return err_set(err, -EBADMSG, "\"first\" is after \"last\"");
+	return 0;
+}
+
+static int take_segments(yyjson_val *array, struct manifest *m, struct err *err)
+{
+	size_t count = yyjson_arr_size(array), i, max;
+	uint64_t documents = 0;
+	yyjson_val *v;
+
+	if (!yyjson_is_arr(array) || count > LIVE_SEGMENTS_MAX)
+		return err_set(err, -EBADMSG, "\"segments\" is no list, or too long");
+	m->segments = calloc(count ? count : 1, sizeof(*m->segments));
+	if (!m->segments)
+		return err_set(err, -ENOMEM, "out of memory");
+	m->segment_count = count;
+	yyjson_arr_foreach(array, i, max, v)
+	{
+		int r = take_segment(v, &m->segments[i], err);
+
+		if (r)
+			return err_context(err, r, "segment %zu", i);
+		documents += m->segments[i].documents;
+	}
+	if (documents != m->documents)
+		return err_set(err, -EBADMSG, "\"documents\" is not the sum of the segments'");
+	return 0;
+}
+
+static bool index_is_valid(struct slice s)
+{
+	if (s.len != UUID_TEXT - 1)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+		char c = s.data[i];
+
+		if (dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+			return false;
+	}
+	return true;
+}
+
+static void take_parent(struct reader *r, struct manifest *m)
+{
+	if (member_is_null(r, "parent") && member_is_null(r, "parent_sha256"))
+		return;
+	m->parent = take_u64(r, "parent");
+	take_hex(r, "parent_sha256", m->parent_sha256, SHA256_BYTES);
+	if (m->parent == 0 || m->parent >= m->number)
+		reader_fail(r, "parent");
+}
+
+static int take_head(struct reader *r, struct manifest *m, struct err *err)
+{
+	struct slice index;
+
+	if (!slice_eq(take_text(r, "format"), slice_str(FORMAT)))
+		return err_set(err, -EBADMSG, "is no manifest (\"format\" is not \"%s\")", FORMAT);
+	if (take_u64(r, "version") > VERSION)
+		return err_set(err, -ENOTSUP, "written by a newer freshet; version %d is known", VERSION);
+	index = take_text(r, "index");
+	if (index_is_valid(index))
+		memcpy(m->index, index.data, index.len);
+	else
+		reader_fail(r, "index");
+	m->number = take_u64(r, "number");
+	if (!m->number)
+		reader_fail(r, "number");
+	take_parent(r, m);
+	m->watermark = take_instant(r, "watermark");
+	m->horizon = member_is_null(r, "horizon") ? TIME_NONE : take_instant(r, "horizon");
+	m->published = take_instant(r, "published");
+	take_hex(r, "config_hash", m->config_hash, sizeof(m->config_hash));
+	m->documents = take_u64(r, "documents");
+	m->live_bytes = take_u64(r, "live_bytes");
+	take_hex(r, "live_sha256", m->live_sha256, SHA256_BYTES);
+	if (r->bad)
+		return err_set(err, -EBADMSG, "\"%s\" is missing or cannot be", r->bad);
+	return 0;
+}
+
+int manifest_decode(struct slice bytes, struct manifest *out, struct err *err)
+{
+	struct reader reader = {0};
+	yyjson_read_err why = {0};
+	yyjson_doc *doc;
+	int r;
+
+	*out = (struct manifest){0};
+	if (bytes.len > MANIFEST_MAX)
+		return err_set(err, -EBADMSG, "%zu bytes are too many for a manifest", bytes.len);
+	/* Without YYJSON_READ_INSITU the text is only read. */
+	doc = yyjson_read_opts((char *)(uintptr_t)bytes.data, bytes.len, 0, NULL, &why);
+	if (!doc)
+		return err_set(err, why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION ? -ENOMEM : -EBADMSG,
+			"not JSON: %s at byte %zu", why.msg, why.pos);
+	reader.object = yyjson_doc_get_root(doc);
+	r = take_head(&reader, out, err);
+	if (!r)
+		r = take_segments(yyjson_obj_get(reader.object, "segments"), out, err);
+	yyjson_doc_free(doc);
+	if (r)
+		manifest_release(out);
+	return r;
+}
+
+void manifest_release(struct manifest *m)
+{
+	free(m->segments);
+	*m = (struct manifest){0};
+}
