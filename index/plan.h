@@ -19,7 +19,8 @@ struct plan_item {
 	int64_t ts;
 	enum plan_action action;
 	enum partition_state state;        /* after this tick, were the build to succeed */
-	const char *reason;                /* static text, "" for none */
+	const char *reason;                /* "" for none; as long as the plan */
+	uint64_t fingerprint;              /* the row's after this tick; 0 where it was found to be gone */
 	const struct feed_partition *seen; /* NULL: not in the listing */
 	const struct row *row;             /* NULL: never seen before */
 	/* PLAN_INDEX: the files to read, pointers into seen->files, in order (count > 0, save for a
@@ -49,7 +50,11 @@ struct plan_input {
 
 /* The horizon that a watermark gives: partitions with a later timestamp are inside. TIME_NONE: no lower end. */
 int64_t plan_horizon(const struct config *cfg, int64_t watermark);
-/* Returns 0 or -ENOMEM. `out` borrows from the listing and the rows. */
+/* Returns 0 or -ENOMEM. `out` borrows from the listing and the rows.
+ *
+ * An item whose state becomes PART_EXPIRED takes content away: it wants a new generation also where nothing is
+ * to index (after `window` was made shorter). When partitions of the plan turn out to fail, the watermark is
+ * not the plan's any more: plan again with their rows failed, since horizon and expiry follow from it. */
 int plan_make(const struct plan_input *in, struct plan *out, struct err *err);
 void plan_release(struct plan *p);
 /* One line an item that is not PLAN_KEEP, then watermark and next_due: what --dry-run prints. */

@@ -1,2 +1,163 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What every driver has in common: the form of paths is checked here, and here errors learn which object
+ * they are about, so that drivers only say what went wrong. */
 #include "store.h"
+
+#include "name.h"
+
+#define SHOWN_MAX 400 /* bytes of an url or path in a message: the reason behind it must still fit */
+
+static void show(struct buf *out, struct slice raw)
+{
+	if (raw.len <= SHOWN_MAX) {
+		name_print(raw, out);
+		return;
+	}
+	name_print(slice_of(raw.data, SHOWN_MAX / 2), out);
+	buf_add_str(out, "[...]");
+	name_print(slice_of(raw.data + raw.len - SHOWN_MAX / 2, SHOWN_MAX / 2), out);
+}
+
+/* Puts the url and path in front of the message. */
+static int at_path(const struct store *s, const char *path, int code, struct err *err)
+{
+	OWNED_BUF where = {0};
+
+	show(&where, slice_str(s->url));
+	if (*path) {
+		if (where.len && where.data[where.len - 1] != '/')
+			buf_add_byte(&where, '/');
+		show(&where, slice_str(path));
+	}
+	return err_context(err, code, "%s", buf_cstr(&where));
+}
+
+static int check_path(const char *path, struct err *err)
+{
+	size_t len = strlen(path);
+
+	if (len >= STORE_PATH_MAX)
+		return err_set(err, -ENAMETOOLONG, "a path of %zu bytes is too long (the most is %d)", len,
+			STORE_PATH_MAX - 1);
+	for (const char *p = path; len; p++) {
+		size_t n = strcspn(p, "/");
+
+		if (n == 0 || (n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
+			return err_set(
+				err, -EINVAL, "not a path within a feed: a component is empty, . or ..");
+		p += n;
+		if (!*p)
+			break;
+	}
+	return 0;
+}
+
+int store_open(struct store **out, const char *url, struct err *err)
+{
+	const char *colon = strstr(url, "://");
+
+	*out = NULL;
+	if (!*url)
+		return err_set(err, -EINVAL, "the feed's url is empty: give a directory");
+	if (!strncmp(url, "file://", 7))
+		return store_dir_open(out, url + 7, err);
+	if (!strncmp(url, "s3://", 5))
+		return err_set(err, -ENOTSUP, "%s: S3 is not in this version: give a directory", url);
+	/* A directory may well have "://" somewhere in its name, but a scheme has no '/' before it. */
+	if (colon && !memchr(url, '/', (size_t)(colon - url)))
+		return err_set(err, -EINVAL, "%s: unknown kind of url: give a directory or file://PATH", url);
+	return store_dir_open(out, url, err);
+}
+
+void store_free(struct store *s)
+{
+	char *url;
+
+	if (!s)
+		return;
+	url = s->url;
+	s->ops->free(s);
+	free(url);
+}
+
+struct list_call {
+	store_entry_fn *fn;
+	void *ctx;
+	bool ended; /* by fn: its value goes through untouched */
+};
+
+static int list_entry(void *ctx, struct slice name, const struct store_stat *st)
+{
+	struct list_call *call = ctx;
+	int r = call->fn(call->ctx, name, st);
+
+	call->ended = r != 0;
+	return r;
+}
+
+int store_list(struct store *s, const char *dir, store_entry_fn *fn, void *ctx, struct err *err)
+{
+	struct list_call call = {fn, ctx, false};
+	int r = check_path(dir, err);
+
+	if (r == 0)
+		r = s->ops->list(s, dir, list_entry, &call, err);
+	return r < 0 && !call.ended ? at_path(s, dir, r, err) : r;
+}
+
+int store_head(struct store *s, const char *path, struct store_stat *out, struct err *err)
+{
+	int r = check_path(path, err);
+
+	if (r == 0)
+		r = s->ops->head(s, path, out, err);
+	return r < 0 ? at_path(s, path, r, err) : r;
+}
+
+int store_open_file(struct store *s, const char *path, struct store_file **out, struct err *err)
+{
+	OWNED_STR char *kept = NULL;
+	int r;
+
+	*out = NULL;
+	r = check_path(path, err);
+	if (r < 0)
+		return at_path(s, path, r, err);
+	kept = strdup(path);
+	if (!kept)
+		return at_path(s, path, err_set(err, -ENOMEM, "out of memory"), err);
+	r = s->ops->open(s, path, out, err);
+	if (r < 0)
+		return at_path(s, path, r, err);
+	(*out)->store = s;
+	(*out)->path = steal(&kept);
+	return 0;
+}
+
+int64_t store_read(struct store_file *f, uint64_t offset, void *to, size_t len, struct err *err)
+{
+	int64_t n;
+
+	if (offset > INT64_MAX || len > INT64_MAX - offset)
+		return at_path(f->store, f->path, err_set(err, -EINVAL, "cannot read past 2^63 bytes"), err);
+	n = f->store->ops->read(f, offset, to, len, err);
+	return n < 0 ? at_path(f->store, f->path, (int)n, err) : n;
+}
+
+int store_stat_file(struct store_file *f, struct store_stat *out, struct err *err)
+{
+	int r = f->store->ops->stat(f, out, err);
+
+	return r < 0 ? at_path(f->store, f->path, r, err) : r;
+}
+
+void store_close(struct store_file *f)
+{
+	char *path;
+
+	if (!f)
+		return;
+	path = f->path;
+	f->store->ops->close(f);
+	free(path);
+}

@@ -41,35 +41,38 @@ struct store {
 };
 struct store_file {
 	struct store *store; /* borrowed */
+	char *path;          /* owned; both are set and freed by store.c, drivers only look */
 };
 
-/* Opens the feed at `url`: a directory path or file://PATH (s3:// is refused as not in this version).
- * Returns 0, or -ENOENT, -ENOTDIR, -EACCES …. The directory is held open by descriptor. */
+/* Opens the feed at `url`: a directory path or file://PATH, where PATH is taken as it is (s3:// is refused as
+ * not in this version: -ENOTSUP). Returns 0, or -ENOENT, -ENOTDIR, -EACCES …. The directory is held open by
+ * descriptor. */
 int store_open(struct store **out, const char *url, struct err *err);
 void store_free(struct store *s); /* NULL is fine; no store_file may be left */
 DEFINE_FREEP(store)
 
-/* Lists one directory ("" is the root), in bytewise order of names. A directory that is not there is
- * -ENOENT. A listing that breaks off half way is an error, never a shorter list (what was handed out
+/* Lists one directory ("" is the root), in bytewise order of names; the times of directories mean nothing. A
+ * directory that is not there is -ENOENT, a root that was removed since the open too. A listing that breaks off half way is an error, never a shorter list (what was handed out
  * before is to be thrown away). */
 int store_list(struct store *s, const char *dir, store_entry_fn *fn, void *ctx, struct err *err);
 /* Returns 0, or -ENOENT …. */
 int store_head(struct store *s, const char *path, struct store_stat *out, struct err *err);
-/* Opens a regular file: -ENOENT, -EISDIR, -EACCES, -ELOOP …. */
+/* Opens a regular file: -ENOENT, -EISDIR, -EACCES, -ELOOP (a symbolic link), -ENOTSUP (another kind of file) …. */
 int store_open_file(struct store *s, const char *path, struct store_file **out, struct err *err);
 /* Reads up to `len` bytes at `offset`. Returns the number read (short only at the end), or -errno. */
 int64_t store_read(struct store_file *f, uint64_t offset, void *to, size_t len, struct err *err);
-/* As the object is now: compare with what a listing said to find out that it changed. */
+/* As the object is now, removed ones with a changed ctime: compare with what a listing said to find out that it changed. */
 int store_stat_file(struct store_file *f, struct store_stat *out, struct err *err);
 void store_close(struct store_file *f); /* NULL is fine */
 
 /* Drivers. */
 int store_dir_open(struct store **out, const char *path, struct err *err);
+void store_dir_force_walk(struct store *s);              /* for tests: do as on a kernel without openat2 */
 int store_mem_open(struct store **out, struct err *err); /* for tests: url "mem:" */
 /* Adds or replaces a file of a memory store (parents come by themselves). */
 int store_mem_put(struct store *s, const char *path, struct slice bytes, int64_t mtime);
 int store_mem_remove(struct store *s, const char *path); /* -ENOENT when it is not there */
-/* Lets the listing of `dir` fail with `code` after `after` entries (0 removes the fault). */
+/* Lets the listing of `dir` fail with `code` after `after` entries (code 0 removes the fault). */
 void store_mem_fail_list(struct store *s, const char *dir, unsigned after, int code);
 
 #endif

@@ -1,2 +1,378 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A feed that is a directory. Producers may do anything below it while we look, so every path is resolved
+ * by the kernel beneath the root's descriptor with symbolic links refused, and only regular files are read:
+ * a link, FIFO or device that somebody puts there neither leads out nor blocks. */
 #include "store.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "arena.h"
+#include "timefmt.h"
+
+#define ENTRIES_MAX (4u << 20) /* in one directory: what a listing may hold in memory */
+#define OPENAT2_RETRIES 100    /* EAGAIN: something was renamed while the kernel looked */
+
+struct dir_store {
+	struct store base;
+	int root;         /* owned, O_PATH */
+	atomic_bool walk; /* no openat2: go component by component */
+};
+
+struct dir_file {
+	struct store_file base;
+	int fd; /* owned */
+};
+
+static struct dir_store *dir_of(struct store *s)
+{
+	return (struct dir_store *)s;
+}
+
+/* One component. O_DIRECTORY with O_NOFOLLOW calls a link ENOTDIR; callers want to know it from a file. */
+static int open_component(int dir, const char *name, int flags)
+{
+	int fd = openat(dir, name, flags | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd >= 0)
+		return fd;
+	fd = -errno;
+	if (fd == -ENOTDIR && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
+		return -ELOOP;
+	return fd;
+}
+
+static int open_walk(int root, const char *path, int flags)
+{
+	int dir = root, fd;
+
+	for (;;) {
+		char name[NAME_MAX + 1];
+		size_t n = strcspn(path, "/");
+
+		if (n > NAME_MAX) {
+			fd = -ENAMETOOLONG;
+			break;
+		}
+		memcpy(name, path, n);
+		name[n] = '\0';
+		fd = open_component(dir, name, path[n] ? O_PATH | O_DIRECTORY : flags);
+		if (fd < 0 || !path[n])
+			break;
+		if (dir != root)
+			close(dir);
+		dir = fd;
+		path += n + 1;
+	}
+	if (dir != root)
+		close(dir);
+	return fd;
+}
+
+/* Opens `path` below the root and returns a descriptor or -errno. */
+static int open_beneath(struct dir_store *d, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_NOFOLLOW | O_CLOEXEC),
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+	};
+
+	if (!*path)
+		path = ".";
+	for (int i = 0; i < OPENAT2_RETRIES && !atomic_load(&d->walk); i++) {
+		long fd = syscall(SYS_openat2, d->root, path, &how, sizeof(how));
+
+		if (fd >= 0)
+			return (int)fd;
+		if (errno == ENOSYS)
+			atomic_store(&d->walk, true);
+		else if (errno == EPERM) /* what some sandboxes say of calls that they do not know */
+			break;
+		else if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+	}
+	return open_walk(d->root, path, flags);
+}
+
+static int64_t nanoseconds(struct timespec t)
+{
+	int64_t seconds = t.tv_sec;
+
+	if (seconds > INT64_MAX / TIME_SECOND - 1)
+		return INT64_MAX - 1;
+	if (seconds < INT64_MIN / TIME_SECOND + 1)
+		return INT64_MIN + 1;
+	return seconds * TIME_SECOND + t.tv_nsec;
+}
+
+/* Returns 1, or 0 when it is neither a regular file nor a directory. */
+static int stat_fill(const struct stat *st, struct store_stat *out)
+{
+	out->is_dir = S_ISDIR(st->st_mode);
+	out->size = out->is_dir ? 0 : (uint64_t)st->st_size;
+	out->mtime = nanoseconds(st->st_mtim);
+	out->ctime = nanoseconds(st->st_ctim);
+	return out->is_dir || S_ISREG(st->st_mode);
+}
+
+struct dir_entry {
+	struct slice name;
+	struct store_stat st;
+};
+
+static int entry_cmp(const void *a, const void *b)
+{
+	return slice_cmp(((const struct dir_entry *)a)->name, ((const struct dir_entry *)b)->name);
+}
+
+/* Adds one name to `entries`; what has gone since readdir() saw it is not there. */
+static int entry_add(int fd, const char *name, struct arena *names, struct buf *entries, struct err *err)
+{
+	struct dir_entry e;
+	struct stat st;
+
+	if (!strcmp(name, ".") || !strcmp(name, ".."))
+		return 0;
+	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : err_sys(err, -errno, "cannot look at one of its entries");
+	if (!stat_fill(&st, &e.st))
+		return 0;
+	if (entries->len / sizeof(e) >= ENTRIES_MAX)
+		return err_set(err, -EFBIG, "more than %u entries in one directory", ENTRIES_MAX);
+	e.name = arena_dup(names, slice_str(name));
+	buf_add(entries, &e, sizeof(e));
+	return e.name.data && !entries->failed ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+static int entries_read(DIR *dir, struct arena *names, struct buf *entries, struct err *err)
+{
+	for (;;) {
+		const struct dirent *de;
+		int r;
+
+		errno = 0;
+		de = readdir(dir);
+		if (!de)
+			return errno ? err_sys(err, -errno, "listing broke off") : 0;
+		r = entry_add(dirfd(dir), de->d_name, names, entries, err);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int entries_hand_out(struct buf *entries, store_entry_fn *fn, void *ctx)
+{
+	struct dir_entry *e = (struct dir_entry *)entries->data;
+	size_t count = entries->len / sizeof(*e);
+
+	if (count)
+		qsort(e, count, sizeof(*e), entry_cmp);
+	for (size_t i = 0; i < count; i++) {
+		int r = fn(ctx, e[i].name, &e[i].st);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* A removed root still opens, and reads as empty: that would look like a feed whose data is all gone. */
+static int root_check(int fd, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, -errno, "cannot look at the directory");
+	if (st.st_nlink == 0)
+		return err_set(err, -ENOENT, "the feed's directory was removed");
+	return 0;
+}
+
+static int dir_list(struct store *s, const char *path, store_entry_fn *fn, void *ctx, struct err *err)
+{
+	OWNED_BUF entries = {0};
+	struct arena names = {0};
+	DIR *dir;
+	int fd, r;
+
+	fd = open_beneath(dir_of(s), path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+	if (fd < 0)
+		return err_sys(err, fd, "cannot list");
+	dir = fdopendir(fd);
+	if (!dir) {
+		r = err_sys(err, -errno, "cannot list");
+		close(fd);
+		return r;
+	}
+	r = entries_read(dir, &names, &entries, err);
+	if (r == 0 && !*path)
+		r = root_check(fd, err);
+	closedir(dir);
+	if (r == 0)
+		r = entries_hand_out(&entries, fn, ctx);
+	arena_release(&names);
+	return r;
+}
+
+static int other_kind(mode_t mode, struct err *err)
+{
+	if (S_ISLNK(mode))
+		return err_set(err, -ELOOP, "is a symbolic link; links in a feed are not followed");
+	return err_set(err, -ENOTSUP, "is neither a regular file nor a directory");
+}
+
+static int dir_head(struct store *s, const char *path, struct store_stat *out, struct err *err)
+{
+	int fd = open_beneath(dir_of(s), path, O_PATH);
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return err_sys(err, fd, "cannot look at it");
+	r = fstat(fd, &st) < 0 ? err_sys(err, -errno, "cannot look at it") : 0;
+	close(fd);
+	if (r == 0 && !stat_fill(&st, out))
+		r = other_kind(st.st_mode, err);
+	return r;
+}
+
+static int dir_open(struct store *s, const char *path, struct store_file **out, struct err *err)
+{
+	/* Not blocking: opening a FIFO would otherwise wait for its other end. */
+	int fd = open_beneath(dir_of(s), path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	struct dir_file *f = NULL;
+	struct stat st;
+	int r;
+
+	if (fd == -ENXIO)
+		return other_kind(0, err); /* a socket */
+	if (fd < 0)
+		return err_sys(err, fd, "cannot open");
+	if (fstat(fd, &st) < 0)
+		r = err_sys(err, -errno, "cannot look at it");
+	else if (S_ISDIR(st.st_mode))
+		r = err_set(err, -EISDIR, "is a directory");
+	else if (!S_ISREG(st.st_mode))
+		r = other_kind(st.st_mode, err);
+	else
+		r = (f = calloc(1, sizeof(*f))) ? 0 : err_set(err, -ENOMEM, "out of memory");
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	f->fd = fd;
+	*out = &f->base;
+	return 0;
+}
+
+static int64_t dir_read(struct store_file *base, uint64_t offset, void *to, size_t len, struct err *err)
+{
+	const struct dir_file *f = (const struct dir_file *)base;
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = pread(f->fd, (char *)to + done, len - done, (off_t)(offset + done));
+
+		if (n == 0)
+			break;
+		if (n > 0)
+			done += (size_t)n;
+		else if (errno != EINTR)
+			return err_sys(err, -errno, "cannot read %zu bytes at %llu", len - done,
+				(unsigned long long)(offset + done));
+	}
+	return (int64_t)done;
+}
+
+static int dir_stat(struct store_file *base, struct store_stat *out, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(((const struct dir_file *)base)->fd, &st) < 0)
+		return err_sys(err, -errno, "cannot look at it");
+	stat_fill(&st, out);
+	return 0;
+}
+
+static void dir_close(struct store_file *base)
+{
+	struct dir_file *f = (struct dir_file *)base;
+
+	close(f->fd);
+	free(f);
+}
+
+static void dir_free(struct store *s)
+{
+	close(dir_of(s)->root);
+	free(s);
+}
+
+static const struct store_ops dir_ops = {
+	.list = dir_list,
+	.head = dir_head,
+	.open = dir_open,
+	.read = dir_read,
+	.stat = dir_stat,
+	.close = dir_close,
+	.free = dir_free,
+};
+
+static int root_open(const char *path, struct err *err)
+{
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (fd >= 0) {
+		/* O_PATH asks for no permission; a feed that cannot be listed should be known of at once. */
+		if (faccessat(fd, ".", R_OK | X_OK, AT_EACCESS) == 0)
+			return fd;
+		r = -errno;
+		close(fd);
+		return err_sys(err, r, "%s: cannot read the feed's directory", path);
+	}
+	r = -errno;
+	if (r == -ENOENT)
+		return err_set(err, r,
+			"%s: there is no such feed: make the directory, or correct the path "
+			"(FEED on the command line, or url in section [feed])",
+			path);
+	if (r == -ENOTDIR)
+		return err_set(err, r, "%s: a feed must be a directory", path);
+	return err_sys(err, r, "%s: cannot open the feed's directory", path);
+}
+
+int store_dir_open(struct store **out, const char *path, struct err *err)
+{
+	struct dir_store *d;
+	int root;
+
+	*out = NULL;
+	root = root_open(path, err);
+	if (root < 0)
+		return root;
+	d = calloc(1, sizeof(*d));
+	if (d)
+		d->base.url = strdup(path);
+	if (!d || !d->base.url) {
+		close(root);
+		free(d);
+		return err_set(err, -ENOMEM, "%s: out of memory", path);
+	}
+	d->base.ops = &dir_ops;
+	d->root = root;
+	*out = &d->base;
+	return 0;
+}
+
+void store_dir_force_walk(struct store *s)
+{
+	atomic_store(&dir_of(s)->walk, true);
+}
