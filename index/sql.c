@@ -121,6 +121,7 @@ int sql_query(struct sql *q, unsigned query, struct sqlite3_stmt **out, struct e
 {
 	sqlite3_stmt **s = &q->prepared[query];
 
+	*out = NULL;
 	if (!*s) {
 		int rc = sqlite3_prepare_v3(q->db, q->queries[query], -1, SQLITE_PREPARE_PERSISTENT, s, NULL);
 
