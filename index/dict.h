@@ -25,7 +25,8 @@ struct dict_writer { /* zero-initialised is empty */
 	struct buf last_key;
 	uint64_t count;
 };
-/* Keys strictly ascending. Failures stick in the buffers. */
+/* Keys strictly ascending, of 1 to DICT_KEY_MAX bytes; the terms' postings lie behind each other from
+ * offset 0 on. Failures stick in the buffers. */
 void dict_add(struct dict_writer *w, const struct dict_term *t);
 /* Appends the finished section. */
 void dict_finish(struct dict_writer *w, struct buf *out);
@@ -48,6 +49,7 @@ struct dict_cursor {
 	uint64_t ordinal;        /* of that term */
 	/* private */
 	struct cursor in;
+	uint64_t postings_at; /* where the next term's postings start */
 	char key[DICT_KEY_MAX];
 	size_t key_len;
 };

@@ -10,7 +10,8 @@
 
 #define POSTINGS_BLOCK 128
 
-/* Appends `n` > 0 postings; docs strictly ascending, tfs > 0. Equal input gives equal bytes. */
+/* Appends `n` > 0 postings; docs strictly ascending, tfs > 0. Equal input gives equal bytes. The list is
+ * valid when what was appended is at most UINT32_MAX bytes. */
 void postings_encode(const uint32_t *docs, const uint32_t *tfs, uint32_t n, struct buf *out);
 
 /* Decodes one block at a time; checks every byte against the bounds. */
@@ -19,14 +20,17 @@ struct postings {
 	uint32_t docs[POSTINGS_BLOCK], tfs[POSTINGS_BLOCK];
 	unsigned count;
 	/* private */
-	struct cursor in;
+	struct cursor in, skips;
+	const uint8_t *blocks; /* where the first block starts: what skip offsets count from */
 	uint32_t left, last, doc_limit;
-	bool started;
+	bool started, single, has_skips;
 	struct slice tf_packed; /* decoded on demand, by postings_tfs */
 	unsigned tf_width;
 };
 /* `bytes` from a segment, `df` from the dictionary, every document number must be below `doc_limit`. */
 void postings_init(struct postings *p, struct slice bytes, uint32_t df, uint32_t doc_limit);
+/* A list of one, from the dictionary. */
+void postings_init_single(struct postings *p, uint32_t doc, uint32_t tf);
 /* Returns 1 and a block of docs, 0 at the end (all bytes used), or -EBADMSG. */
 int postings_next(struct postings *p, struct err *err);
 /* Fills tfs of the current block. Returns 0 or -EBADMSG. */

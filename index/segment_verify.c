@@ -1,2 +1,290 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "segment_verify.h"
+
+#include "digest.h"
+#include "segment_private.h"
+
+int segment_verify_checksums(const struct segment *s, struct err *err)
+{
+	for (unsigned i = 0; i < s->header.section_count; i++) {
+		const struct section *sec = &s->header.sections[i];
+		uint64_t sum = xxh64(slice_of(s->bytes.data + sec->offset, sec->length));
+
+		if (sum != sec->checksum)
+			return err_set(err, -EBADMSG,
+				"%s: checksum of section %u (%s) is %016llx, should be %016llx", s->name,
+				sec->kind, section_name(sec->kind), (unsigned long long)sum,
+				(unsigned long long)sec->checksum);
+	}
+	return 0;
+}
+
+/* Rows: entries and history have the same shape. */
+
+struct rows {
+	const struct segment *s;
+	const struct columns *columns;
+	const struct records *records;
+	const char *what;
+};
+
+static int verify_source_order(const struct segment *s, struct err *err)
+{
+	struct source before = {0}, now;
+
+	for (uint32_t i = 0; i < s->header.info.sources; i++) {
+		int r = segment_source(s, i, &now, err);
+
+		if (r < 0)
+			return r;
+		if (i &&
+			(before.ts > now.ts || (before.ts == now.ts && slice_cmp(before.file, now.file) > 0)))
+			return err_set(err, -EBADMSG, "source %u is not behind the one before it", i);
+		before = now;
+	}
+	return 0;
+}
+
+static int verify_groups(const struct segment *s, struct err *err)
+{
+	struct slice before = {0}, now;
+
+	for (uint64_t i = 0; i < s->groups.count; i++) {
+		int r = strtab_get(&s->groups, i, &now, err);
+
+		if (r < 0)
+			return err_context(err, r, "group %llu", (unsigned long long)i);
+		if (slice_cmp(before, now) >= 0)
+			return err_set(err, -EBADMSG, "group %llu is not behind the one before it",
+				(unsigned long long)i);
+		before = now;
+	}
+	return 0;
+}
+
+static int verify_row(
+	const struct rows *rows, uint32_t n, struct entry *e, const struct entry *before, struct err *err)
+{
+	bool history = rows->columns == &rows->s->history;
+	struct source source, source_before;
+	int c, r = columns_entry(rows->columns, n, e, err);
+
+	if (r < 0)
+		return r;
+	if (!e->id.len || memchr(e->id.data, '\n', e->id.len))
+		return err_set(err, -EBADMSG, "row %u: id is empty or has a line feed", n);
+	c = n ? slice_cmp(before->id, e->id) : -1;
+	if (c > 0 || (c == 0 && !history))
+		return err_set(err, -EBADMSG, "row %u: id is not behind the one before it", n);
+	if (c)
+		return 0;
+	r = segment_source(rows->s, e->source, &source, err);
+	if (r == 0)
+		r = segment_source(rows->s, before->source, &source_before, err);
+	if (r == 0 && entry_order(before, &source_before, e, &source) > 0)
+		r = err_set(err, -EBADMSG, "row %u: older than the one before it", n);
+	return r;
+}
+
+static int verify_rows(const struct rows *rows, uint64_t states[3], struct err *err)
+{
+	struct entry before = {0}, now;
+	int r = 0;
+
+	for (uint32_t n = 0; r == 0 && n < rows->columns->count; n++) {
+		r = verify_row(rows, n, &now, &before, err);
+		if (r == 0)
+			states[now.state]++;
+		before = now;
+	}
+	return r < 0 ? err_context(err, r, "%s", rows->what) : 0;
+}
+
+/* Blocks lie behind each other in the section of records, the history's behind the entries'. */
+static int verify_block(
+	const struct rows *rows, uint32_t b, uint64_t *at, struct records_scratch *scratch, struct err *err)
+{
+	struct records_block block;
+	struct slice last;
+	uint64_t raw = 0;
+	int r = records_block(rows->records, b, &block, err);
+
+	if (r < 0)
+		return r;
+	if (block.offset != *at)
+		return err_set(err, -EBADMSG, "block %u lies at %llu, not %llu", b,
+			(unsigned long long)block.offset, (unsigned long long)*at);
+	*at += block.packed_len;
+	for (uint32_t n = block.first; n < block.end; n++)
+		raw += columns_record_len(rows->columns, n);
+	if (raw != block.raw_len)
+		return err_set(err, -EBADMSG, "block %u: %u bytes, its records have %llu", b, block.raw_len,
+			(unsigned long long)raw);
+	return records_get(rows->records, scratch, block.end - 1, &last, err);
+}
+
+static int verify_records(
+	const struct rows *rows, uint64_t *at, struct records_scratch *scratch, struct err *err)
+{
+	int r = 0;
+
+	for (uint32_t b = 0; r == 0 && b < rows->records->block_count; b++)
+		r = verify_block(rows, b, at, scratch, err);
+	return r < 0 ? err_context(err, r, "records of %s", rows->what) : 0;
+}
+
+static int verify_all_rows(const struct segment *s, struct err *err)
+{
+	const struct segment_info *info = &s->header.info;
+	struct rows entries = {s, &s->entries, &s->records, "entries"};
+	struct rows history = {s, &s->history, &s->history_records, "history"};
+	OWNED(records_scratch) struct records_scratch *scratch = records_scratch_new();
+	uint64_t states[3] = {0}, ignored[3] = {0}, at = 0;
+	int r = scratch ? verify_rows(&entries, states, err) : err_set(err, -ENOMEM, "out of memory");
+
+	if (r == 0)
+		r = verify_rows(&history, ignored, err);
+	if (r == 0)
+		r = verify_records(&entries, &at, scratch, err);
+	if (r == 0)
+		r = verify_records(&history, &at, scratch, err);
+	if (r < 0)
+		return r;
+	if (at != s->records.data.len)
+		return err_set(err, -EBADMSG, "blocks of records end at %llu of %zu bytes",
+			(unsigned long long)at, s->records.data.len);
+	if (states[ENTRY_LIVE] != info->live || states[ENTRY_HIDDEN] != info->hidden)
+		return err_set(err, -EBADMSG,
+			"%llu live and %llu hidden entries, statistics say %llu and %llu",
+			(unsigned long long)states[ENTRY_LIVE], (unsigned long long)states[ENTRY_HIDDEN],
+			(unsigned long long)info->live, (unsigned long long)info->hidden);
+	return 0;
+}
+
+/* Terms */
+
+struct terms {
+	const struct segment *s;
+	struct postings postings;
+	uint32_t *lengths; /* owned; words of each entry as counted from postings */
+	uint64_t postings_count, postings_end;
+};
+
+static int verify_posting(
+	struct terms *t, uint32_t doc, uint32_t tf, bool word, uint64_t *ids_bytes, struct err *err)
+{
+	struct slice id;
+	int r = segment_id(t->s, doc, &id, err);
+
+	if (r < 0)
+		return r;
+	if (t->s->entries.state[doc] != ENTRY_LIVE)
+		return err_set(err, -EBADMSG, "document %u is not live", doc);
+	*ids_bytes += id.len + 1;
+	if (word && __builtin_add_overflow(t->lengths[doc], tf, &t->lengths[doc]))
+		return err_set(err, -EBADMSG, "document %u has over 2^32 - 1 words", doc);
+	return 0;
+}
+
+static int verify_term(struct terms *t, const struct dict_term *term, struct err *err)
+{
+	struct postings *p = &t->postings;
+	bool word = term->key.data[0] == 'w';
+	uint64_t ids_bytes = 0;
+	int r = segment_postings(t->s, term, p, err), more;
+
+	if (r < 0)
+		return r;
+	if (!term->is_inline && term->offset != t->postings_end)
+		return err_set(err, -EBADMSG, "postings at %llu, not %llu", (unsigned long long)term->offset,
+			(unsigned long long)t->postings_end);
+	t->postings_end += term->length;
+	t->postings_count += term->df;
+	while ((more = postings_next(p, err)) == 1) {
+		r = postings_tfs(p, err);
+		for (unsigned i = 0; r == 0 && i < p->count; i++)
+			r = verify_posting(t, p->docs[i], p->tfs[i], word, &ids_bytes, err);
+		if (r < 0)
+			return r;
+	}
+	if (more == 0 && ids_bytes != term->ids_bytes)
+		return err_set(err, -EBADMSG, "ids of %llu bytes, the dictionary says %llu",
+			(unsigned long long)ids_bytes, (unsigned long long)term->ids_bytes);
+	return more;
+}
+
+static int verify_terms(struct terms *t, struct err *err)
+{
+	struct dict_cursor c;
+	int r = dict_seek_ordinal(&t->s->dict, 0, &c, err);
+
+	while (r == 1) {
+		r = verify_term(t, &c.term, err);
+		if (r < 0)
+			return err_context(err, r, "term %llu", (unsigned long long)c.ordinal);
+		r = dict_next(&c, err);
+	}
+	if (r == 0 && t->s->dict.count && cursor_left(&c.in))
+		r = err_set(err, -EBADMSG, "bytes behind the last term");
+	return r;
+}
+
+static int verify_totals(const struct terms *t, struct err *err)
+{
+	const struct segment_info *info = &t->s->header.info;
+	uint64_t total = 0;
+
+	for (uint32_t n = 0; n < info->entries; n++) {
+		if (segment_length(t->s, n) != t->lengths[n])
+			return err_set(err, -EBADMSG, "document %u has %u words, its length says %u", n,
+				t->lengths[n], segment_length(t->s, n));
+		total += t->lengths[n];
+	}
+	if (total != info->total_length || t->postings_count != info->postings)
+		return err_set(err, -EBADMSG, "%llu words and %llu postings, statistics say %llu and %llu",
+			(unsigned long long)total, (unsigned long long)t->postings_count,
+			(unsigned long long)info->total_length, (unsigned long long)info->postings);
+	if (t->postings_end != t->s->postings.len)
+		return err_set(err, -EBADMSG, "postings end at %llu of %zu bytes",
+			(unsigned long long)t->postings_end, t->s->postings.len);
+	return 0;
+}
+
+static int verify_all_terms(const struct segment *s, struct err *err)
+{
+	struct terms t = {.s = s, .lengths = calloc(s->header.info.entries + 1, sizeof(*t.lengths))};
+	int r = t.lengths ? verify_terms(&t, err) : err_set(err, -ENOMEM, "out of memory");
+
+	if (r == 0)
+		r = verify_totals(&t, err);
+	free(t.lengths);
+	return r;
+}
+
+static int verify_padding(const struct segment *s, struct err *err)
+{
+	for (unsigned i = 0; i < s->header.section_count; i++) {
+		const struct section *sec = &s->header.sections[i];
+
+		for (uint64_t at = sec->logical; at < sec->length; at++)
+			if (s->bytes.data[sec->offset + at])
+				return err_set(err, -EBADMSG, "padding of section %u (%s) is not zero",
+					sec->kind, section_name(sec->kind));
+	}
+	return 0;
+}
+
+int segment_verify_structure(const struct segment *s, struct err *err)
+{
+	int r = verify_padding(s, err);
+
+	if (r == 0)
+		r = verify_source_order(s, err);
+	if (r == 0)
+		r = verify_groups(s, err);
+	if (r == 0)
+		r = verify_all_rows(s, err);
+	if (r == 0)
+		r = verify_all_terms(s, err);
+	return r < 0 ? err_context(err, r, "%s", s->name) : 0;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/unit/segment_sample.h - input for segments under test: rows whose records are "words" of a tiny language,
+ * so that no JSON is needed. A record is words with blanks between; "k:v" is a keyword; "!" hides the entry. */
+#ifndef FRESHET_SEGMENT_SAMPLE_H
+#define FRESHET_SEGMENT_SAMPLE_H
+
+#include "arena.h"
+#include "segment_verify.h"
+#include "segment_write.h"
+
+#define SAMPLE_ROWS_MAX 4096
+
+struct sample {
+	struct arena arena;
+	struct source sources[4];
+	struct entry entries[SAMPLE_ROWS_MAX], history[SAMPLE_ROWS_MAX];
+	struct segment_input in;
+};
+
+/* The same terms for the model in a test and for the writer. */
+static inline int sample_analyse(void *ctx, struct slice record, struct invert *v, struct err *err)
+{
+	size_t start = 0;
+
+	if (memchr(record.data, '!', record.len))
+		return 1;
+	for (size_t i = 0; i <= record.len; i++) {
+		if (i < record.len && record.data[i] != ' ')
+			continue;
+		if (i > start) {
+			bool keyword = memchr(record.data + start, ':', i - start) != NULL;
+
+			invert_add(v, keyword ? 'k' : 'w', record.data + start, i - start);
+		}
+		start = i + 1;
+	}
+	return 0;
+}
+
+static inline struct slice sample_text(struct sample *s, const char *text)
+{
+	size_t len = strlen(text);
+	char *p = arena_alloc(&s->arena, len + 64);
+
+	memset(p + len, 0, 64);
+	memcpy(p, text, len);
+	return slice_of(p, len);
+}
+
+static inline void sample_init(struct sample *s)
+{
+	memset(s, 0, sizeof(*s));
+	for (unsigned i = 0; i < 4; i++) {
+		s->sources[i] = (struct source){.ts = i / 2 * INT64_C(300000000000),
+			.partition = slice_str(i < 2 ? "minute=00" : "minute=05"),
+			.file = slice_str(i % 2 ? "b.jsonl" : "a.jsonl")};
+		memset(s->sources[i].hash, 0x10 + (int)i, 16);
+	}
+	s->in = (struct segment_input){.sources = s->sources,
+		.source_count = 4,
+		.entries = s->entries,
+		.history = s->history,
+		.first = 0,
+		.last = INT64_C(300000000000),
+		.analyse = sample_analyse,
+		.threads = 1};
+	memset(s->in.config_hash, 0xc0, sizeof(s->in.config_hash));
+}
+
+static inline struct entry *sample_add(
+	struct sample *s, const char *id, const char *group, const char *record)
+{
+	struct entry *e = &s->entries[s->in.entry_count++];
+
+	*e = (struct entry){.id = sample_text(s, id),
+		.group = sample_text(s, group),
+		.source = (uint32_t)(s->in.entry_count % 4),
+		.line = s->in.entry_count,
+		.named = INT64_C(300000000000),
+		.record = sample_text(s, record)};
+	return e;
+}
+
+static inline struct entry *sample_add_history(
+	struct sample *s, const char *id, const char *group, const char *record)
+{
+	struct entry *e = &s->history[s->in.history_count++];
+
+	*e = (struct entry){.id = sample_text(s, id),
+		.group = sample_text(s, group),
+		.line = s->in.history_count,
+		.record = sample_text(s, record)};
+	return e;
+}
+
+/* A segment with one of everything. */
+static inline void sample_small(struct sample *s)
+{
+	sample_init(s);
+	sample_add(s, "ad-1", "g-b", "espresso machine espresso brand:Acme");
+	sample_add(s, "ad-2", "", "espresso beans brand:Acme")->version = sample_text(s, "\x01\x80");
+	sample_add(s, "ad-3", "g-a", "! paused beans");
+	sample_add(s, "ad-4", "g-b", "gone")->state = ENTRY_DELETED;
+	sample_add(s, "ad-5", "g-b", "")->state = ENTRY_DELETED;
+	sample_add(s, "ad-6", "g-c", "a-word-that-is-longer-than-sixteen-bytes espresso");
+	sample_add_history(s, "ad-1", "g-old", "an older espresso");
+	sample_add_history(s, "ad-1", "g-b", "a newer espresso");
+}
+
+static inline void sample_release(struct sample *s)
+{
+	arena_release(&s->arena);
+}
+
+#endif
