@@ -1,2 +1,568 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* index/build.c - a tick, step by step. Each step leaves what it found in struct tick for the next; nothing is
+ * visible to anyone before publish(), save rows that only note what was seen. */
 #include "build.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fold.h"
+#include "gc.h"
+#include "name.h"
+#include "outcome.h"
+#include "publish.h"
+#include "segment_write.h"
+
+#define SEGMENT_FILE "segment"
+#define REPORT_EVERY (TIME_SECOND / 10)
+
+/* Thins out what many threads report. */
+struct meter {
+	const struct build_progress *to; /* NULL: nobody listens */
+	const char *phase;
+	_Atomic int64_t last;
+};
+
+struct tick {
+	struct state *state;
+	struct catalog *catalog; /* NULL: nothing was ever built (dry run only) */
+	struct store *store;
+	const struct config *cfg;
+	const struct build_options *opt;
+	struct build_result *out;
+	int64_t plan_now;
+	unsigned threads;
+	struct meter meter;
+
+	struct generation *parent; /* NULL: none */
+	struct arena arena;
+	struct listing listing;
+	struct plan plan;
+	struct intake intake;
+	int64_t watermark, horizon; /* after this tick */
+	size_t indexed;             /* partitions without failure */
+	struct source *sources;     /* one a file of the intake */
+	struct record *records;
+	size_t record_count;
+	struct fold_output fold;
+	bool has_segment;
+	struct segment_output segment;
+	struct publish_reject *rejects;
+	size_t reject_count;
+	bool gc_failed; /* after the publish: only worth a note */
+};
+
+/* ---- progress ---- */
+
+static int64_t monotonic(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * TIME_SECOND + t.tv_nsec;
+}
+
+static void meter_report(void *ctx, uint64_t done, uint64_t total)
+{
+	struct meter *m = ctx;
+	int64_t now, last;
+
+	if (!m->to)
+		return;
+	now = monotonic();
+	last = atomic_load(&m->last);
+	if (now - last >= REPORT_EVERY && atomic_compare_exchange_strong(&m->last, &last, now))
+		m->to->report(m->to->ctx, m->phase, done, total);
+}
+
+static void meter_phase(struct meter *m, const char *phase)
+{
+	m->phase = phase;
+	if (m->to)
+		m->to->report(m->to->ctx, phase, 0, 0);
+}
+
+static bool is_stopped(const struct tick *t)
+{
+	return t->opt->stop && *t->opt->stop;
+}
+
+/* ---- look ---- */
+
+struct look {
+	const struct config *cfg;
+	struct catalog *catalog;
+	struct store *store;
+	int64_t now;
+	bool retry;
+};
+
+static int look(const struct look *l, struct plan *plan, struct listing *listing, struct arena *arena,
+	struct err *err)
+{
+	OWNED(template) struct template *template = NULL;
+	struct catalog_current current = {.watermark = TIME_NONE};
+	struct plan_input in = {.cfg = l->cfg, .now = l->now, .listing = listing, .retry = l->retry};
+	struct row *rows = NULL;
+	int64_t from;
+	int r;
+
+	r = template_parse(&template, l->cfg->partition, err);
+	if (r < 0)
+		return err_context(err, r, "feed.partition");
+	if (l->catalog)
+		r = catalog_current(l->catalog, &current, err);
+	in.watermark = current.number ? current.watermark : TIME_NONE;
+	from = plan_horizon(l->cfg, in.watermark);
+	if (r == 0 && l->catalog)
+		r = catalog_rows(l->catalog, from, true, arena, &rows, &in.row_count, err);
+	if (r < 0)
+		return err_context(err, r, "catalog.db");
+	in.rows = rows;
+	r = feed_list(l->store, template, l->cfg, from, l->now, listing, err);
+	if (r < 0)
+		return r;
+	r = plan_make(&in, plan, err);
+	if (r < 0)
+		listing_release(listing);
+	return r;
+}
+
+int build_look(struct catalog *catalog, struct store *store, const struct config *cfg, int64_t now,
+	struct plan *plan, struct listing *listing, struct arena *arena, struct err *err)
+{
+	struct look l = {.cfg = cfg, .catalog = catalog, .store = store, .now = now};
+
+	*plan = (struct plan){0};
+	*listing = (struct listing){0};
+	return look(&l, plan, listing, arena, err);
+}
+
+/* ---- before reading ---- */
+
+/* Written once where it changes: each write of the catalog is a sync of the disk. */
+static int remember(struct catalog *c, const char *key, struct slice value, struct err *err)
+{
+	OWNED_BUF old = {0};
+	int r = catalog_get(c, key, &old, err);
+
+	if (r < 0 || (r == 1 && slice_eq(buf_slice(&old), value)) || (r == 0 && !value.len))
+		return r < 0 ? r : 0;
+	return catalog_set(c, key, value, err);
+}
+
+static int remember_config(struct tick *t, struct err *err)
+{
+	OWNED_BUF text = {0};
+	int r;
+
+	config_dump(t->cfg, &text);
+	if (buf_error(&text))
+		return err_set(err, -ENOMEM, "out of memory");
+	r = remember(t->catalog, "config", buf_slice(&text), err);
+	if (r == 0)
+		r = remember(t->catalog, "url", slice_str(t->store->url), err);
+	return r < 0 ? err_context(err, r, "catalog.db") : 0;
+}
+
+static int check_hash(const struct tick *t, struct err *err)
+{
+	uint8_t hash[CONFIG_HASH_BYTES];
+
+	config_hash(t->cfg, hash);
+	if (!t->parent || !memcmp(hash, t->parent->manifest.config_hash, sizeof(hash)))
+		return 0;
+	return err_set(err, -EINVAL,
+		"configuration: [document] differs from what generation %llu was built with; this version cannot "
+		"index again what it holds: build into another --state, or restore the old [document]",
+		(unsigned long long)t->parent->manifest.number);
+}
+
+static int open_parent(struct tick *t, struct err *err)
+{
+	struct catalog_current current = {0};
+	int r = 0;
+
+	if (t->catalog)
+		r = catalog_current(t->catalog, &current, err);
+	if (r == 0 && current.number)
+		r = generation_open(&t->parent, t->state, current.number, err);
+	if (r == -ENOENT)
+		return err_context(err, -EBADMSG, "%s: the current generation is not there", t->state->dir);
+	return r;
+}
+
+static int prepare(struct tick *t, struct err *err)
+{
+	int r = 0;
+
+	if (!t->opt->dry_run)
+		r = publish_repair(t->state, t->catalog, err);
+	if (r == 0)
+		r = open_parent(t, err);
+	if (r == 0)
+		r = check_hash(t, err);
+	if (r == 0 && !t->opt->dry_run)
+		r = remember_config(t, err);
+	t->watermark = t->parent ? t->parent->manifest.watermark : TIME_NONE;
+	t->out->watermark = t->watermark;
+	return r;
+}
+
+static int list_and_plan(struct tick *t, struct err *err)
+{
+	struct look l = {.cfg = t->cfg,
+		.catalog = t->catalog,
+		.store = t->store,
+		.now = t->plan_now,
+		.retry = t->opt->retry};
+	int r;
+
+	meter_phase(&t->meter, "listing");
+	r = look(&l, &t->plan, &t->listing, &t->arena, err);
+	if (r == 0)
+		t->out->next_due = t->plan.next_due;
+	return r;
+}
+
+/* ---- reading and folding ---- */
+
+static void note_failure(struct tick *t, const struct intake_partition *p)
+{
+	if (p->code == -ESTALE)
+		return;
+	t->out->failed++;
+	name_print(p->item->seen->path, &t->out->failed_text);
+	buf_addf(&t->out->failed_text, ": %s\n", p->reason);
+}
+
+static int read_partitions(struct tick *t, struct err *err)
+{
+	struct intake_input in = {.store = t->store,
+		.cfg = t->cfg,
+		.plan = &t->plan,
+		.threads = t->threads,
+		.stop = t->opt->stop,
+		.progress = meter_report,
+		.progress_ctx = &t->meter};
+	size_t i;
+	int r;
+
+	meter_phase(&t->meter, "reading");
+	r = intake_read(&in, &t->intake, err);
+	for (i = 0; r == 0 && i < t->intake.partition_count; i++) {
+		const struct intake_partition *p = &t->intake.partitions[i];
+
+		if (p->code) {
+			note_failure(t, p);
+			continue;
+		}
+		t->indexed++;
+		t->out->partitions++;
+		t->out->records += p->records;
+		t->out->rejected += p->rejected;
+		if (t->watermark == TIME_NONE || p->item->ts > t->watermark)
+			t->watermark = p->item->ts;
+	}
+	t->horizon = plan_horizon(t->cfg, t->watermark);
+	return r;
+}
+
+/* The records of the partitions that did not fail, as one array. */
+static int gather_records(struct tick *t, struct err *err)
+{
+	const struct intake *in = &t->intake;
+	size_t total = 0, i, k;
+
+	for (i = 0; i < in->file_count; i++)
+		total += in->files[i].count;
+	t->sources = arena_alloc(&t->arena, (in->file_count ? in->file_count : 1) * sizeof(*t->sources));
+	t->records = malloc((total ? total : 1) * sizeof(*t->records));
+	if (!t->sources || !t->records)
+		return err_set(err, -ENOMEM, "no memory for %zu records", total);
+	for (i = 0; i < in->file_count; i++) {
+		const struct intake_file *f = &in->files[i];
+
+		t->sources[i] = (struct source){
+			.ts = f->item->ts, .partition = f->item->seen->path, .file = f->seen->path};
+		memcpy(t->sources[i].hash, f->hash, sizeof(f->hash));
+	}
+	for (i = 0; i < in->partition_count; i++) {
+		const struct intake_partition *p = &in->partitions[i];
+
+		for (k = p->first; !p->code && k < p->first + p->count; k++) {
+			const struct intake_file *f = &in->files[k];
+
+			if (f->count)
+				memcpy(t->records + t->record_count, f->records,
+					f->count * sizeof(*f->records));
+			t->record_count += f->count;
+		}
+	}
+	return 0;
+}
+
+static int fold_records(struct tick *t, struct err *err)
+{
+	struct fold_input in = {.parent = t->parent, .horizon = t->horizon};
+	int r;
+
+	meter_phase(&t->meter, "folding");
+	r = gather_records(t, err);
+	if (r < 0)
+		return r;
+	in.sources = t->sources;
+	in.source_count = t->intake.file_count;
+	in.records = t->records;
+	in.record_count = t->record_count;
+	return fold(&in, &t->fold, err);
+}
+
+/* ---- writing ---- */
+
+struct analysis {
+	const struct tick *tick;
+	struct record_parser *parser;
+};
+
+static void add_term(void *ctx, enum term_class cls, const char *text, size_t len)
+{
+	invert_add(ctx, (char)cls, text, len);
+}
+
+static int analyse(void *ctx, struct slice record, struct invert *v, struct err *err)
+{
+	struct analysis *a = ctx;
+
+	if (is_stopped(a->tick))
+		return err_set(err, -EINTR, "stopped while writing");
+	return record_analyse(a->parser, record, add_term, v, err);
+}
+
+static int write_segment(struct tick *t, struct err *err)
+{
+	OWNED(record_parser) struct record_parser *parser = NULL;
+	OWNED_STR char *path = state_path(t->state, "%s/%s", t->state->build, SEGMENT_FILE);
+	struct analysis a = {.tick = t};
+	struct segment_input in = {.sources = t->fold.sources,
+		.source_count = t->fold.source_count,
+		.entries = t->fold.entries,
+		.entry_count = t->fold.entry_count,
+		.history = t->fold.history,
+		.history_count = t->fold.history_count,
+		.analyse = analyse,
+		.analyse_ctx = &a,
+		.threads = t->threads,
+		.progress = meter_report,
+		.progress_ctx = &t->meter};
+	int r;
+
+	meter_phase(&t->meter, "writing");
+	if (!path)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = record_parser_new(&parser, t->cfg, err);
+	if (r < 0)
+		return r;
+	a.parser = parser;
+	in.first = t->fold.sources[0].ts;
+	in.last = t->fold.sources[t->fold.source_count - 1].ts;
+	config_hash(t->cfg, in.config_hash);
+	r = segment_write(path, &in, &t->segment, err);
+	if (r < 0)
+		return err_context(err, r, "writing a segment");
+	t->has_segment = true;
+	t->out->segment_bytes = t->segment.bytes;
+	return 0;
+}
+
+/* ---- publishing ---- */
+
+static int gather_rejects(struct tick *t, struct err *err)
+{
+	size_t i;
+
+	t->rejects = arena_alloc(
+		&t->arena, (t->intake.file_count ? t->intake.file_count : 1) * sizeof(*t->rejects));
+	if (!t->rejects)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (i = 0; i < t->intake.file_count; i++) {
+		struct intake_file *f = &t->intake.files[i];
+
+		if (f->rejects.count)
+			t->rejects[t->reject_count++] =
+				(struct publish_reject){.partition = f->item->seen->path,
+					.file = f->seen->path,
+					.text = reject_text(&f->rejects)};
+	}
+	return 0;
+}
+
+static int make_rows(struct tick *t, uint64_t generation, struct row **rows, size_t *count, struct err *err)
+{
+	struct outcome_input in = {.plan = &t->plan,
+		.intake = &t->intake,
+		.generation = generation,
+		.horizon = t->horizon,
+		.plan_now = t->plan_now,
+		.now = time_now()};
+
+	return outcome_rows(&in, &t->arena, rows, count, err);
+}
+
+static int publish_tick(struct tick *t, struct err *err)
+{
+	struct publish_input in = {.state = t->state,
+		.catalog = t->catalog,
+		.parent = t->parent,
+		.watermark = t->watermark,
+		.horizon = t->horizon,
+		.rejects = t->rejects,
+		.reject_count = t->reject_count};
+	struct row *rows;
+	int r;
+
+	meter_phase(&t->meter, "publishing");
+	r = catalog_take_number(t->catalog, &in.number, err);
+	if (r == 0)
+		r = make_rows(t, in.number, &rows, &in.row_count, err);
+	if (r < 0)
+		return r;
+	in.rows = rows;
+	in.now = time_now();
+	config_hash(t->cfg, in.config_hash);
+	if (t->has_segment) {
+		in.segment_file = SEGMENT_FILE;
+		in.segment = &t->segment;
+	}
+	r = publish(&in, &t->out->documents, err);
+	if (r < 0)
+		return r;
+	t->out->generation = in.number;
+	t->out->watermark = t->watermark;
+	return 0;
+}
+
+/* Nothing goes into the index: only what was seen is noted. */
+static int note_tick(struct tick *t, struct err *err)
+{
+	struct row *rows;
+	size_t count;
+	int r = 0;
+
+	if (t->reject_count)
+		r = publish_rejects(t->state, t->rejects, t->reject_count, err);
+	if (r == 0)
+		r = make_rows(t, 0, &rows, &count, err);
+	if (r == 0 && count)
+		r = catalog_note(t->catalog, rows, count, err);
+	return r;
+}
+
+/* ---- the tick ---- */
+
+static int index_and_publish(struct tick *t, struct err *err)
+{
+	int r;
+
+	r = fold_records(t, err);
+	if (r == 0 && t->fold.entry_count + t->fold.history_count)
+		r = write_segment(t, err);
+	if (r == 0 && is_stopped(t))
+		r = err_set(err, -EINTR, "stopped before publishing");
+	return r == 0 ? publish_tick(t, err) : r;
+}
+
+static int run_due(struct tick *t, struct err *err)
+{
+	int r;
+
+	r = state_build_begin(t->state, err);
+	if (r < 0)
+		return r;
+	r = read_partitions(t, err);
+	if (r == 0)
+		r = gather_rejects(t, err);
+	if (r == 0)
+		r = t->indexed ? index_and_publish(t, err) : note_tick(t, err);
+	state_build_end(t->state);
+	return r;
+}
+
+static int run(struct tick *t, struct err *err)
+{
+	struct gc_result removed;
+	int r;
+
+	r = prepare(t, err);
+	if (r == 0)
+		r = list_and_plan(t, err);
+	if (r < 0)
+		return r;
+	if (t->opt->dry_run) {
+		plan_print(&t->plan, &t->out->plan_text);
+		return buf_error(&t->out->plan_text) ? err_set(err, -ENOMEM, "out of memory") : 0;
+	}
+	t->horizon = plan_horizon(t->cfg, t->watermark);
+	if (t->plan.to_index)
+		r = run_due(t, err);
+	else if (t->plan.to_note)
+		r = note_tick(t, err);
+	if (r < 0 || !t->out->generation)
+		return r;
+	/* What was published stands, even where old files cannot be removed. */
+	t->gc_failed = gc_run(t->state, t->catalog, t->cfg, time_now(), &removed, err) < 0;
+	return 0;
+}
+
+static unsigned thread_count(const struct config *cfg)
+{
+	long n = cfg->threads ? (long)cfg->threads : sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : (unsigned)n;
+}
+
+static void tick_release(struct tick *t)
+{
+	free(t->records);
+	fold_release(&t->fold);
+	intake_release(&t->intake);
+	plan_release(&t->plan);
+	listing_release(&t->listing);
+	arena_release(&t->arena);
+	generation_unref(t->parent);
+}
+
+int build_tick(struct state *state, struct catalog *catalog, struct store *store, const struct config *cfg,
+	const struct build_options *opt, struct build_result *out, struct err *err)
+{
+	struct tick t = {.state = state,
+		.catalog = catalog,
+		.store = store,
+		.cfg = cfg,
+		.opt = opt,
+		.out = out,
+		.plan_now = opt->now == TIME_NONE ? time_now() : opt->now,
+		.threads = thread_count(cfg),
+		.meter = {.to = opt->progress}};
+	struct err own = ERR_INIT;
+	int r;
+
+	*out = (struct build_result){.watermark = TIME_NONE, .next_due = TIME_FOREVER};
+	if (!opt->dry_run && state->lockfd < 0)
+		return err_set(err, -EBUSY, "%s: building without the writer's lock", state->dir);
+	if (!err)
+		err = &own;
+	r = run(&t, err);
+	if (r != -EINTR && !opt->dry_run)
+		remember(catalog, "last_error", slice_str(r < 0 || t.gc_failed ? err->message : ""), NULL);
+	tick_release(&t);
+	return r;
+}
+
+void build_result_release(struct build_result *r)
+{
+	buf_release(&r->plan_text);
+	buf_release(&r->failed_text);
+}

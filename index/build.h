@@ -28,7 +28,8 @@ struct build_result {
 	uint64_t documents;
 	uint64_t segment_bytes;
 	int64_t next_due;
-	struct buf plan_text; /* with dry_run */
+	struct buf plan_text;   /* with dry_run */
+	struct buf failed_text; /* one line a failed partition: "PATH: reason" */
 };
 /* Runs one tick with the writer's lock held. Returns 0, also when partitions failed (count in the result), -EINTR when stopped, or
  * -errno: then nothing was published. */

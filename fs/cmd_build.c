@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* freshet build: one tick, or as many as are due. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "build.h"
+#include "cli.h"
+#include "progress.h"
+
+static const char help[] =
+	"Index what is due in the feed and publish it: one tick. FEED may be left out where feed.url is\n"
+	"configured or --state was built before.\n\n"
+	"      --all          go on until nothing is due\n"
+	"      --dry-run      print what a tick would do, and change nothing\n"
+	"      --now TIME     decide what is due as of TIME (RFC 3339 or @SECONDS)\n"
+	"      --retry        try failed partitions again at once\n";
+
+struct request {
+	bool all, dry_run, retry;
+	int64_t now;
+};
+
+static volatile sig_atomic_t stop; /* the signal that asked for it */
+
+static void on_signal(int sig)
+{
+	stop = sig;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Partition P failed because … : one line each, on stderr. */
+static void print_failures(const struct cli *cli, const struct build_result *res)
+{
+	struct slice text = buf_slice(&res->failed_text);
+	const char *line = text.data, *end = text.data + text.len, *nl;
+
+	for (; line < end && (nl = memchr(line, '\n', (size_t)(end - line))); line = nl + 1)
+		fprintf(stderr, "freshet: %s: partition %.*s\n", cli->command->name, (int)(nl - line), line);
+}
+
+static void print_text(const struct build_result *res)
+{
+	char watermark[TIME_TEXT_MAX], n[4][32];
+
+	time_text(res->watermark, watermark);
+	if (!res->generation) {
+		printf("nothing %s%s%s\n", res->failed ? "published" : "is due",
+			watermark[0] ? ", watermark " : "", watermark);
+		return;
+	}
+	printf("generation %" PRIu64
+	       ", watermark %s: %s partition%s, %s records (%s refused), %s documents\n",
+		res->generation, watermark, cli_grouped(res->partitions, n[0]),
+		res->partitions == 1 ? "" : "s", cli_grouped(res->records, n[1]),
+		cli_grouped(res->rejected, n[2]), cli_grouped(res->documents, n[3]));
+}
+
+static void print_json_time(const char *key, int64_t t)
+{
+	char text[TIME_TEXT_MAX];
+
+	if (t == TIME_NONE || t == TIME_FOREVER)
+		printf(",\"%s\":null", key);
+	else
+		printf(",\"%s\":\"%s\"", key, time_text(t, text));
+}
+
+static void print_json(const struct build_result *res)
+{
+	printf("{\"generation\":%" PRIu64, res->generation);
+	print_json_time("watermark", res->watermark);
+	print_json_time("next_due", res->next_due);
+	printf(",\"partitions\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"records\":%" PRIu64
+	       ",\"rejected\":%" PRIu64 ",\"documents\":%" PRIu64 ",\"segment_bytes\":%" PRIu64 "}\n",
+		res->partitions, res->failed, res->records, res->rejected, res->documents,
+		res->segment_bytes);
+}
+
+/* One tick. Returns CLI_GO when another may find something, else the exit status. */
+static int tick(struct cli *cli, const struct request *req, bool first, bool *failed)
+{
+	struct progress progress;
+	struct build_result res = {0};
+	struct build_options opt = {
+		.now = req->now, .dry_run = req->dry_run, .retry = req->retry && first, .stop = &stop};
+	struct err err = ERR_INIT;
+	bool again;
+	int r;
+
+	progress_init(&progress);
+	opt.progress = progress_hook(&progress);
+	r = build_tick(cli->state, cli->catalog, cli->store, cli->cfg, &opt, &res, &err);
+	progress_clear(&progress);
+	again = r == 0 && res.generation && req->all && !stop;
+	if (r == -EINTR && stop) {
+		r = 128 + stop;
+	} else if (r < 0) {
+		r = cli_fail(cli, r, &err);
+	} else {
+		*failed |= res.failed > 0;
+		if (req->dry_run)
+			fputs(buf_cstr(&res.plan_text), stdout);
+		else if (cli->json)
+			print_json(&res);
+		else if (res.generation || first)
+			print_text(&res);
+		print_failures(cli, &res);
+		r = again ? CLI_GO : 0;
+	}
+	build_result_release(&res);
+	return r;
+}
+
+static int build(struct cli *cli, const struct request *req)
+{
+	bool first = true, failed = false;
+	int r;
+
+	r = cli_open(cli, cli->arg_count ? cli->args[0] : NULL, CLI_CREATE | CLI_FEED);
+	if (r == CLI_GO && !req->dry_run)
+		r = cli_lock(cli);
+	if (r != CLI_GO)
+		return r;
+	catch_signals();
+	while ((r = tick(cli, req, first, &failed)) == CLI_GO)
+		first = false;
+	if (r == 0 && fflush(stdout))
+		return EX_IOERR;
+	return r == 0 && failed ? EX_DATAERR : r;
+}
+
+int cmd_build(int argc, char **argv)
+{
+	struct request req = {.now = TIME_NONE};
+	const struct cli_option options[] = {
+		{"all", 0, CLI_FLAG, &req.all},
+		{"dry-run", 'n', CLI_FLAG, &req.dry_run},
+		{"now", 0, CLI_TIME, &req.now},
+		{"retry", 0, CLI_FLAG, &req.retry},
+	};
+	const struct cli_command command = {
+		"build", "[OPTION]... [FEED]", help, options, sizeof(options) / sizeof(options[0]), 0, 1};
+	struct cli cli;
+	int r;
+
+	r = cli_parse(&cli, &command, argc, argv);
+	if (r == CLI_GO && req.all && req.dry_run)
+		r = cli_usage(&cli, "--all and --dry-run do not go together");
+	if (r == CLI_GO)
+		r = build(&cli, &req);
+	cli_release(&cli);
+	return r;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* index/intake.h - read the partitions that a plan picked: their records, their rejects, and which of them failed.
+ *
+ * Files are read by several threads, each file by one. They are numbered in order of (partition timestamp,
+ * path), and everything here stands in that order, so the result does not depend on the threads. */
+#ifndef FRESHET_INTAKE_H
+#define FRESHET_INTAKE_H
+
+#include <signal.h>
+
+#include "plan.h"
+#include "reader.h"
+#include "record.h"
+#include "reject.h"
+
+struct intake_file {
+	const struct plan_item *item; /* borrowed, its partition's */
+	const struct feed_file *seen; /* borrowed */
+	int code;                     /* 0: read to its end; else why not: */
+	char *why;                    /* owned; one line; NULL with 0 */
+	uint8_t hash[FILE_HASH_BYTES];
+	uint64_t lines; /* records in it, refused ones too */
+	struct reject_list rejects;
+	char *first_reject; /* owned: "line 3: id: missing"; NULL: none was refused */
+	struct record *records;
+	size_t count, cap;
+	struct arena arena; /* what the records point to */
+};
+
+struct intake_partition {
+	const struct plan_item *item; /* borrowed */
+	size_t first, count;          /* its files in intake.files */
+	uint64_t records, rejected;   /* of these files; records counts the refused ones too */
+	/* 0: may be indexed; -EBADMSG: its content is bad; -ESTALE: it changed while it was read; else an
+	 * I/O error. */
+	int code;
+	char *reason; /* owned; one line; NULL with 0 */
+};
+
+struct intake { /* zero-initialised is empty */
+	struct intake_file *files;
+	size_t file_count;
+	struct intake_partition *partitions; /* one for each PLAN_INDEX item, by timestamp */
+	size_t partition_count;
+};
+
+struct intake_input {
+	struct store *store;
+	const struct config *cfg;
+	const struct plan *plan;     /* borrowed by the result */
+	unsigned threads;            /* >= 1 */
+	volatile sig_atomic_t *stop; /* may be NULL */
+	/* Bytes read so far, from any thread; may be NULL. */
+	void (*progress)(void *ctx, uint64_t done, uint64_t total);
+	void *progress_ctx;
+};
+/* Returns 0, also when partitions failed, or -ENOMEM, -EINTR (stopped), -EAGAIN (no thread could be started). */
+int intake_read(const struct intake_input *in, struct intake *out, struct err *err);
+void intake_release(struct intake *in);
+
+#endif

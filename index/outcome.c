@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "outcome.h"
+
+#define BACKOFF_FIRST (10 * TIME_SECOND)
+#define BACKOFF_LAST (10 * TIME_MINUTE)
+
+static int64_t backoff(uint32_t failures)
+{
+	int64_t wait = BACKOFF_FIRST;
+
+	while (failures-- > 1 && wait < BACKOFF_LAST)
+		wait *= 2;
+	return wait < BACKOFF_LAST ? wait : BACKOFF_LAST;
+}
+
+/* The row as the listing has it now; state and reason are the plan's. */
+static struct row row_begin(const struct plan_item *item, int64_t now)
+{
+	const struct feed_partition *seen = item->seen;
+	struct row row = {.ts = item->ts,
+		.arrived = TIME_NONE,
+		.detected = TIME_NONE,
+		.published = TIME_NONE,
+		.retry_at = TIME_NONE};
+
+	if (item->row)
+		row = *item->row;
+	row.state = item->state;
+	row.reason = slice_str(item->reason);
+	if (seen) {
+		if (seen->fingerprint != row.fingerprint) {
+			row.failures = 0;
+			row.retry_at = TIME_NONE;
+		}
+		row.path = seen->path;
+		row.files = seen->file_count;
+		row.bytes = seen->bytes;
+		row.fingerprint = seen->fingerprint;
+		if (row.arrived == TIME_NONE)
+			row.arrived = seen->oldest;
+	}
+	if (row.detected == TIME_NONE && (row.state == PART_COMPLETE || row.state == PART_PUBLISHED))
+		row.detected = now;
+	return row;
+}
+
+static struct file_row file_row_of(const struct intake_file *f)
+{
+	struct file_row row = {.path = f->seen->path,
+		.size = f->seen->size,
+		.mtime = f->seen->mtime,
+		.ctime = f->seen->ctime,
+		.records = f->lines,
+		.rejected = f->rejects.count};
+
+	memcpy(row.hash, f->hash, sizeof(row.hash));
+	return row;
+}
+
+/* The files that were read before and those read now, by path; a file read again replaces its old row. */
+static int merge_read(
+	const struct intake *in, const struct intake_partition *p, struct arena *arena, struct row *row)
+{
+	size_t old = row->read_count, fresh = p->count, i = 0, k = 0, n = 0;
+	struct file_row *merged = arena_alloc(arena, (old + fresh ? old + fresh : 1) * sizeof(*merged));
+
+	if (!merged)
+		return -ENOMEM;
+	while (i < old || k < fresh) {
+		const struct intake_file *f = k < fresh ? &in->files[p->first + k] : NULL;
+		int c = i == old ? 1 : !f ? -1 : slice_cmp(row->read[i].path, f->seen->path);
+
+		if (c < 0) {
+			merged[n++] = row->read[i++];
+			continue;
+		}
+		merged[n++] = file_row_of(f);
+		k++;
+		if (c == 0)
+			i++;
+	}
+	row->read = merged;
+	row->read_count = n;
+	return 0;
+}
+
+static int row_indexed(const struct outcome_input *in, const struct intake_partition *p, struct arena *arena,
+	struct row *row)
+{
+	size_t i;
+	int r = merge_read(in->intake, p, arena, row);
+
+	if (r < 0)
+		return r;
+	row->generation = in->generation;
+	row->failures = 0;
+	row->retry_at = TIME_NONE;
+	row->records = row->rejected = 0;
+	for (i = 0; i < row->read_count; i++) {
+		row->records += row->read[i].records;
+		row->rejected += row->read[i].rejected;
+	}
+	return 0;
+}
+
+/* What was indexed of the partition before stays indexed: `read` and the counts with it. */
+static void row_failed(const struct outcome_input *in, const struct intake_partition *p, struct row *row)
+{
+	row->state = p->code == -ESTALE ? PART_OPEN : PART_FAILED;
+	row->reason = slice_str(p->reason);
+	if (!row->read_count) {
+		row->records = p->records;
+		row->rejected = p->rejected;
+	}
+	row->retry_at = TIME_NONE;
+	if (p->code == -ESTALE)
+		return;
+	row->failures++;
+	if (p->code != -EBADMSG)
+		row->retry_at = time_add(in->plan_now, backoff(row->failures));
+}
+
+/* The plan reckoned with the watermark it aimed at. Where a failed partition keeps the watermark behind, what
+ * would have been left behind is still inside, and the next tick decides about it. */
+static bool is_premature(const struct outcome_input *in, const struct plan_item *item)
+{
+	if (item->state != PART_EXPIRED && item->state != PART_SKIPPED)
+		return false;
+	return in->horizon == TIME_NONE || item->ts > in->horizon;
+}
+
+int outcome_rows(const struct outcome_input *in, struct arena *arena, struct row **rows, size_t *count,
+	struct err *err)
+{
+	size_t room = in->plan->to_index + in->plan->to_note, p = 0, n = 0, i;
+	struct row *out = arena_alloc(arena, (room ? room : 1) * sizeof(*out));
+	int r = 0;
+
+	if (!out)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (i = 0; r == 0 && i < in->plan->count; i++) {
+		const struct plan_item *item = &in->plan->items[i];
+		const struct intake_partition *part;
+
+		if (item->action == PLAN_KEEP || (item->action == PLAN_NOTE && is_premature(in, item)))
+			continue;
+		out[n] = row_begin(item, in->now);
+		if (item->action == PLAN_INDEX) {
+			part = &in->intake->partitions[p++];
+			if (part->code)
+				row_failed(in, part, &out[n]);
+			else
+				r = row_indexed(in, part, arena, &out[n]);
+		}
+		n++;
+	}
+	if (r < 0)
+		return err_set(err, r, "out of memory");
+	*rows = out;
+	*count = n;
+	return 0;
+}
