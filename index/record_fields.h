@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* index/record_fields.h - what record.c sees of a line: the values of configured fields. Its own header, for
+ * nobody else.
+ *
+ * A line is copied once and parsed there in place; values lie in one block that the next line uses
+ * again. The members that the configuration names are found in one walk over the top-level object. Of a
+ * member given twice the first counts, except that in the default text each string is text. */
+#ifndef FRESHET_RECORD_FIELDS_H
+#define FRESHET_RECORD_FIELDS_H
+
+#include <yyjson.h>
+
+#include "record.h"
+
+#define INTEGER_TEXT 24 /* room for 64 bits in decimal */
+
+/* A top-level member that the configuration names. */
+struct member {
+	struct slice name; /* borrowed from the configuration */
+	yyjson_val *val;   /* in the current record; NULL: not there */
+	bool no_text;      /* not part of the default text */
+	unsigned next;     /* in its bucket, + 1; 0: last */
+};
+
+/* A configured field: its member, and the path inside that. */
+struct field {
+	struct slice name, rest;
+	unsigned member;
+};
+
+/* yyjson's memory: one block, lent to one document at a time. */
+struct block {
+	void *data; /* owned */
+	size_t cap;
+	bool lent;
+};
+
+#define BUCKETS 64
+
+struct record_parser {
+	const struct config *cfg;
+	struct text *text;
+	struct buf line; /* the record, parsed in place */
+	struct block block;
+	yyjson_alc alc;
+	struct member *members;
+	unsigned member_count;
+	unsigned buckets[BUCKETS]; /* index + 1 of the first member; 0: none */
+	struct field id, group, op, version;
+	struct field *texts, *keywords;
+	struct buf term, value;
+	yyjson_val *root;
+	term_fn *fn; /* of the running record_analyse() */
+	void *ctx;
+	int failed; /* -errno inside a callback that cannot return it */
+};
+
+/* Parses `line` into p->root and the members. Returns 0 with a document that the caller frees, 1 refused
+ * with the reason, or -ENOMEM. */
+int fields_parse(struct record_parser *p, struct slice line, yyjson_doc **out, struct err *err);
+/* The member `name`, where the configuration names it, else NULL. */
+struct member *member_find(struct record_parser *p, struct slice name);
+
+/* Gets a value that a path leads to: no array, and null never. */
+typedef int leaf_fn(struct record_parser *p, yyjson_val *v, void *ctx, struct err *err);
+/* Calls `fn` for each value at the dotted `path` below `v`, through arrays. Stops at the first result that
+ * is not 0, and returns it. */
+int value_walk(
+	struct record_parser *p, yyjson_val *v, struct slice path, leaf_fn *fn, void *ctx, struct err *err);
+int field_walk(struct record_parser *p, const struct field *f, leaf_fn *fn, void *ctx, struct err *err);
+/* The one value of a field that must not have two (returns 1); *out is NULL where it has none. */
+int field_single(struct record_parser *p, const struct field *f, yyjson_val **out, struct err *err);
+
+static inline struct slice string_of(yyjson_val *v) /* also of a raw number */
+{
+	return yyjson_is_raw(v) ? slice_of(yyjson_get_raw(v), yyjson_get_len(v))
+				: slice_of(yyjson_get_str(v), yyjson_get_len(v));
+}
+bool has_control(struct slice s);
+/* Integers past 64 bits come raw and keep their digits; so do numbers past a double. */
+bool is_integer(yyjson_val *v);
+/* The decimal text of an integer; `room` may hold it. */
+struct slice integer_text(yyjson_val *v, char room[INTEGER_TEXT]);
+/* Appends the text of a value that is neither container nor null: what keyword terms are made of.
+ * Returns 0 or -ENOMEM. */
+int value_text(struct record_parser *p, yyjson_val *v, struct buf *out);
+/* Makes the term of one keyword value in p->term, with 16 readable bytes behind it. Returns 0, 1 refused, or
+ * -ENOMEM. */
+int keyword_term(struct record_parser *p, yyjson_val *v, const struct field *f, struct err *err);
+
+#endif
