@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* How long an orderly stop may take: the build ends at its next record. */
+#define STOP_GRACE_MS 10000
+
+extern char **environ;
+
+/* A process group of its own, so that ^C in a terminal reaches the mount only, which then stops the build
+ * in order; signals as they were before the mount changed them. */
+static int set_attributes(posix_spawnattr_t *attr)
+{
+	sigset_t none, all;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawnattr_setsigmask(attr, &none);
+	posix_spawnattr_setsigdefault(attr, &all);
+	posix_spawnattr_setpgroup(attr, 0);
+	return posix_spawnattr_setflags(
+		attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+}
+
+static int spawn(pid_t *pid, int errfd, const char *const *argv)
+{
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	int r;
+
+	posix_spawn_file_actions_init(&files);
+	posix_spawnattr_init(&attr);
+	r = set_attributes(&attr);
+	if (r == 0)
+		r = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	if (r == 0)
+		r = posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	if (r == 0)
+		r = posix_spawn_file_actions_adddup2(&files, errfd, STDERR_FILENO);
+	if (r == 0)
+		r = posix_spawn(pid, "/proc/self/exe", &files, &attr, (char *const *)argv, environ);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&files);
+	return -r;
+}
+
+int builder_start(struct builder *b, const char *const *argv, struct err *err)
+{
+	int pipefd[2], r;
+
+	*b = BUILDER_INIT;
+	if (pipe2(pipefd, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_sys(err, -errno, "starting a build: pipe");
+	r = spawn(&b->pid, pipefd[1], argv);
+	close(pipefd[1]);
+	if (r < 0) {
+		b->pid = 0;
+		close(pipefd[0]);
+		return err_sys(err, r, "starting a build");
+	}
+	b->errfd = pipefd[0];
+	b->pidfd = pidfd_open(b->pid, 0);
+	if (b->pidfd < 0) {
+		r = -errno;
+		builder_stop(b);
+		return err_sys(err, r, "watching a build");
+	}
+	return 0;
+}
+
+int builder_pollfds(const struct builder *b, struct pollfd *fds)
+{
+	if (!b->pid)
+		return 0;
+	/* poll() passes over negative descriptors: the pipe may end before the process does. */
+	fds[0] = (struct pollfd){.fd = b->pidfd, .events = POLLIN};
+	fds[1] = (struct pollfd){.fd = b->errfd, .events = POLLIN};
+	return BUILDER_FDS;
+}
+
+static void end_line(struct builder *b)
+{
+	if (b->partial_len) {
+		memcpy(b->last_line, b->partial, b->partial_len);
+		b->last_line[b->partial_len] = 0;
+	}
+	b->partial_len = 0;
+}
+
+static void read_words(struct builder *b)
+{
+	char chunk[4096];
+	ssize_t n;
+
+	while (b->errfd >= 0 && (n = read(b->errfd, chunk, sizeof(chunk))) != 0) {
+		if (n < 0) {
+			if (errno == EINTR)
+				continue;
+			return; /* EAGAIN: that is all for now */
+		}
+		if (write(STDERR_FILENO, chunk, (size_t)n) < 0)
+			errno = 0; /* nobody listens; the last line is kept anyway */
+		for (ssize_t i = 0; i < n; i++) {
+			if (chunk[i] == '\n')
+				end_line(b);
+			else if (b->partial_len < sizeof(b->partial) - 1)
+				b->partial[b->partial_len++] = chunk[i];
+		}
+	}
+	if (b->errfd >= 0)
+		close(b->errfd);
+	b->errfd = -1;
+}
+
+static void finish(struct builder *b)
+{
+	read_words(b);
+	end_line(b);
+	if (b->errfd >= 0)
+		close(b->errfd);
+	if (b->pidfd >= 0)
+		close(b->pidfd);
+	b->errfd = b->pidfd = -1;
+	b->pid = 0;
+}
+
+bool builder_check(struct builder *b, int *status)
+{
+	pid_t r;
+
+	if (!b->pid)
+		return false;
+	read_words(b);
+	do
+		r = waitpid(b->pid, status, WNOHANG);
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
+		return false;
+	if (r < 0)
+		*status = 0;
+	finish(b);
+	return true;
+}
+
+void builder_stop(struct builder *b)
+{
+	struct pollfd ended = {.fd = b->pidfd, .events = POLLIN};
+
+	if (!b->pid)
+		return;
+	kill(b->pid, SIGTERM);
+	if (b->pidfd < 0 || poll(&ended, 1, STOP_GRACE_MS) <= 0)
+		kill(b->pid, SIGKILL);
+	while (waitpid(b->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	finish(b);
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* freshet mount. The process forks before it has a thread or a database handle; the child opens everything,
+ * mounts and serves, the parent waits until the mount answers, or gives the child's exit status on. */
+#include "cli.h"
+#include "log.h"
+#include "mount.h"
+#include "mount_option.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char help[] =
+	"Mounts the index of FEED (a directory) at MOUNTPOINT, read-only, and keeps it fresh. FEED may be left\n"
+	"out where the configuration has feed.url. The mount goes to the background once it answers; take it\n"
+	"down with `fusermount3 -u MOUNTPOINT` or `umount MOUNTPOINT`.\n\n"
+	"  -f, --foreground   stay in the foreground; errors go to stderr\n"
+	"  -o OPTION[,...]    refresh=lazy|eager|manual, poll=1s, wait=2s; state=DIR, config=FILE,\n"
+	"                     set=SECTION.KEY=VALUE; allow_other, and what mount(8) has for every type\n"
+	"                     (a comma in a value is written \\,)\n";
+
+struct mount_command {
+	struct cli cli;
+	struct cli_list o;
+	bool foreground;
+	struct mount_option_set set;
+	char *mountpoint; /* owned, absolute */
+	char *feed;       /* owned; NULL: not given */
+	int readyfd;      /* -1: nobody waits */
+};
+
+/* --- before the fork --- */
+
+static int take_mount_options(struct mount_command *c)
+{
+	struct cli *cli = &c->cli;
+	struct err err = ERR_INIT;
+	const char **items;
+
+	for (size_t i = 0; i < c->o.count; i++) {
+		if (mount_options_parse(&c->set, c->o.items[i], &err) < 0)
+			return cli_usage(cli, "%s", err.message);
+	}
+	if (c->set.state)
+		cli->state_dir = c->set.state;
+	if (c->set.config)
+		cli->config_file = c->set.config;
+	if (!c->set.sets.count)
+		return CLI_GO;
+	items = realloc(cli->sets.items, (cli->sets.count + c->set.sets.count) * sizeof(*items));
+	if (!items)
+		return cli_fail(cli, -ENOMEM, NULL);
+	cli->sets.items = items;
+	for (size_t i = 0; i < c->set.sets.count; i++)
+		items[cli->sets.count++] = c->set.sets.items[i];
+	return CLI_GO;
+}
+
+/* Undoes the \ooo of /proc/self/mountinfo in place. */
+static void unescape_octal(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++) {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] && s[3]) {
+			*to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
+			s += 3;
+		} else {
+			*to++ = *s;
+		}
+	}
+	*to = 0;
+}
+
+/* True when one of ours is what a path to `mountpoint` leads to: two mounts in one place, as from a second
+ * `mount -a`, are a mistake, and each takes an `umount` of its own. */
+static bool is_ours(const char *mountpoint)
+{
+	FILE *in = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL, *dash, *at;
+	size_t size = 0;
+	bool ours = false;
+
+	while (in && getline(&line, &size, in) > 0) {
+		at = malloc(strlen(line) + 1);
+		dash = strstr(line, " - ");
+		if (at && dash && sscanf(line, "%*s %*s %*s %*s %s", at) == 1) {
+			unescape_octal(at);
+			if (!strcmp(at, mountpoint))
+				ours = !strncmp(dash + 3, "fuse.freshet ", 13);
+		}
+		free(at);
+	}
+	free(line);
+	if (in)
+		fclose(in);
+	return ours;
+}
+
+static int check_mountpoint(struct mount_command *c, const char *given)
+{
+	struct err err = ERR_INIT;
+	struct stat st;
+	int r;
+
+	if (stat(given, &st) < 0) {
+		r = -errno;
+		err_sys(&err, r, "mount point %s", given);
+		if (r == -ENOTCONN)
+			err_set(&err, r,
+				"mount point %s: a mount died here; take it down with `fusermount3 -u %s`",
+				given, given);
+		return cli_fail(&c->cli, r, &err);
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		err_set(&err, -ENOTDIR, "mount point %s: is not a directory", given);
+		return cli_fail(&c->cli, -ENOTDIR, &err);
+	}
+	c->mountpoint = realpath(given, NULL);
+	if (!c->mountpoint) {
+		r = err_sys(&err, -errno, "mount point %s", given);
+		return cli_fail(&c->cli, r, &err);
+	}
+	if (is_ours(c->mountpoint)) {
+		err_set(&err, -EBUSY,
+			"mount point %s: is a freshet mount already; take it down with `fusermount3 -u %s`",
+			given, given);
+		return cli_fail(&c->cli, -EBUSY, &err);
+	}
+	return CLI_GO;
+}
+
+static bool program_exists(const char *name)
+{
+	const char *path = getenv("PATH");
+	OWNED_STR char *dirs = strdup(path && *path ? path : "/usr/bin:/bin");
+	char *dir, *rest = dirs;
+	char file[PATH_MAX];
+
+	while (rest && (dir = strsep(&rest, ":"))) {
+		snprintf(file, sizeof(file), "%s/%s", dir, name);
+		if (access(file, X_OK) == 0)
+			return true;
+	}
+	snprintf(file, sizeof(file), "/usr/bin/%s", name);
+	return access(file, X_OK) == 0;
+}
+
+static int check_fuse(struct mount_command *c)
+{
+	const char *why = NULL;
+
+	/* As root the device is opened by us; fusermount3 does it for others. */
+	if (access("/dev/fuse", F_OK) < 0)
+		why = "there is no /dev/fuse; load the kernel module `fuse`, or give the container that device";
+	else if (geteuid() != 0 && !program_exists("fusermount3"))
+		why = "fusermount3, which mounts for users other than root, is not installed (package fuse3)";
+	if (!why)
+		return CLI_GO;
+	fprintf(stderr, "freshet: mount: FUSE is not available: %s\n", why);
+	return EX_UNAVAILABLE;
+}
+
+static int prepare(struct mount_command *c)
+{
+	struct cli *cli = &c->cli;
+	int r;
+
+	r = take_mount_options(c);
+	if (r == CLI_GO)
+		r = check_mountpoint(c, cli->args[cli->arg_count - 1]);
+	if (r == CLI_GO)
+		r = check_fuse(c);
+	if (r == CLI_GO && cli->arg_count == 2) {
+		c->feed = cli_absolute_url(cli->args[0]);
+		if (!c->feed)
+			r = cli_fail(cli, -ENOMEM, NULL);
+	}
+	return r;
+}
+
+/* --- the process that serves --- */
+
+static bool is_inside(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return !strncmp(path, dir, n) && (path[n] == '/' || !path[n] || (n && dir[n - 1] == '/'));
+}
+
+/* One inside the other, and serving would wait for itself. */
+static int check_apart(struct mount_command *c)
+{
+	const struct {
+		const char *path, *what;
+	} others[] = {{c->cli.url, "feed"}, {c->cli.state->dir, "state directory"}};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (is_inside(c->mountpoint, others[i].path) || is_inside(others[i].path, c->mountpoint))
+			return cli_usage(&c->cli,
+				"the mount point %s and the %s %s must not lie in each other", c->mountpoint,
+				others[i].what, others[i].path);
+	}
+	return CLI_GO;
+}
+
+/* freshet build FEED with the same state and configuration; the array is owned, the texts are borrowed. */
+static const char **builder_argv(struct mount_command *c)
+{
+	struct cli *cli = &c->cli;
+	const char **argv = calloc(7 + 2 * cli->sets.count + 1, sizeof(*argv)), **to = argv;
+
+	if (!argv)
+		return NULL;
+	*to++ = "freshet";
+	*to++ = "build";
+	*to++ = cli->url;
+	*to++ = "--state";
+	*to++ = cli->state->dir;
+	if (cli->config_path) {
+		*to++ = "--config";
+		*to++ = cli->config_path;
+	}
+	for (size_t i = 0; i < cli->sets.count; i++) {
+		*to++ = "--set";
+		*to++ = cli->sets.items[i];
+	}
+	return argv;
+}
+
+/* The background has no terminal and stands in no directory that somebody may want to unmount. */
+static void detach(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (chdir("/") < 0 || fd < 0)
+		return;
+	dup2(fd, STDIN_FILENO);
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+static void say_ready(void *ctx)
+{
+	struct mount_command *c = ctx;
+
+	if (c->readyfd < 0)
+		return;
+	log_to_syslog();
+	detach();
+	/* A parent that is gone does not need the word. */
+	if (write(c->readyfd, "r", 1) < 0)
+		errno = 0;
+	close(c->readyfd);
+	c->readyfd = -1;
+}
+
+static int serve(struct mount_command *c)
+{
+	struct cli *cli = &c->cli;
+	struct err err = ERR_INIT;
+	const char **argv;
+	int r = cli_open(cli, c->feed, CLI_CREATE | CLI_FEED);
+
+	if (r != CLI_GO)
+		return r;
+	if (mount_options_apply(&c->set, cli->cfg, &err) < 0)
+		return cli_usage(cli, "%s", err.message);
+	r = check_apart(c);
+	if (r != CLI_GO)
+		return r;
+	argv = builder_argv(c);
+	if (!argv)
+		return cli_fail(cli, -ENOMEM, NULL);
+	r = mount_run(&(struct mount_options){.mountpoint = c->mountpoint,
+			      .url = cli->url,
+			      .state = cli->state,
+			      .cfg = cli->cfg,
+			      .store = cli->store,
+			      .builder_argv = argv,
+			      .kernel_options = buf_cstr(&c->set.kernel),
+			      .ready = say_ready,
+			      .ctx = c},
+		&err);
+	free(argv);
+	return r < 0 ? cli_fail(cli, r, &err) : EX_OK;
+}
+
+/* --- the process that waits --- */
+
+static int child_status(pid_t child)
+{
+	int status;
+
+	while (waitpid(child, &status, 0) < 0) {
+		if (errno != EINTR)
+			return EX_OSERR;
+	}
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	fprintf(stderr, "freshet: mount: the serving process was ended by signal %d (%s)\n", WTERMSIG(status),
+		strsignal(WTERMSIG(status)));
+	return EX_SOFTWARE;
+}
+
+static int wait_until_it_answers(struct mount_command *c, int readyfd, pid_t child)
+{
+	OWNED_BUF readme = {0};
+	struct err err = ERR_INIT;
+	struct stat st;
+	char word;
+	ssize_t n;
+
+	do
+		n = read(readyfd, &word, 1);
+	while (n < 0 && errno == EINTR);
+	if (n != 1)
+		return child_status(child);
+	buf_addf(&readme, "%s/README", c->mountpoint);
+	if (stat(buf_cstr(&readme), &st) == 0)
+		return EX_OK;
+	err_sys(&err, -errno, "%s: the mount does not answer", buf_cstr(&readme));
+	return cli_fail(&c->cli, -EIO, &err);
+}
+
+static int go_to_background(struct mount_command *c)
+{
+	struct err err = ERR_INIT;
+	int fds[2], r;
+	pid_t child;
+
+	if (pipe2(fds, O_CLOEXEC) < 0) {
+		r = err_sys(&err, -errno, "pipe");
+		return cli_fail(&c->cli, r, &err);
+	}
+	child = fork();
+	if (child < 0) {
+		r = err_sys(&err, -errno, "fork");
+		return cli_fail(&c->cli, r, &err);
+	}
+	if (child) {
+		close(fds[1]);
+		return wait_until_it_answers(c, fds[0], child);
+	}
+	close(fds[0]);
+	setsid();
+	c->readyfd = fds[1];
+	return serve(c);
+}
+
+int cmd_mount(int argc, char **argv)
+{
+	struct mount_command c = {.readyfd = -1};
+	const struct cli_option options[] = {
+		{"foreground", 'f', CLI_FLAG, &c.foreground},
+		{NULL, 'o', CLI_LIST, &c.o},
+	};
+	const struct cli_command command = {.name = "mount",
+		.usage = "[-f] [-o OPTIONS] [FEED] MOUNTPOINT",
+		.help = help,
+		.options = options,
+		.option_count = sizeof(options) / sizeof(options[0]),
+		.min_args = 1,
+		.max_args = 2};
+	int r = cli_parse(&c.cli, &command, argc, argv);
+
+	if (r == CLI_GO)
+		r = prepare(&c);
+	if (r == CLI_GO)
+		r = c.foreground ? serve(&c) : go_to_background(&c);
+	cli_release(&c.cli);
+	mount_options_release(&c.set);
+	free(c.mountpoint);
+	free(c.feed);
+	return r;
+}

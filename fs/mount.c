@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The order of going down matters. A lookup that waits for a build holds the kernel's lock on the root, and
+ * the notify thread may wait for that lock; both need somebody who answers requests. So on a signal the
+ * refresh and notify threads end first, while requests are still served; then the mount point goes, then
+ * the loop. After an unmount from outside the connection is gone already and nothing can wait on it. */
+#define FUSE_USE_VERSION 314
+#include "mount.h"
+#include "log.h"
+#include "notify.h"
+#include "ops.h"
+#include "thread.h"
+
+#include <fuse_lowlevel.h>
+#include <inttypes.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define RENDER_BYTES (64u << 20)
+#define WORKERS 4
+#define SERVERS_MAX 16
+#define KICK SIGUSR2      /* ends the main thread's sleep in libfuse's loop */
+#define LOOP_OVER SIGUSR1 /* tells the signal thread to go */
+#define KICK_EVERY_NS 10000000
+
+extern char **environ;
+
+struct mount {
+	const struct mount_options *opt;
+	struct ops ops;
+	struct fuse_session *se;
+	struct notify *notify;
+	pthread_t main, signals;
+	sigset_t waited;
+	bool mounted;
+	atomic_bool stopped_in_order, loop_ended;
+};
+
+static char fuse_said[ERR_MAX]; /* libfuse's last words before the mount stands; one thread then */
+static bool serving;
+
+static void take_fuse_log(enum fuse_log_level level, const char *fmt, va_list args)
+{
+	char line[ERR_MAX];
+	size_t n;
+
+	if (level > FUSE_LOG_WARNING)
+		return;
+	vsnprintf(line, sizeof(line), fmt, args);
+	n = strcspn(line, "\n");
+	line[n] = 0;
+	if (serving)
+		log_line("%s", line);
+	else
+		memcpy(fuse_said, line, n + 1);
+}
+
+/* --- what a publish changes for the kernel --- */
+
+static void published(void *ctx, const struct snapshot *before, const struct snapshot *now)
+{
+	struct mount *m = ctx;
+	uint64_t was = before->status.generation;
+	char name[24];
+
+	/* With a time limit on these names there is nothing to tell: they are asked for again soon. */
+	if (m->opt->cfg->refresh == REFRESH_EAGER) {
+		for (size_t i = 0; tree_pointers[i]; i++) {
+			if (was != now->status.generation || !strcmp(tree_pointers[i], "complete_through"))
+				notify_entry(m->notify, INODE_ROOT, tree_pointers[i]);
+		}
+	}
+	for (size_t i = 0; i < before->kept_count; i++) {
+		if (snapshot_keeps(now, before->kept[i].number))
+			continue;
+		snprintf(name, sizeof(name), "%" PRIu64, before->kept[i].number);
+		notify_entry(m->notify, tree_generations_ino(&m->ops.tree), name);
+	}
+}
+
+/* --- going up --- */
+
+static int set_up_tree(struct mount *m, struct err *err)
+{
+	const struct mount_options *opt = m->opt;
+	struct refresh_options refresh = {.state = opt->state,
+		.cfg = opt->cfg,
+		.store = opt->store,
+		.url = opt->url,
+		.feed_dir = *opt->url == '/' ? opt->url : NULL,
+		.argv = opt->builder_argv,
+		.published = published,
+		.ctx = m};
+	struct tree *t = &m->ops.tree;
+	int r;
+
+	*t = (struct tree){.state = opt->state,
+		.cfg = opt->cfg,
+		.mountpoint = opt->mountpoint,
+		.url = opt->url,
+		.started = time_now() / TIME_SECOND * TIME_SECOND,
+		.uid = getuid(),
+		.gid = getgid()};
+	t->mirrors[MIRROR_PARTITIONS] = (struct mirror){opt->store, ""};
+	r = store_open(&t->mirrors[MIRROR_REJECTS].store, opt->state->dir, err);
+	t->mirrors[MIRROR_REJECTS].base = "rejects";
+	if (r < 0)
+		return r;
+	r = template_parse(&t->template, opt->cfg->partition, err);
+	if (r < 0)
+		return r;
+	t->inodes = inode_table_new();
+	t->render = render_new(RENDER_BYTES);
+	if (!t->inodes || !t->render || tree_plant(t) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	return refresh_open(&t->refresh, &refresh, err);
+}
+
+static int session_arguments(struct mount *m, struct fuse_args *args, struct err *err)
+{
+	OWNED_STR char *name = NULL;
+	char *options = NULL;
+	int r = -1;
+
+	if (asprintf(&name, "fsname=freshet:%s", m->opt->url) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (fuse_opt_add_opt(&options, "ro,default_permissions,subtype=freshet") == 0 &&
+		fuse_opt_add_opt_escaped(&options, name) == 0 &&
+		(!*m->opt->kernel_options || fuse_opt_add_opt(&options, m->opt->kernel_options) == 0) &&
+		fuse_opt_add_arg(args, "freshet") == 0 && fuse_opt_add_arg(args, "-o") == 0)
+		r = fuse_opt_add_arg(args, options);
+	free(options);
+	return r < 0 ? err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+static int set_up_session(struct mount *m, struct err *err)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	int r = session_arguments(m, &args, err);
+
+	fuse_set_log_func(take_fuse_log);
+	if (r == 0) {
+		m->se = fuse_session_new(&args, &ops_table, sizeof(ops_table), &m->ops);
+		if (!m->se)
+			r = err_set(err, -EINVAL, "FUSE: %s", fuse_said);
+	}
+	fuse_opt_free_args(&args);
+	if (r < 0)
+		return r;
+	if (fuse_session_mount(m->se, m->opt->mountpoint) < 0)
+		return err_set(err, -EIO, "%s: mounting: %s", m->opt->mountpoint,
+			*fuse_said ? fuse_said : "refused");
+	m->mounted = true;
+	serving = true;
+	return 0;
+}
+
+/* --- signals --- */
+
+static void ignore_signal(int sig)
+{
+}
+
+static void unmount(struct mount *m)
+{
+	const char *const argv[] = {"fusermount3", "-u", "-q", "-z", "--", m->opt->mountpoint, NULL};
+	pid_t pid;
+
+	m->mounted = false;
+	if (geteuid() == 0) {
+		umount2(m->opt->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
+		return;
+	}
+	if (posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)argv, environ) == 0)
+		waitpid(pid, NULL, 0);
+}
+
+static void *wait_for_signal(void *arg)
+{
+	struct mount *m = arg;
+	struct timespec pause = {.tv_nsec = KICK_EVERY_NS};
+	int sig = 0;
+
+	while (sigwait(&m->waited, &sig) != 0)
+		;
+	if (sig == LOOP_OVER)
+		return NULL;
+	m->stopped_in_order = true;
+	refresh_stop(m->ops.tree.refresh);
+	notify_stop(m->notify);
+	unmount(m);
+	fuse_session_exit(m->se);
+	/* The loop's main thread may be about to sleep when the flag is set: kick until it has seen it. */
+	while (!m->loop_ended) {
+		pthread_kill(m->main, KICK);
+		nanosleep(&pause, NULL);
+	}
+	return NULL;
+}
+
+static int set_up_signals(struct mount *m, struct err *err)
+{
+	struct sigaction kick = {.sa_handler = ignore_signal}, ignore = {.sa_handler = SIG_IGN};
+	int r;
+
+	sigaction(KICK, &kick, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+	sigemptyset(&m->waited);
+	sigaddset(&m->waited, SIGTERM);
+	sigaddset(&m->waited, SIGINT);
+	sigaddset(&m->waited, SIGHUP);
+	sigaddset(&m->waited, LOOP_OVER);
+	pthread_sigmask(SIG_BLOCK, &m->waited, NULL);
+	m->main = pthread_self();
+	r = thread_start(&m->signals, "freshet-signals", wait_for_signal, m);
+	return r < 0 ? err_sys(err, r, "starting a thread") : 0;
+}
+
+/* --- the whole --- */
+
+static int start_threads(struct mount *m, struct err *err)
+{
+	int r = workers_start(&m->ops.workers, WORKERS);
+
+	if (r == 0)
+		r = notify_start(&m->notify, m->se);
+	if (r < 0)
+		return err_sys(err, r, "starting a thread");
+	r = refresh_start(m->ops.tree.refresh, err);
+	return r < 0 ? r : set_up_signals(m, err);
+}
+
+static int serve(struct mount *m, struct err *err)
+{
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	int r;
+
+	if (!config)
+		return err_set(err, -ENOMEM, "out of memory");
+	fuse_loop_cfg_set_max_threads(config, SERVERS_MAX);
+	fuse_loop_cfg_set_idle_threads(config, SERVERS_MAX);
+	r = fuse_session_loop_mt(m->se, config);
+	fuse_loop_cfg_destroy(config);
+	m->loop_ended = true;
+	pthread_kill(m->signals, LOOP_OVER);
+	pthread_join(m->signals, NULL);
+	return r < 0 && !m->stopped_in_order ? err_sys(err, r, "serving requests") : 0;
+}
+
+static void take_down(struct mount *m)
+{
+	struct tree *t = &m->ops.tree;
+
+	if (!m->stopped_in_order) {
+		if (m->mounted)
+			fuse_session_unmount(m->se);
+		if (t->refresh)
+			refresh_stop(t->refresh);
+		notify_stop(m->notify);
+	}
+	workers_stop(m->ops.workers);
+	if (m->se)
+		fuse_session_destroy(m->se);
+	refresh_free(t->refresh);
+	render_free(t->render);
+	inode_table_free(t->inodes);
+	template_free(t->template);
+	store_free(t->mirrors[MIRROR_REJECTS].store);
+}
+
+int mount_run(const struct mount_options *opt, struct err *err)
+{
+	struct mount m = {.opt = opt};
+	int r = set_up_tree(&m, err);
+
+	if (r == 0)
+		r = set_up_session(&m, err);
+	if (r == 0)
+		r = start_threads(&m, err);
+	if (r == 0) {
+		opt->ready(opt->ctx);
+		r = serve(&m, err);
+	}
+	take_down(&m);
+	return r;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fs/mount.h - the life of a mount: session, threads, signals, and an orderly end. */
+#ifndef FRESHET_MOUNT_H
+#define FRESHET_MOUNT_H
+
+#include "config.h"
+#include "state.h"
+#include "store.h"
+
+struct mount_options {
+	const char *mountpoint; /* absolute, resolved */
+	const char *url;        /* of the feed, as the state knows it */
+	const struct state *state;
+	const struct config *cfg;
+	struct store *store;
+	const char *const *builder_argv; /* NULL-terminated */
+	/* Comma-separated options for the kernel beyond those that every mount of ours has; may be "". */
+	const char *kernel_options;
+	/* Called once the file system is mounted and every thread but the serving ones runs. */
+	void (*ready)(void *ctx);
+	void *ctx;
+};
+
+/* Mounts, serves until SIGTERM, SIGINT, SIGHUP or an unmount, and takes everything down. No thread may run
+ * yet. Returns 0, or -errno when it could not mount. */
+int mount_run(const struct mount_options *opt, struct err *err);
+
+#endif

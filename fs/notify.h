@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fs/notify.h - tells the kernel which names point elsewhere now.
+ *
+ * From a thread of its own: the kernel takes the directory's lock for it, and a lookup that waits for an answer
+ * holds that lock, so a thread that answers requests must never send one. */
+#ifndef FRESHET_NOTIFY_H
+#define FRESHET_NOTIFY_H
+
+#include <stdint.h>
+
+struct fuse_session;
+struct notify;
+
+int notify_start(struct notify **out, struct fuse_session *se); /* 0 or -errno */
+/* Queues one invalidation; never blocks. When memory is out the name is kept until it expires. */
+void notify_entry(struct notify *n, uint64_t parent, const char *name);
+/* Ends the thread; what is queued is dropped. Requests must still be answered meanwhile. NULL is fine. */
+void notify_stop(struct notify *n);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fs/thread.h - threads of the mount: named, and deaf to signals, which the main thread alone takes. */
+#ifndef FRESHET_THREAD_H
+#define FRESHET_THREAD_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <time.h>
+
+/* Returns 0 or -errno. `name` has at most 15 bytes. */
+static inline int thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *arg)
+{
+	sigset_t all, old;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(out, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r == 0)
+		pthread_setname_np(*out, name);
+	return -r;
+}
+
+/* Nanoseconds of a clock that is never set: for deadlines. */
+static inline int64_t monotonic_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
+#endif
