@@ -25,7 +25,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (uint32_t n = 0; n < l.segments[i].entries && n < 256; n++)
 			live_is_superseded(&l.segments[i], n);
 	live_encode(&l, &again);
-	if (!slice_eq(buf_slice(&bytes), buf_slice(&again)))
+	/* A newer minor version is read, and written as ours. */
+	put_le16(bytes.data + 10, 0);
+	if (again.len != size || memcmp(bytes.data, again.data, size - 8) != 0)
 		abort();
 	live_release(&l);
 	return 0;

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "published.h"
+
+static const struct doc docs_one[] = {{"a", "x"}, {"b", "y"}};
+static const struct doc docs_two[] = {{"b", "z"}, {"c", "z"}};
+
+static uint64_t current_number(const struct site *s)
+{
+	uint8_t sum[SHA256_BYTES];
+	struct err err = ERR_INIT;
+	uint64_t number = 0;
+
+	check(current_read(s->state, &number, sum, &err) >= 0);
+	return number;
+}
+
+static void check_shape(const struct site *s, int generations, int segments)
+{
+	check_int(scratch_count(s->dir.path, "generations"), 2 * generations);
+	check_int(scratch_count(s->dir.path, "segments"), segments);
+	check_int(scratch_count(s->dir.path, "tmp"), 0);
+}
+
+static void the_first_publish_makes_generation_one(void)
+{
+	SITE s = site_open();
+	struct catalog_current now;
+	struct err err = ERR_INIT;
+
+	site_publish(&s, docs_one, 2, P_T0, TIME_NONE);
+	check_int(catalog_current(s.catalog, &now, &err), 0);
+	check(now.number == 1 && now.watermark == P_T0 && now.published == P_T0);
+	check(!memcmp(now.sha256, s.now->sha256, SHA256_BYTES));
+	check_int(current_number(&s), 1);
+	check_str(s.now->manifest.index, catalog_index(s.catalog));
+	check(s.now->manifest.parent == 0 && s.now->manifest.documents == 2);
+	check_shape(&s, 1, 1);
+}
+
+static void each_publish_is_a_whole_second_later_than_its_parent(void)
+{
+	SITE s = site_open();
+
+	site_publish(&s, docs_one, 2, P_T0, TIME_NONE);
+	site_publish(&s, NULL, 0, P_T0, TIME_NONE);
+	check_int(s.now->manifest.published, P_T0 + TIME_SECOND);
+	check_int(s.now->manifest.parent, 1);
+	check_int(s.now->manifest.segment_count, 1);
+	site_publish(&s, docs_two, 2, P_T0, TIME_NONE);
+	check_int(s.now->manifest.published, P_T0 + 2 * TIME_SECOND);
+	check_int(s.now->manifest.documents, 3);
+	check_shape(&s, 3, 2);
+}
+
+static void rows_get_the_publish_time_once(void)
+{
+	SITE s = site_open();
+	struct row rows[] = {{.ts = P_T0,
+				     .state = PART_PUBLISHED,
+				     .published = TIME_NONE,
+				     .path = slice_str("p"),
+				     .generation = 1},
+		{.ts = P_T0 + 1, .state = PART_FAILED, .published = TIME_NONE, .path = slice_str("q")},
+		{.ts = P_T0 + 2, .state = PART_PUBLISHED, .published = 77, .path = slice_str("r")}};
+	struct publish_input in = {.rows = rows, .row_count = 3};
+	struct arena arena = {0};
+	struct row *got;
+	struct err err = ERR_INIT;
+	size_t count;
+
+	check_int(site_publish_with(&s, docs_one, 2, P_T0, TIME_NONE, &in, &err), 0);
+	check_int(catalog_rows(s.catalog, TIME_NONE, true, &arena, &got, &count, &err), 0);
+	check_int(count, 3);
+	check(got[0].published == P_T0 && got[1].published == TIME_NONE && got[2].published == 77);
+	arena_release(&arena);
+}
+
+static void a_twin_of_a_segment_takes_its_place(void)
+{
+	SITE s = site_open();
+
+	site_publish(&s, docs_one, 2, P_T0, TIME_NONE);
+	site_publish(&s, docs_one, 2, P_T0, TIME_NONE);
+	check_int(s.now->manifest.segment_count, 1);
+	check_int(s.now->manifest.documents, 2);
+	check_shape(&s, 2, 1);
+}
+
+static void a_segment_behind_the_horizon_goes_when_nothing_of_it_shows(void)
+{
+	SITE s = site_open();
+	const struct doc kept[] = {{"a", "x"}, {"b", "x", P_T0 + 2 * P_CADENCE}};
+
+	site_publish(&s, kept, 2, P_T0, TIME_NONE);
+	site_publish(&s, docs_two, 2, P_T0 + P_CADENCE, P_T0 - P_CADENCE);
+	check_int(s.now->manifest.segment_count, 2);
+	/* All of the first is superseded by the second or expired, and it is behind the horizon. */
+	site_publish(&s, NULL, 0, P_T0 + P_CADENCE, P_T0);
+	check_int(s.now->manifest.segment_count, 1);
+	check_int(s.now->manifest.documents, 2);
+}
+
+static void a_segment_with_an_entry_named_later_stays(void)
+{
+	SITE s = site_open();
+	const struct doc kept[] = {{"a", "x"}, {"b", "x", P_T0 + 2 * P_CADENCE}};
+
+	site_publish(&s, kept, 2, P_T0, TIME_NONE);
+	site_publish(&s, NULL, 0, P_T0 + P_CADENCE, P_T0);
+	check_int(s.now->manifest.segment_count, 1);
+	check_int(s.now->manifest.documents, 1);
+}
+
+static void a_horizon_before_1970_is_none(void)
+{
+	SITE s = site_open();
+
+	site_publish(&s, docs_one, 2, P_T0, -5 * TIME_HOUR);
+	check(s.now->manifest.horizon == TIME_NONE);
+	check_int(s.now->manifest.documents, 2);
+}
+
+static void a_publish_that_fails_leaves_the_parent(void)
+{
+	SITE s = site_open();
+	struct publish_input in = {0};
+	struct err err = ERR_INIT;
+	struct catalog_current now;
+
+	site_publish(&s, docs_one, 2, P_T0, TIME_NONE);
+	check_int(site_publish_with(&s, docs_two, 2, P_T0 - P_CADENCE, TIME_NONE, &in, &err), -ESTALE);
+	check_contains(err.message, "publishing generation 2");
+	check_int(catalog_current(s.catalog, &now, &err), 0);
+	check_int(now.number, 1);
+	check_int(current_number(&s), 1);
+	/* What it had renamed goes with the next repair. */
+	check_int(scratch_count(s.dir.path, "segments"), 2);
+	check_int(publish_repair(s.state, s.catalog, &err), 0);
+	check_shape(&s, 1, 1);
+}
+
+static void a_segment_that_is_not_what_was_written_is_refused(void)
+{
+	SITE s = site_open();
+	struct segment_output written;
+	struct publish_input in = {.state = s.state,
+		.catalog = s.catalog,
+		.watermark = P_T0,
+		.horizon = TIME_NONE,
+		.now = P_T0,
+		.segment_file = "segment",
+		.segment = &written};
+	struct err err = ERR_INIT;
+	OWNED_STR char *path = NULL;
+	uint64_t documents;
+
+	check_int(catalog_take_number(s.catalog, &in.number, &err), 0);
+	check_int(state_build_begin(s.state, &err), 0);
+	path = state_path(s.state, "%s/segment", s.state->build);
+	check_int(write_docs(path, docs_one, 2, P_T0, &written, &err), 0);
+	written.bytes++;
+	check_int(publish(&in, &documents, &err), -EBADMSG);
+	check_contains(err.message, "not what was written");
+	check_int(scratch_count(s.dir.path, "segments"), 0);
+}
+
+/* ---- rejects ---- */
+
+static void check_reject_path(const char *partition, const char *file, const char *want)
+{
+	OWNED_BUF path = {0};
+
+	check_int(reject_path(slice_str(partition), slice_str(file), &path), 0);
+	if (want)
+		check_slice(buf_slice(&path), want);
+	check(path.len < 2400);
+	for (size_t i = 0, start = 0; i <= path.len; i++)
+		if (i == path.len || path.data[i] == '/') {
+			check(i > start && i - start <= 255);
+			start = i + 1;
+		}
+}
+
+static void reject_paths_follow_the_feed_and_never_leave_it(void)
+{
+	char name[300], deep[64], text[1200];
+	OWNED_BUF out = {0};
+	static const char *const bad[] = {"", "/a", "a/", "a//b", "..", "a/../b", ".", "../a"};
+
+	check_reject_path("dt=1/h=2", "a.jsonl", "dt=1/h=2/a.jsonl.tsv");
+	check_reject_path("p", "sub/a b", "p/sub/a b.tsv");
+	check_reject_path("p", "x.tsv/a", "p/x.tsv%/a.tsv");
+	check_reject_path("p", "x%/a%", "p/x%%/a%.tsv");
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	check_reject_path("p", name, NULL);
+	name[251] = '\0';
+	check_reject_path("p", name, NULL);
+	name[252] = '\0';
+	check_reject_path("p", name, NULL);
+	memset(text, 'a', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	for (size_t i = 100; i < sizeof(text) - 1; i += 100)
+		text[i] = '/';
+	check_reject_path("p", text, NULL);
+	memset(deep, 0, sizeof(deep));
+	for (int i = 0; i < 20; i++)
+		memcpy(deep + 2 * i, "d/", 2);
+	deep[40] = 'f';
+	check_reject_path("p", deep, NULL);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		check_int(reject_path(slice_str("p"), slice_str(bad[i]), &out), -EINVAL);
+		check_int(reject_path(slice_str(bad[i]), slice_str("f"), &out), -EINVAL);
+	}
+	check_int(reject_path(slice_str("p"), slice_of("a\0b", 3), &out), -EINVAL);
+}
+
+static void rejects_are_published_with_the_generation(void)
+{
+	SITE s = site_open();
+	const struct publish_reject rejects[] = {
+		{slice_str("dt=1/h=2"), slice_str("b.jsonl"), slice_str("1\tnot JSON\tx\n")},
+		{slice_str("dt=1/h=2"), slice_str("sub/a.jsonl"), slice_str("2\tnot JSON\ty\n")},
+		{slice_str("dt=1/h=2"), slice_str("b.jsonl.tsv/c"), slice_str("3\tnot JSON\tz\n")}};
+	struct publish_input in = {.rejects = rejects, .reject_count = 3};
+	OWNED_STR char *path = NULL;
+	OWNED_BUF text = {0};
+	struct err err = ERR_INIT;
+
+	check_int(site_publish_with(&s, docs_one, 2, P_T0, TIME_NONE, &in, &err), 0);
+	path = state_path(s.state, "rejects/dt=1/h=2/b.jsonl.tsv");
+	check_int(read_file(path, 100, &text, &err), 0);
+	check_slice(buf_slice(&text), "1\tnot JSON\tx\n");
+	check(scratch_has(s.dir.path, "rejects/dt=1/h=2/sub/a.jsonl.tsv"));
+	check(scratch_has(s.dir.path, "rejects/dt=1/h=2/b.jsonl.tsv%/c.tsv"));
+	check_shape(&s, 1, 1);
+}
+
+/* ---- repair ---- */
+
+static void repair_on_a_whole_state_changes_nothing(void)
+{
+	SITE s = site_open();
+	struct err err = ERR_INIT;
+
+	check_int(publish_repair(s.state, s.catalog, &err), 0);
+	check_int(current_number(&s), 0);
+	site_publish(&s, docs_one, 2, P_T0, TIME_NONE);
+	site_publish(&s, docs_two, 2, P_T0, TIME_NONE);
+	scratch_put(s.dir.path, "segments/README", "mine", 4);
+	scratch_put(s.dir.path, "generations/3.txt", "mine", 4);
+	check_int(publish_repair(s.state, s.catalog, &err), 0);
+	check_int(scratch_count(s.dir.path, "segments"), 3);
+	check_int(scratch_count(s.dir.path, "generations"), 5);
+	check_int(current_number(&s), 2);
+}
+
+static void what_a_dead_publish_left_goes(void)
+{
+	SITE s = site_open();
+	struct generation *g;
+	struct err err = ERR_INIT;
+
+	site_publish(&s, docs_one, 2, P_T0, TIME_NONE);
+	scratch_put(s.dir.path, "segments/00112233445566778899aabbccddeeff.seg", "x", 1);
+	scratch_put(s.dir.path, "generations/2.live", "x", 1);
+	scratch_put(s.dir.path, "generations/2.json", "x", 1);
+	scratch_put(s.dir.path, "tmp/current", "x", 1);
+	check_int(publish_repair(s.state, s.catalog, &err), 0);
+	check_shape(&s, 1, 1);
+	check_int(generation_open(&g, s.state, 1, &err), 0);
+	generation_unref(g);
+}
+
+static void the_catalog_decides_what_current_says(void)
+{
+	SITE s = site_open();
+	uint8_t first[SHA256_BYTES];
+	char path[256];
+	struct err err = ERR_INIT;
+
+	site_publish(&s, docs_one, 2, P_T0, TIME_NONE);
+	memcpy(first, s.now->sha256, sizeof(first));
+	site_publish(&s, docs_two, 2, P_T0, TIME_NONE);
+	check_int(current_write(s.state, 1, first, &err), 0);
+	check_int(publish_repair(s.state, s.catalog, &err), 0);
+	check_int(current_number(&s), 2);
+	snprintf(path, sizeof(path), "%s/current", s.dir.path);
+	unlink(path);
+	check_int(publish_repair(s.state, s.catalog, &err), 0);
+	check_int(current_number(&s), 2);
+	scratch_put(s.dir.path, "current", "torn", 4);
+	check_int(publish_repair(s.state, s.catalog, &err), 0);
+	check_int(current_number(&s), 2);
+}
+
+static void a_catalog_older_than_current_is_an_error_that_says_what_to_do(void)
+{
+	SITE s = site_open();
+	uint8_t other[SHA256_BYTES] = {9};
+	struct err err = ERR_INIT;
+
+	site_publish(&s, docs_one, 2, P_T0, TIME_NONE);
+	check_int(current_write(s.state, 2, other, &err), 0);
+	scratch_put(s.dir.path, "generations/2.json", "precious", 8);
+	check_int(publish_repair(s.state, s.catalog, &err), -EBADMSG);
+	check_contains(err.message, "put back the catalog.db");
+	check(scratch_has(s.dir.path, "generations/2.json"));
+	check_int(current_number(&s), 2);
+	check_int(current_write(s.state, 1, other, &err), 0);
+	check_int(publish_repair(s.state, s.catalog, &err), -EBADMSG);
+}
+
+static void an_unreadable_old_generation_stops_no_build_and_loses_no_segment(void)
+{
+	SITE s = site_open();
+	struct err err = ERR_INIT;
+
+	site_publish(&s, docs_one, 2, P_T0, TIME_NONE);
+	site_publish(&s, docs_two, 2, P_T0, TIME_NONE);
+	scratch_put(s.dir.path, "generations/1.json", "{}", 2);
+	scratch_put(s.dir.path, "segments/00112233445566778899aabbccddeeff.seg", "x", 1);
+	check_int(publish_repair(s.state, s.catalog, &err), 0);
+	check_int(scratch_count(s.dir.path, "segments"), 3);
+}
+
+int main(void)
+{
+	RUN(the_first_publish_makes_generation_one);
+	RUN(each_publish_is_a_whole_second_later_than_its_parent);
+	RUN(rows_get_the_publish_time_once);
+	RUN(a_twin_of_a_segment_takes_its_place);
+	RUN(a_segment_behind_the_horizon_goes_when_nothing_of_it_shows);
+	RUN(a_segment_with_an_entry_named_later_stays);
+	RUN(a_horizon_before_1970_is_none);
+	RUN(a_publish_that_fails_leaves_the_parent);
+	RUN(a_segment_that_is_not_what_was_written_is_refused);
+	RUN(reject_paths_follow_the_feed_and_never_leave_it);
+	RUN(rejects_are_published_with_the_generation);
+	RUN(repair_on_a_whole_state_changes_nothing);
+	RUN(what_a_dead_publish_left_goes);
+	RUN(the_catalog_decides_what_current_says);
+	RUN(a_catalog_older_than_current_is_an_error_that_says_what_to_do);
+	RUN(an_unreadable_old_generation_stops_no_build_and_loses_no_segment);
+	return tap_done();
+}
