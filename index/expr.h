@@ -6,9 +6,10 @@
  *     not   = "NOT" not | "(" expr ")" | test
  *     test  = FIELD ":" VALUE | FIELD ("<" | "<=" | ">" | ">=" | "=") NUMBER
  *
- * FIELD is a dotted path (`campaign.status`). A VALUE with blanks, parentheses, quotes or that is an
- * operator word is written in double quotes, where \" and \\ stand for themselves. Operators are upper
- * case. Nesting is bounded by EXPR_DEPTH_MAX, length by EXPR_TEXT_MAX. */
+ * FIELD is a dotted path (`campaign.status`). A FIELD or VALUE with blanks, parentheses, quotes or that is
+ * an operator word is written in double quotes, where \" and \\ stand for the character. No blank
+ * stands around ":"; around a comparison there may be. A NUMBER is decimal (`-2.5e3`). Operators are
+ * upper case. Nesting is bounded by EXPR_DEPTH_MAX, length by EXPR_TEXT_MAX. */
 #ifndef FRESHET_EXPR_H
 #define FRESHET_EXPR_H
 
@@ -33,7 +34,8 @@ struct expr_test {
 /* Says whether one test holds; on a missing field it must say false. */
 typedef bool expr_test_fn(void *ctx, const struct expr_test *test);
 
-/* Parses NUL-terminated `text`. Returns 0, or -EINVAL with the column and what was expected there. */
+/* Parses NUL-terminated `text`. Returns 0; -EINVAL with the column (in characters, from 1) and what was
+ * expected there; or -ENOMEM. Then *out is NULL. */
 int expr_parse(struct expr **out, const char *text, struct err *err);
 bool expr_eval(const struct expr *e, expr_test_fn *test, void *ctx);
 void expr_free(struct expr *e); /* NULL is fine */
