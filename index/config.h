@@ -4,21 +4,22 @@
  * Unknown sections and keys, values out of range, keys given twice in one file, and lines that the
  * parser would cut (config_parse checks lengths before inih sees the text) are errors that name file,
  * line and key. Later sources override earlier ones: defaults, file, --set. Lists are comma-separated,
- * blanks trimmed, empty elements refused. */
+ * blanks trimmed, empty elements refused. For people: docs/configuration.md.
+ *
+ * A value may go on in indented lines, joined by one blank each; that is how values longer than inih's
+ * lines (198 bytes as Debian builds it) are written. Comments have lines of their own. So no value
+ * holds a control character (tabs but), or a blank with ";" or "#" behind it, and none is longer than
+ * CONFIG_RUN_MAX bytes without a blank to break it at: what is accepted can always be dumped. */
 #ifndef FRESHET_CONFIG_H
 #define FRESHET_CONFIG_H
 
 #include "err.h"
 #include "expr.h"
+#include "string_list.h"
 #include "timefmt.h"
 
 enum complete_rule { COMPLETE_RATE, COMPLETE_MARKER, COMPLETE_BOTH };
 enum refresh_mode { REFRESH_LAZY, REFRESH_EAGER, REFRESH_MANUAL };
-
-struct string_list {
-	char **items; /* owned, NUL-terminated each */
-	size_t count;
-};
 
 /* All strings are owned, never NULL unless said so. Durations in nanoseconds. */
 struct config {
@@ -56,21 +57,32 @@ struct config {
 };
 
 #define CONFIG_HASH_BYTES 16
+#define CONFIG_VALUE_MAX 65536    /* bytes of one value, and more than any needs */
+#define CONFIG_TEXT_MAX (1 << 20) /* bytes of a file */
+#define CONFIG_RUN_MAX 170
 
 int config_new(struct config **out, struct err *err); /* the defaults */
 void config_free(struct config *c);                   /* NULL is fine */
 DEFINE_FREEP(config)
+/* Sets one key from its text, as every source does. `which` (or NULL) tells the key's number, below
+ * CONFIG_KEYS_MAX, also after an error in the value. Returns 0, -EINVAL or -ENOMEM; then `err` names the key. */
+int config_assign(struct config *c, struct slice section, struct slice key, struct slice value,
+	unsigned *which, struct err *err);
+#define CONFIG_KEYS_MAX 64
+bool config_section_is_known(
+	struct slice section, struct err *err); /* false: `err` says what is wrong with it */
 /* Reads one ini text over `c`; `origin` is named in errors. Returns 0 or -EINVAL, -ENOMEM; after an
  * error `c` may be half changed: free it. */
 int config_parse(struct config *c, const char *origin, struct slice text, struct err *err);
+/* The same from a file; other errors are those of opening and reading it. */
 int config_parse_file(struct config *c, const char *path, struct err *err);
-/* One "section.key=value", as from --set. */
+/* One "section.key=value", as from --set. Returns 0, -EINVAL or -ENOMEM. */
 int config_set(struct config *c, const char *assignment, struct err *err);
 /* One key of [mount] as a mount option writes it: "refresh", "eager". Returns 1 set, 0 no such key of
  * [mount], or -EINVAL. */
 int config_set_mount_option(struct config *c, const char *key, const char *value, struct err *err);
 /* Appends the whole configuration as canonical ini text: reading it back gives the same, and equal
- * configurations give equal bytes. */
+ * configurations give equal bytes. Defaults are written out, absent keys are not. */
 void config_dump(const struct config *c, struct buf *out);
 /* Identity of what decides about documents and terms ([document], and later [attribute.*], [index]): a
  * segment built under another hash would hold other terms. XXH3-128 of those sections' canonical text. */
