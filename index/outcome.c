@@ -27,15 +27,15 @@ static struct row row_begin(const struct plan_item *item, int64_t now)
 		row = *item->row;
 	row.state = item->state;
 	row.reason = slice_str(item->reason);
+	if (item->fingerprint != row.fingerprint) {
+		row.failures = 0;
+		row.retry_at = TIME_NONE;
+	}
+	row.fingerprint = item->fingerprint;
 	if (seen) {
-		if (seen->fingerprint != row.fingerprint) {
-			row.failures = 0;
-			row.retry_at = TIME_NONE;
-		}
 		row.path = seen->path;
 		row.files = seen->file_count;
 		row.bytes = seen->bytes;
-		row.fingerprint = seen->fingerprint;
 		if (row.arrived == TIME_NONE)
 			row.arrived = seen->oldest;
 	}

@@ -345,9 +345,7 @@ static void compare(struct world *w, const struct model *m, unsigned seed, int g
 
 static size_t random_batch(struct fact *facts, int64_t horizon, int64_t watermark, int generation)
 {
-	static const char *const versions[] = {"", "", "", "\x01q", "\x01r",
-		"\x02"
-		"1"};
+	static const char *const versions[] = {"", "", "", "\x01q", "\x01r", "\x02q"};
 	int64_t low = horizon == TIME_NONE ? 0 : horizon / SLOT;
 	size_t n = (size_t)rand() % 60, i;
 

@@ -1,0 +1,671 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ticks over a directory feed, from files to the generation that they publish. */
+#include "build.h"
+#include "scratch.h"
+#include "tap.h"
+#include "timefmt.h"
+#include "view.h"
+
+#include <zlib.h>
+
+#define DAY "dt=2026-05-04/hour=10/minute="
+#define AT(minute) (INT64_C(1777888800) * TIME_SECOND + (minute)*TIME_MINUTE)
+
+/* A feed and a state directory, gone with the case. */
+struct site {
+	struct scratch dir;
+	char feed[200];
+	struct state *state;
+	struct catalog *catalog;
+	struct store *store;
+	struct config *cfg;
+	struct build_result res;
+	struct err err;
+	int64_t now;
+};
+
+static void site_set(struct site *s, const char *assignment)
+{
+	struct err err = ERR_INIT;
+
+	if (config_set(s->cfg, assignment, &err) < 0)
+		tap_fail("%s", err.message);
+}
+
+static void site_state(struct site *s, const char *name)
+{
+	char path[200];
+
+	catalog_free(s->catalog);
+	state_free(s->state);
+	snprintf(path, sizeof(path), "%s/%s", s->dir.path, name);
+	s->catalog = NULL;
+	s->state = NULL;
+	check_int(state_open(&s->state, path, true, &s->err), 0);
+	check_int(state_lock(s->state, 0, &s->err), 0);
+	check_int(catalog_open(&s->catalog, s->state, true, &s->err), 0);
+}
+
+static void site_init(struct site *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->dir = scratch_make();
+	snprintf(s->feed, sizeof(s->feed), "%s/feed", s->dir.path);
+	mkdir(s->feed, 0777);
+	site_state(s, "state");
+	check_int(store_open(&s->store, s->feed, &s->err), 0);
+	check_int(config_new(&s->cfg, &s->err), 0);
+	site_set(s, "feed.quiet=0s");
+	site_set(s, "build.threads=1");
+	s->now = AT(40);
+}
+
+static void site_release(struct site *s)
+{
+	build_result_release(&s->res);
+	catalog_free(s->catalog);
+	state_free(s->state);
+	store_free(s->store);
+	config_free(s->cfg);
+	scratch_remove(&s->dir);
+}
+#define SITE __attribute__((cleanup(site_release))) struct site
+
+static void put_bytes(struct site *s, const char *path, const void *data, size_t len)
+{
+	char dir[400], *p;
+
+	snprintf(dir, sizeof(dir), "%s/%s", s->feed, path);
+	for (p = dir + strlen(s->feed) + 1; (p = strchr(p, '/')); p++) {
+		*p = 0;
+		mkdir(dir, 0777);
+		*p = '/';
+	}
+	scratch_put(s->feed, path, data, len);
+}
+
+static void put(struct site *s, const char *path, const char *text)
+{
+	put_bytes(s, path, text, strlen(text));
+}
+
+static int tick(struct site *s)
+{
+	struct build_options opt = {.now = s->now};
+
+	build_result_release(&s->res);
+	s->err = ERR_INIT;
+	return build_tick(s->state, s->catalog, s->store, s->cfg, &opt, &s->res, &s->err);
+}
+
+static struct generation *current(struct site *s)
+{
+	struct catalog_current c;
+	struct generation *g = NULL;
+
+	check_int(catalog_current(s->catalog, &c, &s->err), 0);
+	check_int(generation_open(&g, s->state, c.number, &s->err), 0);
+	return g;
+}
+
+/* The ids of a term in the current generation. */
+static void check_term(struct site *s, const char *term, const char *want)
+{
+	OWNED(generation) struct generation *g = current(s);
+	OWNED_BUF key = {0};
+	OWNED_BUF ids = {0};
+
+	check_int(view_term_key(slice_str(term), &key), 1);
+	check(view_term_ids(g, buf_slice(&key), &ids, &s->err) >= 0);
+	check_str(buf_cstr(&ids), want);
+}
+
+static void check_row(struct site *s, int64_t ts, enum partition_state state, const char *reason)
+{
+	struct arena arena = {0};
+	struct row *rows;
+	size_t n, i;
+
+	check_int(catalog_rows(s->catalog, TIME_NONE, true, &arena, &rows, &n, &s->err), 0);
+	for (i = 0; i < n && rows[i].ts != ts; i++)
+		continue;
+	if (i == n) {
+		tap_fail("no row");
+	} else {
+		check_str(partition_state_name(rows[i].state), partition_state_name(state));
+		check_slice(rows[i].reason, reason);
+	}
+	arena_release(&arena);
+}
+
+/* ---- cases ---- */
+
+static void complete_partitions_become_one_generation(void)
+{
+	SITE s;
+
+	site_init(&s);
+	put(&s, DAY "00/a.jsonl",
+		"{\"id\":\"b\",\"title\":\"Espresso cup\"}\n{\"id\":\"a\",\"title\":\"espresso\"}\n");
+	put(&s, DAY "05/x/a.jsonl", "{\"id\":\"c\",\"title\":\"cup\"}");
+	put(&s, DAY "40/a.jsonl", "{\"id\":\"d\",\"title\":\"cup\"}\n");
+	check_int(tick(&s), 0);
+	check_int(s.res.generation, 1);
+	check_int(s.res.watermark, AT(5));
+	check_int(s.res.partitions, 2);
+	check_int(s.res.records, 3);
+	check_int(s.res.documents, 3);
+	check_int(s.res.next_due, AT(45));
+	check_term(&s, "espresso", "a\nb\n");
+	check_term(&s, "cup", "b\nc\n");
+	check_row(&s, AT(5), PART_PUBLISHED, "");
+	check_row(&s, AT(40), PART_OPEN, "not ended");
+	check_int(scratch_count(s.state->dir, "tmp"), 0);
+}
+
+static void a_tick_with_nothing_due_publishes_nothing(void)
+{
+	SITE s;
+
+	site_init(&s);
+	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"cup\"}\n");
+	check_int(tick(&s), 0);
+	check_int(tick(&s), 0);
+	check_int(s.res.generation, 0);
+	check_int(s.res.watermark, AT(0));
+	check_int(scratch_count(s.state->dir, "segments"), 1);
+}
+
+static void a_late_file_takes_its_place_in_the_order(void)
+{
+	SITE s;
+
+	site_init(&s);
+	put(&s, DAY "00/b.jsonl", "{\"id\":\"a\",\"title\":\"old\"}\n");
+	put(&s, DAY "05/a.jsonl", "{\"id\":\"b\",\"title\":\"newest\"}\n");
+	check_int(tick(&s), 0);
+	/* a: later in the same partition, wins; b: older than what there is, loses. */
+	put(&s, DAY "00/c.jsonl", "{\"id\":\"a\",\"title\":\"late\"}\n{\"id\":\"b\",\"title\":\"late\"}\n");
+	check_int(tick(&s), 0);
+	check_int(s.res.generation, 2);
+	check_int(s.res.watermark, AT(5));
+	check_term(&s, "late", "a\n");
+	check_term(&s, "old", "");
+	check_term(&s, "newest", "b\n");
+	check_row(&s, AT(0), PART_PUBLISHED, "");
+}
+
+static void refused_records_are_counted_and_written_down(void)
+{
+	OWNED_BUF text = {0};
+	char path[600];
+	SITE s;
+
+	site_init(&s);
+	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"cup\"}\nbroken\n[1]\n");
+	check_int(tick(&s), 0);
+	check_int(s.res.generation, 1);
+	check_int(s.res.records, 3);
+	check_int(s.res.rejected, 2);
+	check_int(s.res.failed, 0);
+	snprintf(path, sizeof(path), "%s/rejects/" DAY "00/a.jsonl.tsv", s.state->dir);
+	check_int(read_file(path, 4096, &text, &s.err), 0);
+	check_contains(buf_cstr(&text), "2\t");
+	check_contains(buf_cstr(&text), "\tbroken\n");
+}
+
+static void a_partition_of_refused_records_only_fails(void)
+{
+	SITE s;
+
+	site_init(&s);
+	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"cup\"}\n");
+	put(&s, DAY "05/a.jsonl", "broken\n");
+	check_int(tick(&s), 0);
+	check_int(s.res.failed, 1);
+	check_int(s.res.watermark, AT(0));
+	check_contains(
+		buf_cstr(&s.res.failed_text), DAY "05: a.jsonl: 1 of 1 records refused (first: line 1: ");
+	check_term(&s, "cup", "a\n");
+	/* Content errors rest until the files change. */
+	check_int(tick(&s), 0);
+	check_int(s.res.failed, 0);
+	put(&s, DAY "05/a.jsonl", "{\"id\":\"b\",\"title\":\"cup\"}\n");
+	check_int(tick(&s), 0);
+	check_int(s.res.watermark, AT(5));
+	check_term(&s, "cup", "a\nb\n");
+	check_row(&s, AT(5), PART_PUBLISHED, "");
+}
+
+static void when_every_partition_fails_the_rejects_can_be_read_all_the_same(void)
+{
+	SITE s;
+
+	site_init(&s);
+	put(&s, DAY "05/a.jsonl", "broken\n");
+	check_int(tick(&s), 0);
+	check_int(s.res.generation, 0);
+	check_int(s.res.failed, 1);
+	check_int(scratch_has(s.state->dir, "rejects/" DAY "05/a.jsonl.tsv"), 1);
+	check_int(scratch_count(s.state->dir, "tmp"), 0);
+}
+
+static void fill(struct buf *b, int good, int bad)
+{
+	int i;
+
+	for (i = 0; i < good; i++)
+		buf_addf(b, "{\"id\":\"%d\",\"title\":\"cup\"}\n", i);
+	for (i = 0; i < bad; i++)
+		buf_add_str(b, "{\n");
+}
+
+static void ten_refused_records_are_no_failure_and_eleven_are(void)
+{
+	OWNED_BUF ten = {0};
+	OWNED_BUF eleven = {0};
+	SITE s;
+
+	site_init(&s);
+	fill(&ten, 5, 10);
+	fill(&eleven, 5, 11);
+	put(&s, DAY "00/a.jsonl", buf_cstr(&ten));
+	put(&s, DAY "05/a.jsonl", buf_cstr(&eleven));
+	check_int(tick(&s), 0);
+	check_int(s.res.failed, 1);
+	check_int(s.res.watermark, AT(0));
+	site_set(&s, "build.max_reject_ratio=0.9");
+	put(&s, DAY "05/b.jsonl", "{\"id\":\"z\"}\n");
+	check_int(tick(&s), 0);
+	check_int(s.res.failed, 0);
+	check_int(s.res.watermark, AT(5));
+}
+
+static void a_file_that_ends_early_fails_its_partition_and_no_other(void)
+{
+	static const char text[] = "{\"id\":\"a\",\"title\":\"cup\"}\n";
+	unsigned char packed[200];
+	z_stream z = {0};
+	SITE s;
+
+	site_init(&s);
+	check_int(deflateInit2(&z, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	z.next_in = (unsigned char *)(uintptr_t)text;
+	z.avail_in = sizeof(text) - 1;
+	z.next_out = packed;
+	z.avail_out = sizeof(packed);
+	check_int(deflate(&z, Z_FINISH), Z_STREAM_END);
+	put_bytes(&s, DAY "00/a.jsonl.gz", packed, z.total_out);
+	put_bytes(&s, DAY "05/a.jsonl.gz", packed, z.total_out - 9);
+	deflateEnd(&z);
+	check_int(tick(&s), 0);
+	check_int(s.res.failed, 1);
+	check_contains(buf_cstr(&s.res.failed_text), DAY "05: a.jsonl.gz: ");
+	check_int(s.res.watermark, AT(0));
+	check_term(&s, "cup", "a\n");
+}
+
+static void a_late_file_that_fails_leaves_what_was_indexed(void)
+{
+	SITE s;
+
+	site_init(&s);
+	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"cup\"}\n");
+	check_int(tick(&s), 0);
+	put(&s, DAY "00/b.jsonl", "broken\n");
+	check_int(tick(&s), 0);
+	check_int(s.res.failed, 1);
+	check_int(s.res.generation, 0);
+	check_term(&s, "cup", "a\n");
+	put(&s, DAY "00/b.jsonl", "{\"id\":\"b\",\"title\":\"cup\"}\n");
+	check_int(tick(&s), 0);
+	check_int(s.res.generation, 2);
+	check_term(&s, "cup", "a\nb\n");
+}
+
+/* Many files, so that threads have something to quarrel about. */
+static void put_many(struct site *s)
+{
+	char path[100];
+	int p, f, i;
+
+	for (p = 0; p < 6; p++) {
+		for (f = 0; f < 5; f++) {
+			OWNED_BUF text = {0};
+
+			for (i = 0; i < 400; i++)
+				buf_addf(&text,
+					"{\"id\":\"ad-%d\",\"title\":\"word%d other%d\",\"n\":\"%d/%d\"}\n",
+					(i * 7 + f * 131 + p * 17) % 1500, i % 97, (i * f) % 53, p, f);
+			buf_add_str(&text, "broken\n");
+			snprintf(path, sizeof(path), DAY "%02d/%d.jsonl", p * 5, f);
+			put(s, path, buf_cstr(&text));
+		}
+	}
+}
+
+static void segment_names(struct site *s, char out[4][SEGMENT_NAME_HEX + 1])
+{
+	OWNED(generation) struct generation *g = current(s);
+	size_t i;
+
+	memset(out, 0, 4 * (SEGMENT_NAME_HEX + 1));
+	for (i = 0; i < g->manifest.segment_count && i < 4; i++)
+		memcpy(out[i], g->manifest.segments[i].name, SEGMENT_NAME_HEX);
+}
+
+static void one_thread_and_four_give_the_same_bytes(void)
+{
+	char one[4][SEGMENT_NAME_HEX + 1], four[4][SEGMENT_NAME_HEX + 1];
+	int round;
+	SITE s;
+
+	site_init(&s);
+	put_many(&s);
+	check_int(tick(&s), 0);
+	check_int(s.res.rejected, 30);
+	segment_names(&s, one);
+	check(one[0][0] != 0);
+	site_set(&s, "build.threads=4");
+	for (round = 0; round < 3; round++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "again%d", round);
+		site_state(&s, name);
+		check_int(tick(&s), 0);
+		segment_names(&s, four);
+		check_str(four[0], one[0]);
+	}
+}
+
+/* Everything that terms/ and docs/ show. */
+static void show(struct site *s, struct buf *out)
+{
+	OWNED(generation) struct generation *g = current(s);
+	OWNED(view_terms) struct view_terms *terms = NULL;
+	OWNED(view_ids) struct view_ids *ids = NULL;
+	struct slice text;
+	uint64_t position;
+
+	check_int(view_terms_open(&terms, g, (struct slice){0}, 0, &s->err), 0);
+	while (view_terms_next(terms, &text, &position, &s->err) == 1) {
+		OWNED_BUF key = {0};
+
+		buf_add_slice(out, text);
+		buf_add_byte(out, '\n');
+		check_int(view_term_key(text, &key), 1);
+		check(view_term_ids(g, buf_slice(&key), out, &s->err) >= 0);
+	}
+	check_int(view_ids_open(&ids, g, 0, &s->err), 0);
+	while (view_ids_next(ids, &text, &position, &s->err) == 1)
+		check_int(view_doc_json(g, text, out, &s->err), 1);
+	check_int(buf_error(out), 0);
+}
+
+static void the_path_that_led_there_does_not_show(void)
+{
+	OWNED_BUF at_once = {0};
+	OWNED_BUF by_steps = {0};
+	SITE s;
+
+	site_init(&s);
+	put_many(&s);
+	check_int(tick(&s), 0);
+	show(&s, &at_once);
+	site_state(&s, "steps");
+	for (s.now = AT(6); s.now <= AT(40); s.now += 10 * TIME_MINUTE)
+		check_int(tick(&s), 0);
+	check_int(s.res.watermark, AT(25));
+	show(&s, &by_steps);
+	check(at_once.len > 10000);
+	check(slice_eq(buf_slice(&at_once), buf_slice(&by_steps)));
+}
+
+static void an_empty_partition_with_a_marker_moves_the_watermark(void)
+{
+	SITE s;
+
+	site_init(&s);
+	site_set(&s, "feed.complete=marker");
+	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"cup\"}\n");
+	put(&s, DAY "00/_SUCCESS", "");
+	check_int(tick(&s), 0);
+	put(&s, DAY "05/_SUCCESS", "");
+	check_int(tick(&s), 0);
+	check_int(s.res.generation, 2);
+	check_int(s.res.watermark, AT(5));
+	check_int(scratch_count(s.state->dir, "segments"), 1);
+	check_term(&s, "cup", "a\n");
+}
+
+static void what_the_window_has_left_behind_is_gone(void)
+{
+	SITE s;
+
+	site_init(&s);
+	site_set(&s, "lag.window=10m");
+	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"cup\"}\n{\"id\":\"b\",\"title\":\"cup\"}\n");
+	check_int(tick(&s), 0);
+	put(&s, DAY "05/a.jsonl", "{\"id\":\"b\",\"title\":\"cup\"}\n");
+	put(&s, DAY "10/a.jsonl", "{\"id\":\"c\",\"title\":\"cup\"}\n");
+	check_int(tick(&s), 0);
+	check_term(&s, "cup", "b\nc\n");
+	check_row(&s, AT(0), PART_EXPIRED, "");
+}
+
+static void a_partition_that_fails_does_not_push_others_out_of_the_window(void)
+{
+	SITE s;
+
+	site_init(&s);
+	site_set(&s, "lag.window=10m");
+	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"cup\"}\n");
+	check_int(tick(&s), 0);
+	put(&s, DAY "05/a.jsonl", "{\"id\":\"b\",\"title\":\"cup\"}\n");
+	put(&s, DAY "30/a.jsonl", "broken\n");
+	check_int(tick(&s), 0);
+	check_int(tick(&s), 0);
+	check_int(s.res.watermark, AT(5));
+	check_term(&s, "cup", "a\nb\n");
+	check_row(&s, AT(0), PART_PUBLISHED, "");
+	check_row(&s, AT(5), PART_PUBLISHED, "");
+}
+
+static void other_rules_for_documents_are_refused(void)
+{
+	OWNED_BUF last = {0};
+	SITE s;
+
+	site_init(&s);
+	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"cup\"}\n");
+	check_int(tick(&s), 0);
+	site_set(&s, "document.text=title");
+	check_int(tick(&s), -EINVAL);
+	check_contains(s.err.message, "--state");
+	check_int(catalog_get(s.catalog, "last_error", &last, &s.err), 1);
+	check_contains(buf_cstr(&last), "[document]");
+	check_term(&s, "cup", "a\n");
+}
+
+/* Does something to the feed between listing and reading. */
+struct meddler {
+	struct site *site;
+	void (*meddle)(struct site *s);
+};
+
+static void meddle(void *ctx, const char *phase, uint64_t done, uint64_t total)
+{
+	struct meddler *m = ctx;
+
+	if (!strcmp(phase, "reading") && !total)
+		m->meddle(m->site);
+}
+
+static int meddled_tick(struct site *s, void (*fn)(struct site *s))
+{
+	struct meddler m = {s, fn};
+	struct build_progress progress = {meddle, &m};
+	struct build_options opt = {.now = s->now, .progress = &progress};
+
+	build_result_release(&s->res);
+	return build_tick(s->state, s->catalog, s->store, s->cfg, &opt, &s->res, &s->err);
+}
+
+static void rewrite(struct site *s)
+{
+	put(s, DAY "05/b.jsonl", "{\"id\":\"b\",\"title\":\"new cup\"}\n");
+}
+
+static void a_file_that_changes_while_it_is_read_puts_its_partition_back(void)
+{
+	SITE s;
+
+	site_init(&s);
+	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"cup\"}\n");
+	put(&s, DAY "05/b.jsonl", "{\"id\":\"b\",\"title\":\"cup\"}\n");
+	check_int(meddled_tick(&s, rewrite), 0);
+	check_int(s.res.failed, 0);
+	check_int(s.res.watermark, AT(0));
+	check_row(&s, AT(5), PART_OPEN, "changed while read");
+	check_int(tick(&s), 0);
+	check_int(s.res.watermark, AT(5));
+	check_term(&s, "new", "b\n");
+	check_row(&s, AT(5), PART_PUBLISHED, "");
+}
+
+static void obstruct(struct site *s)
+{
+	char path[400];
+
+	snprintf(path, sizeof(path), "%s/" DAY "05/b.jsonl", s->feed);
+	check_int(unlink(path), 0);
+	check_int(mkdir(path, 0777), 0);
+}
+
+static void an_input_error_is_tried_again_later(void)
+{
+	struct arena arena = {0};
+	struct row *rows;
+	size_t n;
+	SITE s;
+
+	site_init(&s);
+	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"cup\"}\n");
+	put(&s, DAY "05/b.jsonl", "{\"id\":\"b\",\"title\":\"cup\"}\n");
+	check_int(meddled_tick(&s, obstruct), 0);
+	check_int(s.res.failed, 1);
+	check_int(s.res.watermark, AT(0));
+	check_int(catalog_rows(s.catalog, AT(0), false, &arena, &rows, &n, &s.err), 0);
+	check_int(n, 1);
+	check_int(rows[0].state, PART_FAILED);
+	check_int(rows[0].failures, 1);
+	check_int(rows[0].retry_at, s.now + 10 * TIME_SECOND);
+	arena_release(&arena);
+}
+
+static void a_stopped_tick_leaves_nothing_behind(void)
+{
+	volatile sig_atomic_t stop = SIGTERM;
+	struct build_options opt = {.stop = &stop};
+	SITE s;
+
+	site_init(&s);
+	opt.now = s.now;
+	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"cup\"}\n");
+	check_int(build_tick(s.state, s.catalog, s.store, s.cfg, &opt, &s.res, &s.err), -EINTR);
+	check_int(s.res.generation, 0);
+	check_int(scratch_count(s.state->dir, "segments"), 0);
+	check_int(scratch_count(s.state->dir, "tmp"), 0);
+	check_int(tick(&s), 0);
+	check_int(s.res.generation, 1);
+}
+
+static void a_dry_run_says_what_is_due_and_writes_nothing(void)
+{
+	struct build_options opt = {.dry_run = true};
+	OWNED_BUF config = {0};
+	SITE s;
+
+	site_init(&s);
+	opt.now = s.now;
+	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"cup\"}\n");
+	check_int(build_tick(s.state, s.catalog, s.store, s.cfg, &opt, &s.res, &s.err), 0);
+	check_contains(buf_cstr(&s.res.plan_text), "index\t" DAY "00");
+	check_int(s.res.generation, 0);
+	check_int(scratch_count(s.state->dir, "segments"), 0);
+	check_int(catalog_get(s.catalog, "config", &config, &s.err), 0);
+}
+
+static void a_record_without_id_is_called_by_its_place(void)
+{
+	OWNED(generation) struct generation *g = NULL;
+	OWNED_BUF json = {0};
+	SITE s;
+
+	site_init(&s);
+	put(&s, DAY "00/sub/a.jsonl", "\n{\"title\":\"cup\"}\n");
+	check_int(tick(&s), 0);
+	check_term(&s, "cup", DAY "00/sub/a.jsonl:2\n");
+	g = current(&s);
+	check_int(view_doc_json(g, slice_str(DAY "00/sub/a.jsonl:2"), &json, &s.err), 1);
+	check_str(buf_cstr(&json), "{\"title\":\"cup\"}\n");
+}
+
+static void a_hidden_document_shows_nowhere(void)
+{
+	SITE s;
+
+	site_init(&s);
+	site_set(&s, "document.drop_if=status:paused");
+	put(&s, DAY "00/a.jsonl",
+		"{\"id\":\"a\",\"title\":\"cup\",\"status\":\"paused\"}\n{\"id\":\"b\",\"title\":\"cup\"}\n");
+	check_int(tick(&s), 0);
+	check_int(s.res.documents, 1);
+	check_term(&s, "cup", "b\n");
+}
+
+static void a_feed_that_cannot_be_read_leaves_the_old_state(void)
+{
+	char gone[220];
+	SITE s;
+
+	site_init(&s);
+	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"cup\"}\n");
+	check_int(tick(&s), 0);
+	snprintf(gone, sizeof(gone), "%s.gone", s.feed);
+	check_int(rename(s.feed, gone), 0);
+	store_free(s.store);
+	s.store = NULL;
+	check(store_open(&s.store, s.feed, &s.err) < 0);
+	check_int(rename(gone, s.feed), 0);
+	check_int(store_open(&s.store, s.feed, &s.err), 0);
+	check_int(tick(&s), 0);
+	check_term(&s, "cup", "a\n");
+}
+
+int main(void)
+{
+	RUN(complete_partitions_become_one_generation);
+	RUN(a_tick_with_nothing_due_publishes_nothing);
+	RUN(a_late_file_takes_its_place_in_the_order);
+	RUN(refused_records_are_counted_and_written_down);
+	RUN(a_partition_of_refused_records_only_fails);
+	RUN(when_every_partition_fails_the_rejects_can_be_read_all_the_same);
+	RUN(ten_refused_records_are_no_failure_and_eleven_are);
+	RUN(a_file_that_ends_early_fails_its_partition_and_no_other);
+	RUN(a_late_file_that_fails_leaves_what_was_indexed);
+	RUN(one_thread_and_four_give_the_same_bytes);
+	RUN(the_path_that_led_there_does_not_show);
+	RUN(an_empty_partition_with_a_marker_moves_the_watermark);
+	RUN(what_the_window_has_left_behind_is_gone);
+	RUN(a_partition_that_fails_does_not_push_others_out_of_the_window);
+	RUN(other_rules_for_documents_are_refused);
+	RUN(a_file_that_changes_while_it_is_read_puts_its_partition_back);
+	RUN(an_input_error_is_tried_again_later);
+	RUN(a_stopped_tick_leaves_nothing_behind);
+	RUN(a_dry_run_says_what_is_due_and_writes_nothing);
+	RUN(a_record_without_id_is_called_by_its_place);
+	RUN(a_hidden_document_shows_nowhere);
+	RUN(a_feed_that_cannot_be_read_leaves_the_old_state);
+	return tap_done();
+}
