@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One raw buffer, one line buffer. Unpacked bytes are appended to the line buffer, lines are cut from its
- * front; what is left of a line moves to the front before more is unpacked. The line buffer never grows
- * beyond the longest line that is handed out whole. */
+/* index/reader.c - one buffer holds what was unpacked and is not handed out yet; a line is found in it with
+ * memchr and never copied. It grows only for a line that does not fit, up to LINE_ROOM. */
 #include "reader.h"
 
 #include <inttypes.h>
@@ -9,65 +8,73 @@
 #include "compress.h"
 #include "digest.h"
 
-#define RAW_SIZE ((size_t)1 << 20)
-#define LINES_SIZE ((size_t)1 << 20)
+#define BUFFER_START ((size_t)1 << 20)
+#define LINE_ROOM ((size_t)RECORD_MAX + 2) /* the longest line with its \r\n */
+#define RAW_CHUNK ((size_t)256 << 10)
 
 struct reader {
-	struct store_file *file;  /* owned */
-	const char *path;         /* borrowed; for errors */
-	struct store_stat expect; /* what the listing said */
-	struct unpack *unpack;    /* owned */
-	struct xxh_stream *hash;  /* owned */
-	char *raw;                /* owned; RAW_SIZE */
-	size_t raw_at, raw_len;
-	uint64_t raw_offset; /* read from the file so far */
-	bool raw_ended, unpack_ended;
-	struct buf lines; /* unpacked and not handed out: from `at` to lines.len */
-	size_t at;
-	uint64_t unpacked, number;
-	bool skipping; /* the rest of a line that was too long */
+	struct store_file *file; /* owned */
+	struct unpack *unpack;   /* owned; NULL: plain */
+	struct xxh_stream *hash; /* owned; of the raw bytes */
+	struct store_stat expect;
+	char *data; /* owned: cap bytes and RECORD_PADDING */
+	size_t cap;
+	size_t pos, end; /* what is in `data` and not handed out */
+	size_t searched; /* from pos on, without a newline */
+	char *raw;       /* owned; packed bytes */
+	size_t raw_pos, raw_end;
+	uint64_t raw_read, raw_used, unpacked;
+	uint64_t line;
+	bool raw_over, over; /* no more raw bytes; no more lines */
+	bool skipping;       /* the rest of a line that was handed out cut */
+	int failed;          /* -errno that every later call gets */
+	char path[];
 };
 
-/* The file must still be what the listing saw. */
-static int reader_check(struct reader *r, struct err *err)
+static bool is_as_expected(const struct reader *r, const struct store_stat *st)
 {
-	struct store_stat now;
-	int rc = store_stat_file(r->file, &now, err);
+	return st->size == r->expect.size && st->mtime == r->expect.mtime && st->ctime == r->expect.ctime;
+}
 
-	if (rc < 0)
-		return rc;
-	if (now.size != r->expect.size || now.mtime != r->expect.mtime || now.ctime != r->expect.ctime)
-		return err_set(err, -ESTALE,
-			"changed while it was read (%" PRIu64 " bytes listed, %" PRIu64 " now)",
-			r->expect.size, now.size);
+/* Returns 0 while the file is what the listing said, else -ESTALE or -errno. */
+static int reader_compare(struct reader *r, struct err *err)
+{
+	struct store_stat st;
+	int code = store_stat_file(r->file, &st, err);
+
+	if (code < 0)
+		return code;
+	if (!is_as_expected(r, &st))
+		return err_set(err, -ESTALE, "%s: changed since it was listed", r->path);
 	return 0;
 }
 
 int reader_open(struct reader **out, struct store *store, const char *path, enum feed_packing packing,
 	const struct feed_file *expect, struct err *err)
 {
-	OWNED(reader) struct reader *r = calloc(1, sizeof(*r));
-	int rc;
+	size_t path_size = strlen(path) + 1;
+	OWNED(reader) struct reader *r = calloc(1, sizeof(*r) + path_size);
+	int code;
 
 	*out = NULL;
 	if (!r)
 		return err_set(err, -ENOMEM, "out of memory");
-	r->path = path;
+	memcpy(r->path, path, path_size);
 	r->expect = (struct store_stat){.size = expect->size, .mtime = expect->mtime, .ctime = expect->ctime};
-	r->raw = malloc(RAW_SIZE);
+	r->cap = BUFFER_START;
+	r->data = malloc(r->cap + RECORD_PADDING);
 	r->hash = xxh_stream_new();
-	if (!r->raw || !r->hash)
+	if (packing != PACKING_NONE)
+		r->raw = malloc(RAW_CHUNK);
+	if (!r->data || !r->hash || (packing != PACKING_NONE && !r->raw))
 		return err_set(err, -ENOMEM, "out of memory");
-	rc = store_open_file(store, path, &r->file, err);
-	if (rc == -ENOENT) /* it was listed a moment ago */
-		rc = err_set(err, -ESTALE, "%s: vanished before it was read", path);
-	if (rc < 0)
-		return rc;
-	rc = reader_check(r, err);
-	if (rc >= 0)
-		rc = unpack_new(&r->unpack, packing, err);
-	if (rc < 0)
-		return err_context(err, rc, "%s", path);
+	code = packing == PACKING_NONE ? 0 : unpack_new(&r->unpack, packing, err);
+	if (!code)
+		code = store_open_file(store, path, &r->file, err);
+	if (!code)
+		code = reader_compare(r, err);
+	if (code < 0)
+		return code;
 	*out = steal(&r);
 	return 0;
 }
@@ -79,62 +86,143 @@ void reader_free(struct reader *r)
 	store_close(r->file);
 	unpack_free(r->unpack);
 	xxh_stream_free(r->hash);
-	buf_release(&r->lines);
+	free(r->data);
 	free(r->raw);
 	free(r);
 }
 
-static int raw_fill(struct reader *r, struct err *err)
+/* Reads raw bytes and hashes them. Returns how many, 0 at the end, or -errno. */
+static int64_t raw_fill(struct reader *r, char *to, size_t len, struct err *err)
 {
-	int64_t n = store_read(r->file, r->raw_offset, r->raw, RAW_SIZE, err);
+	int64_t n;
+
+	if (r->raw_over)
+		return 0;
+	n = store_read(r->file, r->raw_read, to, len, err);
+	if (n < 0)
+		return n;
+	if (n == 0)
+		r->raw_over = true;
+	xxh_stream_add(r->hash, slice_of(to, (size_t)n));
+	r->raw_read += (uint64_t)n;
+	if (r->raw_read > r->expect.size)
+		return err_set(err, -ESTALE, "%s: has grown over its %" PRIu64 " bytes while it was read",
+			r->path, r->expect.size);
+	return n;
+}
+
+/* Unpacks into the free end of the buffer. Returns 0 or -errno; sets `over` at the end. */
+static int unpack_fill(struct reader *r, struct err *err)
+{
+	size_t in_len, out_len;
+	int more;
+
+	if (r->raw_pos == r->raw_end && !r->raw_over) {
+		int64_t n = raw_fill(r, r->raw, RAW_CHUNK, err);
+
+		if (n < 0)
+			return (int)n;
+		r->raw_pos = 0;
+		r->raw_end = (size_t)n;
+	}
+	in_len = r->raw_end - r->raw_pos;
+	out_len = r->cap - r->end;
+	more = unpack_step(
+		r->unpack, r->raw + r->raw_pos, &in_len, r->data + r->end, &out_len, r->raw_over, err);
+	if (more < 0)
+		return err_context(err, more, "%s: at byte %" PRIu64, r->path, r->raw_used);
+	r->raw_pos += in_len;
+	r->raw_used += in_len;
+	r->end += out_len;
+	r->unpacked += out_len;
+	r->over = more == 0;
+	if (r->unpacked > READER_FREE && r->unpacked / READER_RATIO_MAX > r->raw_used)
+		return err_set(err, -EBADMSG,
+			"%s: %" PRIu64 " bytes unpack to %" PRIu64 " and more, over %u times as many",
+			r->path, r->raw_used, r->unpacked, READER_RATIO_MAX);
+	return 0;
+}
+
+static int plain_fill(struct reader *r, struct err *err)
+{
+	int64_t n = raw_fill(r, r->data + r->end, r->cap - r->end, err);
 
 	if (n < 0)
 		return (int)n;
-	xxh_stream_add(r->hash, slice_of(r->raw, (size_t)n));
-	r->raw_at = 0;
-	r->raw_len = (size_t)n;
-	r->raw_offset += (uint64_t)n;
-	r->raw_ended = n == 0;
+	r->end += (size_t)n;
+	r->over = n == 0;
 	return 0;
 }
 
-static int ratio_check(const struct reader *r, struct err *err)
+/* Makes room at the end of the buffer: by moving what is left to the front, then by growing. */
+static int reader_make_room(struct reader *r, struct err *err)
 {
-	if (r->unpacked > READER_FREE && r->unpacked / READER_RATIO_MAX > r->raw_offset)
-		return err_set(err, -EBADMSG, "unpacks to more than %u times its %" PRIu64 " bytes",
-			READER_RATIO_MAX, r->raw_offset);
-	return 0;
-}
+	size_t cap = r->cap * 2 < LINE_ROOM ? r->cap * 2 : LINE_ROOM;
+	char *data;
 
-/* Unpacks some more behind what is left. */
-static int lines_fill(struct reader *r, struct err *err)
-{
-	size_t left = r->lines.len - r->at, in, room = LINES_SIZE;
-	char *to;
-	int rc;
-
-	if (left)
-		memmove(r->lines.data, r->lines.data + r->at, left);
-	r->lines.len = left;
-	r->at = 0;
-	to = buf_reserve(&r->lines, room + RECORD_PADDING);
-	if (!to)
-		return err_set(err, -ENOMEM, "out of memory");
-	if (r->raw_at == r->raw_len && !r->raw_ended) {
-		rc = raw_fill(r, err);
-		if (rc < 0)
-			return rc;
+	if (r->pos) {
+		memmove(r->data, r->data + r->pos, r->end - r->pos);
+		r->end -= r->pos;
+		r->pos = 0;
 	}
-	in = r->raw_len - r->raw_at;
-	rc = unpack_step(r->unpack, r->raw + r->raw_at, &in, to, &room, r->raw_ended, err);
-	if (rc < 0)
-		return rc;
-	r->raw_at += in;
-	r->lines.len += room;
-	r->unpacked += room;
-	r->unpack_ended = rc == 0;
-	memset(r->lines.data + r->lines.len, 0, RECORD_PADDING);
-	return ratio_check(r, err);
+	if (r->end < r->cap)
+		return 0;
+	data = realloc(r->data, cap + RECORD_PADDING);
+	if (!data)
+		return err_set(err, -ENOMEM, "%s: out of memory", r->path);
+	r->data = data;
+	r->cap = cap;
+	return 0;
+}
+
+static int reader_fill(struct reader *r, struct err *err)
+{
+	int code = r->end < r->cap ? 0 : reader_make_room(r, err);
+
+	if (code == 0)
+		code = r->unpack ? unpack_fill(r, err) : plain_fill(r, err);
+	if (code == 0)
+		memset(r->data + r->end, 0, RECORD_PADDING);
+	return code;
+}
+
+/* Finds the next newline, or what has to do for one: the end, or LINE_ROOM bytes without. Returns 1 with
+ * the length up to it and in `skip` how much to pass over, 0 at the end, or -errno. */
+static int line_find(struct reader *r, size_t *len, size_t *skip, struct err *err)
+{
+	for (;;) {
+		const char *from = r->data + r->pos + r->searched;
+		const char *nl = memchr(from, '\n', r->end - r->pos - r->searched);
+		int code;
+
+		if (nl) {
+			*len = (size_t)(nl - r->data) - r->pos;
+			*skip = *len + 1;
+			return 1;
+		}
+		*len = *skip = r->searched = r->end - r->pos;
+		if (r->over || *len >= LINE_ROOM)
+			return *len > 0;
+		code = reader_fill(r, err);
+		if (code < 0)
+			return code;
+	}
+}
+
+/* Passes over what follows a cut line. Returns 0 or -errno. */
+static int rest_skip(struct reader *r, struct err *err)
+{
+	while (r->skipping) {
+		size_t len, skip;
+		int code = line_find(r, &len, &skip, err);
+
+		if (code < 0)
+			return code;
+		r->skipping = code > 0 && skip == len && !r->over;
+		r->pos += skip;
+		r->searched = 0;
+	}
+	return 0;
 }
 
 static bool is_blank(struct slice s)
@@ -145,71 +233,62 @@ static bool is_blank(struct slice s)
 	return true;
 }
 
-/* Finds the end of the line that starts at `at`: 1 (its length, and whether it is cut), 0 the end of the file. */
-static int line_find(struct reader *r, size_t *len, bool *cut, struct err *err)
+/* The next line that is not blank: 1, 0 at the end, or -errno. */
+static int line_next(struct reader *r, struct reader_line *line, struct err *err)
 {
-	size_t looked = 0;
+	size_t len, skip;
+	int code;
 
-	for (;;) {
-		size_t left = r->lines.len - r->at;
-		char *nl = left > looked ? memchr(r->lines.data + r->at + looked, '\n', left - looked) : NULL;
-		int rc;
-
-		*len = nl ? (size_t)(nl - (r->lines.data + r->at)) : left;
-		*cut = !nl && (!r->unpack_ended || *len > RECORD_MAX);
-		if (nl || *len > RECORD_MAX)
-			return 1;
-		if (r->unpack_ended)
-			return left > 0;
-		looked = left;
-		rc = lines_fill(r, err);
-		if (rc < 0)
-			return rc;
-	}
+	do {
+		code = rest_skip(r, err);
+		if (!code)
+			code = line_find(r, &len, &skip, err);
+		if (code <= 0)
+			return code;
+		r->skipping = skip == len && !r->over;
+		*line = (struct reader_line){slice_of(r->data + r->pos, len), ++r->line, r->skipping};
+		r->pos += skip;
+		r->searched = 0;
+		if (len && line->text.data[len - 1] == '\r')
+			line->text.len--;
+		if (r->line == 1 && slice_starts(line->text, slice_str("\xEF\xBB\xBF")))
+			line->text =
+				slice_of(line->text.data + 3, line->text.len - 3); /* a byte order mark */
+		if (line->text.len > RECORD_MAX) {
+			line->text.len = RECORD_MAX;
+			line->too_long = true;
+		}
+	} while (!line->too_long && is_blank(line->text));
+	return 1;
 }
 
-/* The next line or, when the last was too long, the next piece of it. */
-static int line_take(struct reader *r, struct slice *text, bool *cut, struct err *err)
+/* At the end of the lines. */
+static int reader_finish(struct reader *r, struct err *err)
 {
-	size_t len;
-	int rc = line_find(r, &len, cut, err);
+	int code = reader_compare(r, err);
 
-	if (rc != 1)
-		return rc;
-	*text = slice_of(r->lines.data + r->at, len);
-	r->at += len + !*cut;
-	if (r->at > r->lines.len) /* the last line has no \n */
-		r->at = r->lines.len;
-	return 1;
+	if (code < 0)
+		return code;
+	if (r->raw_read != r->expect.size)
+		return err_set(err, -ESTALE, "%s: %" PRIu64 " bytes were read of %" PRIu64, r->path,
+			r->raw_read, r->expect.size);
+	return 0;
 }
 
 int reader_next(struct reader *r, struct reader_line *line, struct err *err)
 {
-	struct slice text;
-	bool cut;
-	int rc;
+	int code;
 
-	while ((rc = line_take(r, &text, &cut, err)) == 1) {
-		bool rest = r->skipping;
-
-		r->skipping = cut;
-		if (rest)
-			continue;
-		r->number++;
-		if (text.len && text.data[text.len - 1] == '\r')
-			text.len--;
-		if (!cut && is_blank(text))
-			continue;
-		line->too_long = text.len > RECORD_MAX;
-		if (line->too_long)
-			text.len = RECORD_MAX;
-		line->text = text;
-		line->number = r->number;
-		return 1;
-	}
-	if (rc == 0)
-		rc = reader_check(r, err);
-	return rc < 0 ? err_context(err, rc, "%s", r->path) : rc;
+	if (r->failed)
+		return err_set(err, r->failed, "%s: an earlier read failed", r->path);
+	code = line_next(r, line, err);
+	if (code == 0)
+		code = reader_finish(r, err);
+	else if (code == -EBADMSG && reader_compare(r, NULL) == -ESTALE)
+		code = err_set(err, -ESTALE, "%s: changed while it was read", r->path);
+	if (code < 0)
+		r->failed = code;
+	return code;
 }
 
 void reader_hash(const struct reader *r, uint8_t out[FILE_HASH_BYTES])
@@ -219,5 +298,5 @@ void reader_hash(const struct reader *r, uint8_t out[FILE_HASH_BYTES])
 
 uint64_t reader_raw_bytes(const struct reader *r)
 {
-	return r->raw_offset;
+	return r->raw_read;
 }

@@ -5,23 +5,34 @@
 
 #include "name.h"
 
+/* The first REJECT_SHOWN bytes, or up to three less so that no character is cut. */
+static struct slice shown(struct slice record)
+{
+	size_t len = REJECT_SHOWN;
+
+	if (record.len <= len)
+		return record;
+	while (len > REJECT_SHOWN - 3 && ((uint8_t)record.data[len] & 0xC0) == 0x80)
+		len--;
+	return slice_of(record.data, len);
+}
+
 void reject_add(struct reject_list *r, uint64_t line, const char *reason, struct slice record)
 {
 	if (r->count++ >= REJECTS_KEPT)
 		return;
-	if (record.len > REJECT_SHOWN)
-		record.len = REJECT_SHOWN;
 	buf_addf(&r->text, "%" PRIu64 "\t", line);
 	name_print(slice_str(reason), &r->text);
 	buf_add_byte(&r->text, '\t');
-	name_print(record, &r->text);
+	name_print(shown(record), &r->text);
 	buf_add_byte(&r->text, '\n');
 }
 
 struct slice reject_text(struct reject_list *r)
 {
 	if (r->count > REJECTS_KEPT)
-		buf_addf(&r->text, "-\tand %" PRIu64 " more\t\n", r->count - REJECTS_KEPT);
+		buf_addf(&r->text, "+%" PRIu64 "\tmore records were refused and are not listed\t\n",
+			r->count - REJECTS_KEPT);
 	return buf_slice(&r->text);
 }
 

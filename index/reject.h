@@ -2,8 +2,8 @@
 /* index/reject.h - the file that says which records of one data file were refused, and why.
  *
  * Text, one line a record: line number, reason, the first REJECT_SHOWN bytes of the record, TAB between,
- * each written by name_print(). At most REJECTS_KEPT lines, then one that says how many more there
- * were. In the state directory it is rejects/PARTITION/FILE.tsv, the same path in the mount. */
+ * each written by name_print(). At most REJECTS_KEPT lines, then one whose number is "+N": N more are
+ * not listed. When memory runs out text.failed is set. In the state directory it is rejects/PARTITION/FILE.tsv, the same path in the mount. */
 #ifndef FRESHET_REJECT_H
 #define FRESHET_REJECT_H
 
