@@ -5,6 +5,7 @@
 #include "fold.h"
 
 #include "reader.h"
+#include "strsort.h"
 
 struct folder {
 	const struct fold_input *in;
@@ -25,25 +26,6 @@ struct standing {
 	struct source source;
 };
 
-/* Sorting touches the first bytes of an id far more often than the rest: they lie beside the number. */
-struct sort_key {
-	uint64_t head; /* the id's first 8 bytes, big-endian, zeros behind */
-	uint32_t record;
-};
-
-static uint64_t id_head(struct slice id)
-{
-	uint8_t head[8] = {0};
-	uint64_t v;
-
-	memcpy(head, id.data, id.len < 8 ? id.len : 8);
-	memcpy(&v, head, 8);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	v = __builtin_bswap64(v);
-#endif
-	return v;
-}
-
 /* Source numbers are in order of (ts, file), so they compare as section 6 wants. */
 static int record_order(const struct record *a, const struct record *b)
 {
@@ -56,41 +38,34 @@ static int record_order(const struct record *a, const struct record *b)
 	return (a->line > b->line) - (a->line < b->line);
 }
 
-static int by_id_and_order(const void *va, const void *vb, void *ctx)
+static int by_order(const void *a, const void *b, void *ctx)
 {
-	const struct record *records = ctx, *a, *b;
-	const struct sort_key *ka = va, *kb = vb;
-	int c;
+	const struct record *records = ctx;
 
-	if (ka->head != kb->head)
-		return ka->head < kb->head ? -1 : 1;
-	a = &records[ka->record];
-	b = &records[kb->record];
-	c = slice_cmp(a->id, b->id);
-	return c ? c : record_order(a, b);
+	return record_order(&records[*(const uint32_t *)a], &records[*(const uint32_t *)b]);
 }
 
+/* By id; fold_id() puts the few records of one id in order. */
 static int sort_records(struct folder *f, struct err *err)
 {
 	size_t n = f->in->record_count, i;
-	struct sort_key *keys;
+	struct slice *ids;
+	int r;
 
 	if (n > UINT32_MAX - 1)
 		return err_set(err, -EOVERFLOW, "%zu records in one build; at most %u can be folded at once",
 			n, UINT32_MAX - 1);
-	keys = malloc((n ? n : 1) * sizeof(*keys));
+	ids = malloc((n ? n : 1) * sizeof(*ids));
 	f->order = malloc((n ? n : 1) * sizeof(*f->order));
-	if (!keys || !f->order) {
-		free(keys);
+	if (!ids || !f->order) {
+		free(ids);
 		return err_set(err, -ENOMEM, "no memory to sort %zu records", n);
 	}
 	for (i = 0; i < n; i++)
-		keys[i] = (struct sort_key){id_head(f->in->records[i].id), (uint32_t)i};
-	qsort_r(keys, n, sizeof(*keys), by_id_and_order, f->in->records);
-	for (i = 0; i < n; i++)
-		f->order[i] = keys[i].record;
-	free(keys);
-	return 0;
+		ids[i] = f->in->records[i].id;
+	r = strsort(ids, (uint32_t)n, f->order);
+	free(ids);
+	return r < 0 ? err_set(err, r, "no memory to sort %zu records", n) : 0;
 }
 
 static const struct record *nth(const struct folder *f, size_t i)
@@ -206,13 +181,16 @@ static struct entry entry_of(const struct folder *f, const struct record *r)
 static int fold_id(struct folder *f, size_t from, size_t to, struct err *err)
 {
 	struct fold_output *out = f->out;
-	struct entry newest = entry_of(f, nth(f, to - 1));
+	struct entry newest;
 	struct standing s;
 	bool parent_wins;
 	int64_t named = INT64_MIN;
 	size_t i;
 	int r;
 
+	if (to - from > 1)
+		qsort_r(f->order + from, to - from, sizeof(*f->order), by_order, f->in->records);
+	newest = entry_of(f, nth(f, to - 1));
 	r = standing_find(f, newest.id, &s, err);
 	if (r < 0)
 		return r;

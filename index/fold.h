@@ -11,7 +11,7 @@ struct fold_input {
 	int64_t horizon; /* of the new watermark; TIME_NONE: none. What the parent holds at or before it has left. */
 	const struct source *sources; /* by (ts, file); record.source indexes it */
 	size_t source_count;
-	struct record *records; /* sorted in place */
+	struct record *records; /* in any order */
 	size_t record_count;
 };
 struct fold_output { /* everything in `arena` or borrowed from the input */
