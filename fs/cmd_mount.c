@@ -153,9 +153,10 @@ static int check_fuse(struct mount_command *c)
 {
 	const char *why = NULL;
 
-	/* As root the device is opened by us; fusermount3 does it for others. */
 	if (access("/dev/fuse", F_OK) < 0)
 		why = "there is no /dev/fuse; load the kernel module `fuse`, or give the container that device";
+	else if (access("/dev/fuse", R_OK | W_OK) < 0)
+		why = "this user may not open /dev/fuse; its mode should be 0666";
 	else if (geteuid() != 0 && !program_exists("fusermount3"))
 		why = "fusermount3, which mounts for users other than root, is not installed (package fuse3)";
 	if (!why)

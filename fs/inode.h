@@ -54,6 +54,10 @@ struct blob {
 struct blob *blob_new(struct slice bytes); /* a copy with one reference; NULL when memory is out */
 struct blob *blob_ref(struct blob *b);
 void blob_unref(struct blob *b); /* NULL is fine */
+static inline struct slice blob_bytes(const struct blob *b)
+{
+	return slice_of(b->data, b->len);
+}
 static inline void blob_freep(struct blob **b)
 {
 	blob_unref(*b);

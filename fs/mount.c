@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The order of going down matters. A lookup that waits for a build holds the kernel's lock on the root, and
  * the notify thread may wait for that lock; both need somebody who answers requests. So on a signal the
- * refresh and notify threads end first, while requests are still served; then the mount point goes, then
- * the loop. After an unmount from outside the connection is gone already and nothing can wait on it. */
+ * refresh and notify threads end first, while requests are still served; then the loop, then the mount
+ * point. After an unmount from outside the connection is gone already and nothing can wait on it. */
 #define FUSE_USE_VERSION 314
 #include "mount.h"
 #include "log.h"
@@ -12,10 +12,7 @@
 
 #include <fuse_lowlevel.h>
 #include <inttypes.h>
-#include <spawn.h>
 #include <stdio.h>
-#include <sys/mount.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define RENDER_BYTES (64u << 20)
@@ -25,8 +22,6 @@
 #define LOOP_OVER SIGUSR1 /* tells the signal thread to go */
 #define KICK_EVERY_NS 10000000
 
-extern char **environ;
-
 struct mount {
 	const struct mount_options *opt;
 	struct ops ops;
@@ -34,14 +29,15 @@ struct mount {
 	struct notify *notify;
 	pthread_t main, signals;
 	sigset_t waited;
-	bool mounted;
+	bool mounted, broke;
 	atomic_bool stopped_in_order, loop_ended;
 };
 
 static char fuse_said[ERR_MAX]; /* libfuse's last words before the mount stands; one thread then */
 static bool serving;
 
-static void take_fuse_log(enum fuse_log_level level, const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static void take_fuse_log(
+	enum fuse_log_level level, const char *fmt, va_list args)
 {
 	char line[ERR_MAX];
 	size_t n;
@@ -163,20 +159,6 @@ static void ignore_signal(int sig)
 {
 }
 
-static void unmount(struct mount *m)
-{
-	const char *const argv[] = {"fusermount3", "-u", "-q", "-z", "--", m->opt->mountpoint, NULL};
-	pid_t pid;
-
-	m->mounted = false;
-	if (geteuid() == 0) {
-		umount2(m->opt->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
-		return;
-	}
-	if (posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)argv, environ) == 0)
-		waitpid(pid, NULL, 0);
-}
-
 static void *wait_for_signal(void *arg)
 {
 	struct mount *m = arg;
@@ -190,7 +172,6 @@ static void *wait_for_signal(void *arg)
 	m->stopped_in_order = true;
 	refresh_stop(m->ops.tree.refresh);
 	notify_stop(m->notify);
-	unmount(m);
 	fuse_session_exit(m->se);
 	/* The loop's main thread may be about to sleep when the flag is set: kick until it has seen it. */
 	while (!m->loop_ended) {
@@ -253,14 +234,17 @@ static void take_down(struct mount *m)
 {
 	struct tree *t = &m->ops.tree;
 
+	/* Nobody serves, but the kernel does not know: closing the connection lets go of whoever waits on it. */
+	if (m->broke)
+		fuse_session_unmount(m->se);
 	if (!m->stopped_in_order) {
-		if (m->mounted)
-			fuse_session_unmount(m->se);
 		if (t->refresh)
 			refresh_stop(t->refresh);
 		notify_stop(m->notify);
 	}
 	workers_stop(m->ops.workers);
+	if (m->mounted && !m->broke)
+		fuse_session_unmount(m->se);
 	if (m->se)
 		fuse_session_destroy(m->se);
 	refresh_free(t->refresh);
@@ -283,6 +267,7 @@ int mount_run(const struct mount_options *opt, struct err *err)
 		opt->ready(opt->ctx);
 		r = serve(&m, err);
 	}
+	m.broke = r < 0 && m.mounted;
 	take_down(&m);
 	return r;
 }

@@ -89,6 +89,8 @@ static void reply_entry(fuse_req_t req, int r, const struct tree_entry *entry, c
 	}
 	e.ino = entry->node->ino;
 	e.attr_timeout = seconds(tree_attr(t, entry->node, &e.attr));
+	if (tree_attr_is_slow(entry->node))
+		e.attr_timeout = 0; /* the kernel asks for them at once, which goes to a worker */
 	if (fuse_reply_entry(req, &e) < 0)
 		inode_forget(t->inodes, e.ino, 1);
 }

@@ -62,13 +62,21 @@ static const char *instant(int64_t t, char text[TIME_TEXT_MAX])
 	return t == TIME_NONE ? "-" : time_text(t, text);
 }
 
+/* "7m 47s": for people, to the second. */
 static void add_age(const struct status *s, int64_t now, struct buf *out)
 {
-	char text[TIME_TEXT_MAX];
-	int64_t age = status_age(s, now);
+	int64_t age = status_age(s, now) / TIME_SECOND;
 
-	if (age != TIME_NONE)
-		buf_addf(out, " (age %s)", duration_text(age / TIME_SECOND * TIME_SECOND, text));
+	if (s->watermark == TIME_NONE)
+		return;
+	buf_add_str(out, " (age ");
+	if (age >= 86400)
+		buf_addf(out, "%" PRId64 "d ", age / 86400);
+	if (age >= 3600)
+		buf_addf(out, "%" PRId64 "h ", age / 3600 % 24);
+	if (age >= 60)
+		buf_addf(out, "%" PRId64 "m ", age / 60 % 60);
+	buf_addf(out, "%" PRId64 "s)", age % 60);
 }
 
 static void add_line(struct buf *out, const char *label, const char *value)

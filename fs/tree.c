@@ -2,32 +2,16 @@
 #include "tree.h"
 #include "name.h"
 #include "rootfile.h"
+#include "tree_names.h"
 #include "view.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 
-#define OFFSET_FIRST 2 /* behind "." and ".." */
-
 /* --- the root, and what a generation's directory holds --- */
 
-enum holds {
-	HOLDS_FOREVER, /* one node for as long as the mount lives */
-	HOLDS_POINTER, /* until the next publish */
-	HOLDS_NOT,     /* another node at each lookup */
-};
-
-struct fixed_name {
-	const char *name;
-	enum node_kind kind;
-	unsigned place; /* which text, which mirror */
-	enum holds holds;
-	bool pinned; /* also under generations/N */
-};
-
-/* In the order of listings. */
-static const struct fixed_name names[] = {
+const struct tree_name tree_names[TREE_NAMES] = {
 	{"README", NODE_TEXT, ROOTFILE_README, HOLDS_FOREVER, false},
 	{"complete_through", NODE_TEXT, ROOTFILE_COMPLETE_THROUGH, HOLDS_POINTER, false},
 	{"docs", NODE_DOCS, 0, HOLDS_POINTER, true},
@@ -43,37 +27,37 @@ static const struct fixed_name names[] = {
 	{"terms", NODE_TERMS, 0, HOLDS_POINTER, true},
 	{"watermark", NODE_TEXT, ROOTFILE_WATERMARK, HOLDS_POINTER, true},
 };
-#define NAMES (sizeof(names) / sizeof(names[0]))
 
 const char *const tree_pointers[] = {
 	"complete_through", "docs", "generation", "prefix", "segments", "terms", "watermark", NULL};
 
-static const struct fixed_name *find_name(const char *name)
+static const struct tree_name *find_name(const char *name)
 {
-	for (size_t i = 0; i < NAMES; i++) {
-		if (!strcmp(names[i].name, name))
-			return &names[i];
+	for (size_t i = 0; i < TREE_NAMES; i++) {
+		if (!strcmp(tree_names[i].name, name))
+			return &tree_names[i];
 	}
 	return NULL;
 }
 
-static bool is_dir_kind(enum node_kind kind)
+/* Directories that stay are held by one lookup that is never taken back. */
+static int plant(struct tree *t, enum node_kind kind, unsigned place)
 {
-	return kind <= NODE_LAST_DIR;
+	struct inode_parts parts = {.fd = -1, .mtime = t->started, .ctime = t->started};
+	struct inode_key key = {.kind = kind, .place = place};
+
+	return inode_get(t->inodes, &key, &parts) ? 0 : -ENOMEM;
 }
 
 int tree_plant(struct tree *t)
 {
-	struct inode_parts parts = {.fd = -1, .mtime = t->started, .ctime = t->started};
-	struct inode_key root = {.kind = NODE_ROOT}, generations = {.kind = NODE_GENERATIONS};
-	struct inode_key mirror = {.kind = NODE_MIRROR_DIR};
-	bool made = inode_get(t->inodes, &root, &parts) != NULL;
+	int r = plant(t, NODE_ROOT, 0);
 
-	/* Directories that stay are held by one lookup that is never taken back. */
-	made = made && inode_get(t->inodes, &generations, &parts);
-	for (mirror.place = 0; mirror.place < MIRRORS; mirror.place++)
-		made = made && inode_get(t->inodes, &mirror, &parts);
-	return made ? 0 : -ENOMEM;
+	if (r == 0)
+		r = plant(t, NODE_GENERATIONS, 0);
+	for (unsigned i = 0; r == 0 && i < MIRRORS; i++)
+		r = plant(t, NODE_MIRROR_DIR, i);
+	return r;
 }
 
 uint64_t tree_generations_ino(const struct tree *t)
@@ -292,7 +276,7 @@ static int lookup_in_segments(
 }
 
 /* What a fixed name is in generation `g`, seen from `place`. */
-static int get_fixed(struct tree *t, const struct fixed_name *f, enum node_place place,
+static int get_fixed(struct tree *t, const struct tree_name *f, enum node_place place,
 	const struct snapshot *s, struct generation *g, struct node **out, struct err *err)
 {
 	struct inode_key key = {.kind = f->kind, .place = f->place};
@@ -313,7 +297,7 @@ static int get_fixed(struct tree *t, const struct fixed_name *f, enum node_place
 
 static int lookup_in_root(struct tree *t, const char *name, struct tree_entry *out, struct err *err)
 {
-	const struct fixed_name *f = find_name(name);
+	const struct tree_name *f = find_name(name);
 	OWNED(snapshot) struct snapshot *s = NULL;
 
 	out->valid = 0;
@@ -376,7 +360,7 @@ static int lookup_generation(
 static int lookup_in_generation(
 	struct tree *t, const struct node *dir, const char *name, struct node **out, struct err *err)
 {
-	const struct fixed_name *f = find_name(name);
+	const struct tree_name *f = find_name(name);
 
 	if (!f || !f->pinned)
 		return 0;
@@ -385,7 +369,7 @@ static int lookup_in_generation(
 
 bool tree_is_live(const struct node *parent, const char *name)
 {
-	const struct fixed_name *f;
+	const struct tree_name *f;
 
 	if (parent->kind == NODE_GENERATIONS)
 		return true;
@@ -393,11 +377,6 @@ bool tree_is_live(const struct node *parent, const char *name)
 		return false;
 	f = find_name(name);
 	return f && f->holds != HOLDS_FOREVER;
-}
-
-static struct slice blob_slice(const struct blob *b)
-{
-	return slice_of(b->data, b->len);
 }
 
 int tree_lookup(
@@ -427,7 +406,7 @@ int tree_lookup(
 	case NODE_TERMS:
 		return lookup_term(t, g, slice_of(NULL, 0), name, &out->node, err);
 	case NODE_PREFIX:
-		return lookup_term(t, g, blob_slice(parent->blob), name, &out->node, err);
+		return lookup_term(t, g, blob_bytes(parent->blob), name, &out->node, err);
 	case NODE_PREFIXES:
 		return lookup_prefix(t, parent, name, &out->node, err);
 	default:
@@ -513,211 +492,4 @@ int tree_attr_slow(struct tree *t, const struct node *n, struct stat *out, int64
 		set_times(out, now.mtime, now.ctime);
 	/* The roots of the mirrors are there even when what they mirror is not yet. */
 	return r == -ENOENT && !n->text_len ? 0 : r;
-}
-
-/* --- listings --- */
-
-struct filler {
-	tree_fill_fn *fill;
-	void *ctx;
-	uint64_t offset; /* of the next entry */
-};
-
-/* True to go on. */
-static bool add(struct filler *f, const char *name, bool is_dir)
-{
-	return f->fill(f->ctx, name, is_dir, ++f->offset);
-}
-
-/* Entries that are counted: `index` runs over all of them, those before the offset were listed already. */
-static bool add_counted(struct filler *f, uint64_t *index, const char *name, bool is_dir)
-{
-	if ((*index)++ + OFFSET_FIRST < f->offset)
-		return true;
-	return add(f, name, is_dir);
-}
-
-static void list_names(struct filler *f, bool pinned)
-{
-	uint64_t index = 0;
-
-	for (size_t i = 0; i < NAMES; i++) {
-		if ((!pinned || names[i].pinned) &&
-			!add_counted(f, &index, names[i].name, is_dir_kind(names[i].kind)))
-			return;
-	}
-}
-
-/* Oldest first; the offset is the last number listed, so that generations may come and go meanwhile. */
-static void list_generations(struct tree *t, struct filler *f)
-{
-	OWNED(snapshot) struct snapshot *s = refresh_snapshot(t->refresh);
-	uint64_t done = f->offset - OFFSET_FIRST;
-	char name[24];
-
-	for (size_t i = s->kept_count; i-- > 0;) {
-		if (s->kept[i].number <= done)
-			continue;
-		snprintf(name, sizeof(name), "%" PRIu64, s->kept[i].number);
-		if (!f->fill(f->ctx, name, true, s->kept[i].number + OFFSET_FIRST))
-			return;
-	}
-}
-
-static void list_segments(const struct generation *g, struct filler *f)
-{
-	uint64_t index = 0;
-	char name[64];
-
-	snprintf(name, sizeof(name), "%" PRIu64 ".live", g->manifest.number);
-	if (!add_counted(f, &index, "MANIFEST.json", false) || !add_counted(f, &index, "SHA256SUMS", false) ||
-		!add_counted(f, &index, name, false))
-		return;
-	for (size_t i = 0; i < g->manifest.segment_count; i++) {
-		snprintf(name, sizeof(name), "%s.seg", g->manifest.segments[i].name);
-		if (!add_counted(f, &index, name, false))
-			return;
-	}
-}
-
-/* Offsets of terms and ids are the view's positions, moved behind "." and ".."; what has no name is left out. */
-static int list_terms(const struct generation *g, struct slice prefix, struct filler *f, struct err *err)
-{
-	OWNED(view_terms) struct view_terms *terms = NULL;
-	OWNED_BUF name = {0};
-	struct slice text;
-	uint64_t position;
-	int r = view_terms_open(&terms, g, prefix, f->offset - OFFSET_FIRST, err);
-
-	if (r < 0)
-		return r;
-	while ((r = view_terms_next(terms, &text, &position, err)) == 1) {
-		buf_clear(&name);
-		if (name_escape(text, &name) &&
-			!f->fill(f->ctx, buf_cstr(&name), false, position + OFFSET_FIRST))
-			return 0;
-	}
-	return r;
-}
-
-static int list_docs(const struct generation *g, struct filler *f, struct err *err)
-{
-	OWNED(view_ids) struct view_ids *ids = NULL;
-	OWNED_BUF name = {0};
-	struct slice id;
-	uint64_t position;
-	int r = view_ids_open(&ids, g, f->offset - OFFSET_FIRST, err);
-
-	if (r < 0)
-		return r;
-	while ((r = view_ids_next(ids, &id, &position, err)) == 1) {
-		buf_clear(&name);
-		if (name_escape(id, &name) &&
-			!f->fill(f->ctx, buf_cstr(&name), false, position + OFFSET_FIRST))
-			return 0;
-	}
-	return r;
-}
-
-static int list_prefixes(struct tree *t, const struct node *dir, struct filler *f, struct err *err)
-{
-	OWNED(blob) struct blob *chars = NULL;
-	OWNED_BUF name = {0};
-	uint64_t index = 0;
-	size_t len;
-	int r = render_node(t->render, dir, &chars, err);
-
-	if (r < 0)
-		return r;
-	for (size_t at = 0; at < chars->len; at += len + 1) {
-		len = strnlen(chars->data + at, chars->len - at);
-		buf_clear(&name);
-		if (name_escape(slice_of(chars->data + at, len), &name) &&
-			!add_counted(f, &index, buf_cstr(&name), true))
-			return 0;
-	}
-	return 0;
-}
-
-static bool add_dots(struct filler *f)
-{
-	if (f->offset == 0 && !add(f, ".", true))
-		return false;
-	return f->offset != 1 || add(f, "..", true);
-}
-
-int tree_list(struct tree *t, const struct node *dir, uint64_t offset, tree_fill_fn *fill, void *ctx,
-	struct err *err)
-{
-	struct filler f = {fill, ctx, offset};
-
-	if (!node_is_dir(dir))
-		return -ENOTDIR;
-	if (dir->kind == NODE_MIRROR_DIR)
-		return TREE_SLOW;
-	if (!add_dots(&f))
-		return 0;
-	if (dir->kind == NODE_ROOT)
-		list_names(&f, false);
-	else if (dir->kind == NODE_GENERATIONS)
-		list_generations(t, &f);
-	if (!dir->generation)
-		return 0;
-	switch (dir->kind) {
-	case NODE_GENERATION:
-		list_names(&f, true);
-		return 0;
-	case NODE_SEGMENTS:
-		list_segments(dir->generation, &f);
-		return 0;
-	case NODE_TERMS:
-		return list_terms(dir->generation, slice_of(NULL, 0), &f, err);
-	case NODE_PREFIX:
-		return list_terms(dir->generation, blob_slice(dir->blob), &f, err);
-	case NODE_PREFIXES:
-		return list_prefixes(t, dir, &f, err);
-	default:
-		return list_docs(dir->generation, &f, err);
-	}
-}
-
-/* One listing serves a whole walk through the directory: it is kept from the first part on. */
-static int mirror_listing(
-	struct tree *t, const struct node *dir, uint64_t offset, struct blob **out, struct err *err)
-{
-	OWNED_BUF entries = {0};
-	int r;
-
-	*out = offset ? render_kept(t->render, dir->ino) : NULL;
-	if (*out)
-		return 0;
-	r = mirror_list(&t->mirrors[dir->place], dir, &entries, err);
-	if (r < 0)
-		return r;
-	*out = entries.failed ? NULL : blob_new(buf_slice(&entries));
-	if (!*out)
-		return err_set(err, -ENOMEM, "out of memory");
-	render_keep(t->render, dir->ino, *out);
-	return 0;
-}
-
-int tree_list_slow(struct tree *t, const struct node *dir, uint64_t offset, tree_fill_fn *fill, void *ctx,
-	struct err *err)
-{
-	struct filler f = {fill, ctx, offset};
-	OWNED(blob) struct blob *entries = NULL;
-	uint64_t index = 0;
-	size_t len;
-	int r = mirror_listing(t, dir, offset, &entries, err);
-
-	if (r < 0)
-		return r;
-	if (!add_dots(&f))
-		return 0;
-	for (size_t at = 0; at < entries->len; at += len + 2) {
-		len = strnlen(entries->data + at + 1, entries->len - at - 1);
-		if (!add_counted(&f, &index, entries->data + at + 1, entries->data[at] == 'd'))
-			return 0;
-	}
-	return 0;
 }
