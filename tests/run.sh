@@ -83,7 +83,9 @@ install_tools()
 	bash "$deps" attr clang clang-format findutils procps python3 python3-pytest python3-pytest-timeout \
 		rsync strace zstd || return
 	clang=$(clang -dumpversion | cut -d. -f1)
-	bash "$deps" "libclang-rt-$clang-dev" # libFuzzer and the sanitizers of that clang
+	bash "$deps" "libclang-rt-$clang-dev" || return # libFuzzer and the sanitizers of that clang
+	# The feed of the catalogue test is what apt knows.
+	[ "$(apt-cache pkgnames | wc -l)" -ge 10000 ] || $([ "$(id -u)" = 0 ] || echo sudo) apt-get -qq update
 }
 
 # configure NAME COMPILER OPTION...: makes or refreshes the build directory.
@@ -126,7 +128,7 @@ mount_tests()
 	count "mount tests, $name" "$report" $code "$log"
 }
 
-# The pages of one version of clang-format are not those of another: the style is that of version 14.
+# What one version of clang-format writes another would change: the style is that of version 14.
 format_part()
 {
 	local version

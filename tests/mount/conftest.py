@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import shutil
+import tempfile
+
+import pytest
+
+from harness import Box
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "release: also run against the release build")
+
+
+@pytest.fixture
+def box():
+    """A box of its own, everything in it taken down and removed afterwards."""
+    # Not under pytest's own directory: tests also run freshet as other users, who may not enter that.
+    root = tempfile.mkdtemp(prefix="freshet-test-")
+    os.chmod(root, 0o755)
+    made = Box(root)
+    try:
+        yield made
+    finally:
+        try:
+            made.close()
+        finally:
+            shutil.rmtree(root, ignore_errors=True)

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What mount tests stand on: a feed to write, freshet to run, mounts that are always taken down.
+
+Readiness is never slept for: `freshet mount` returns when it serves, `freshet build` when it has published,
+and for what happens by itself there is eventually().
+"""
+
+import gzip
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+FRESHET = os.environ.get("FRESHET", str(TOP / "build" / "freshet"))
+START = datetime(2024, 5, 4, 10, 0, tzinfo=timezone.utc)  # of slice 0; any time well in the past
+CADENCE = timedelta(minutes=5)
+HANG = 300  # seconds after which something is taken for hanging, on a slow machine too
+
+EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE = 64, 65, 66, 69
+EX_CANTCREAT, EX_IOERR, EX_TEMPFAIL, EX_NOPERM, EX_CONFIG = 73, 74, 75, 77, 78
+
+DOCUMENTS = """\
+[document]
+id = id
+group = item
+text = title, body
+keyword = brand, n
+"""
+
+
+def eventually(probe, what="it", seconds=HANG):
+    """The first true answer of probe(), asked again and again until then."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = probe()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        time.sleep(0.01)
+
+
+def slice_time(i):
+    return START + i * CADENCE
+
+
+def slice_path(i):
+    return slice_time(i).strftime("dt=%Y-%m-%d/hour=%H/minute=%M")
+
+
+def rfc3339(t):
+    return t.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def lines_of(records):
+    return b"".join(json.dumps(r, ensure_ascii=False).encode() + b"\n" for r in records)
+
+
+def pack(data, packing):
+    if packing == ".gz":
+        return gzip.compress(data, mtime=0)
+    if packing == ".zst":
+        return subprocess.run(["zstd", "-qc"], input=data, stdout=subprocess.PIPE, check=True).stdout
+    return data
+
+
+class Feed:
+    """A feed directory. A partition is given as the number of its slice, or as its path."""
+
+    def __init__(self, root):
+        self.root = Path(root)
+        self.root.mkdir()
+
+    def dir(self, partition):
+        path = slice_path(partition) if isinstance(partition, int) else partition
+        return self.root / path
+
+    def put(self, partition, records, name="part-0.jsonl"):
+        """Writes a file, which appears whole: records, or bytes as they are; packed as its name says."""
+        data = records if isinstance(records, bytes) else lines_of(records)
+        if not isinstance(records, bytes) and name.endswith((".gz", ".zst")):
+            data = pack(data, name[name.rindex(".") :])
+        to = self.dir(partition) / name
+        to.parent.mkdir(parents=True, exist_ok=True)
+        temporary = to.parent / ".writing"
+        temporary.write_bytes(data)
+        temporary.rename(to)
+        return to
+
+
+class Result:
+    def __init__(self, done):
+        self.code = done.returncode
+        self.out = done.stdout.decode("utf-8", "surrogateescape")
+        self.err = done.stderr.decode("utf-8", "surrogateescape")
+
+    def __repr__(self):
+        return f"exit {self.code}\n--- stdout\n{self.out}--- stderr\n{self.err}"
+
+
+class Mount:
+    def __init__(self, box, point):
+        self.box, self.point = box, Path(point)
+
+    def __truediv__(self, path):
+        return self.point / path
+
+    def text(self, path):
+        return (self.point / path).read_text()
+
+    def ids(self, term):
+        """The lines of a term's file, or None where there is none."""
+        try:
+            return self.text(f"terms/{term}").splitlines()
+        except FileNotFoundError:
+            return None
+
+    def pids(self):
+        """The processes that serve this mount (builders name the feed, not the mount point)."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                ours = os.path.samefile(f"/proc/{pid}/exe", FRESHET)
+            except OSError:
+                continue
+            if ours and os.fsencode(self.point) in argv:
+                found.append(int(pid))
+        return found
+
+    def take_down(self):
+        """Unmounts, and waits until nothing serves any more. True: it went without force."""
+        pids = self.pids()
+        subprocess.run(["fusermount3", "-u", str(self.point)], stderr=subprocess.DEVNULL)
+        clean = True
+        if os.path.ismount(self.point):
+            subprocess.run(["fusermount3", "-uz", str(self.point)], stderr=subprocess.DEVNULL)
+            clean = False
+        try:
+            eventually(lambda: not any(is_running(p) for p in pids), f"the end of the server {pids}", 60)
+        except AssertionError:
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+            clean = False
+        return clean
+
+
+def is_running(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+class Box:
+    """One feed, one state directory, one configuration, and what runs over them."""
+
+    def __init__(self, root):
+        self.root = Path(root)
+        self.feed = Feed(self.root / "feed")
+        self.state = self.root / "state"
+        self.config = self.root / "freshet.ini"
+        self.mounts = []
+        self.logs = self.root / "sanitizer"
+        self.logs.mkdir()
+        self.configure(DOCUMENTS)
+
+    def configure(self, text, feed="quiet = 0s", lag="window = all"):
+        self.config.write_text(f"[feed]\n{feed}\n[lag]\n{lag}\n{text}")
+
+    def environment(self):
+        log = f"log_path={self.logs}/report"
+        return dict(
+            os.environ,
+            ASAN_OPTIONS=f"{log}:allocator_may_return_null=1:detect_stack_use_after_return=1",
+            UBSAN_OPTIONS=f"{log}:halt_on_error=1:print_stacktrace=1",
+            TSAN_OPTIONS=f"{log}:halt_on_error=1",
+            LC_ALL="C.UTF-8",
+        )
+
+    def argv(self, command, *args, state=None):
+        return [FRESHET, command, *map(str, args), "--state", str(state or self.state)]
+
+    def run(self, command, *args, state=None, **more):
+        done = subprocess.run(
+            self.argv(command, *args, state=state),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self.environment(),
+            timeout=more.pop("timeout", HANG),
+            **more,
+        )
+        return Result(done)
+
+    def try_build(self, *args, **more):
+        return self.run("build", self.feed.root, "--config", self.config, *args, **more)
+
+    def build(self, *args, **more):
+        result = self.try_build(*args, **more)
+        assert result.code == 0, result
+        return result
+
+    def start_build(self, *args, state=None):
+        return subprocess.Popen(
+            self.argv("build", self.feed.root, "--config", self.config, *args, state=state),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=self.environment(),
+        )
+
+    def status(self, state=None):
+        result = self.run("status", "--json", state=state)
+        assert result.code == 0, result
+        return json.loads(result.out)
+
+    def verify(self, state=None):
+        result = self.run("verify", state=state)
+        assert result.code == 0, result
+
+    def segments(self, state=None):
+        """{name: bytes} of the segment files."""
+        return {p.name: p.read_bytes() for p in sorted((Path(state or self.state) / "segments").iterdir())}
+
+    def try_mount(self, options="refresh=manual,poll=0s", point=None, state=None, args=(), **more):
+        point = Path(point or self.root / f"mnt{len(self.mounts)}")
+        if not point.exists() and "missing" not in point.name:
+            point.mkdir()
+        mount = Mount(self, point)
+        self.mounts.append(mount)
+        result = self.run(
+            "mount", self.feed.root, point, "-o", options, "--config", self.config, *args, state=state, **more
+        )
+        return mount, result
+
+    def mount(self, options="refresh=manual,poll=0s", **more):
+        mount, result = self.try_mount(options, **more)
+        assert result.code == 0, result
+        return mount
+
+    def close(self):
+        """Takes everything down; afterwards complains of what did not go well."""
+        forced = [m.point for m in reversed(self.mounts) if not m.take_down()]
+        reports = [p.read_text(errors="replace") for p in sorted(self.logs.iterdir())]
+        assert not reports, "a sanitizer reports:\n" + "\n".join(r[:6000] for r in reports)
+        assert not forced, f"unmounting {forced} took force"
+
+
+def tool(*argv, code=0, cwd=None, **more):
+    """Runs a tool as a person would; its stdout."""
+    done = subprocess.run(
+        list(map(str, argv)), cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=HANG, **more
+    )
+    assert done.returncode == code, Result(done)
+    return done.stdout.decode("utf-8", "surrogateescape")
+
+
+def shell(script, cwd=None):
+    return tool("bash", "-c", "set -o pipefail; " + script, cwd=cwd, env=dict(os.environ, LC_ALL="C"))
+
+
+def needs(program):
+    assert shutil.which(program), f"{program} is not installed: tests/run.sh installs it"

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 at any instant of a build: the next one carries on, and nothing shows of it.
+
+FRESHET_KILLS (20) says how many; FRESHET_SEED repeats a run.
+"""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+
+from test_paths import random_records
+
+KILLS = int(os.environ.get("FRESHET_KILLS") or 20)
+SEED = int(os.environ.get("FRESHET_SEED") or time.time())
+
+
+@pytest.fixture
+def big(box):
+    rng = random.Random(5)
+    for i in range(3):
+        box.feed.put(i, random_records(rng, 3000), "a.jsonl")
+        box.feed.put(i, random_records(rng, 3000), "b.jsonl.zst")
+    return box
+
+
+def undisturbed(box, state):
+    """Builds in peace; returns what it took, and what is there afterwards."""
+    started = time.monotonic()
+    box.build(state=state)
+    return time.monotonic() - started, published(box, state)
+
+
+def published(box, state):
+    """What a build leaves, apart from its number and its time."""
+    status = box.status(state)
+    manifest = json.loads((state / "generations" / f"{status['generation']}.json").read_text())
+    live = (state / "generations" / f"{status['generation']}.live").read_bytes()
+    segments = {name: hashlib.sha256(data).hexdigest() for name, data in box.segments(state).items()}
+    return status["watermark"], status["documents"], segments, hashlib.sha256(live).hexdigest(), manifest["segments"]
+
+
+def strays(state):
+    """Files that no one generation needs: whatever is in tmp/, and any generation but the current one."""
+    generations = {p.name.split(".")[0] for p in (state / "generations").iterdir()}
+    unknown = [p.name for p in state.iterdir() if p.name not in (
+        "catalog.db", "catalog.db-wal", "catalog.db-shm", "segments", "generations", "current", "rejects", "tmp", "lock")]
+    return [p.name for p in (state / "tmp").iterdir()] + sorted(generations)[1:] + unknown
+
+
+def kill_at_random(box, state, rng, duration):
+    build = box.start_build(state=state)
+    try:
+        # The one pause that is meant: a random instant.
+        build.wait(timeout=rng.uniform(0, duration * 1.1))
+    except subprocess.TimeoutExpired:
+        build.send_signal(signal.SIGKILL)
+    build.communicate()
+    return build.returncode == -signal.SIGKILL
+
+
+@pytest.mark.release
+@pytest.mark.timeout(7200)
+def test_one_kill_leaves_no_trace(big):
+    rng = random.Random(SEED)
+    print(f"FRESHET_SEED={SEED}")
+    duration, expected = undisturbed(big, big.root / "peace")
+    killed = 0
+    for n in range(KILLS):
+        state = big.root / f"killed-{n}"
+        killed += kill_at_random(big, state, rng, duration)
+        big.build(state=state)
+        big.verify(state=state)
+        assert published(big, state) == expected, f"kill {n}"
+        assert strays(state) == [], f"kill {n}"
+    print(f"{killed} of {KILLS} builds were killed")
+    assert killed, "no build was killed: the instants are wrong"
+
+
+@pytest.mark.release
+@pytest.mark.timeout(7200)
+def test_a_kill_of_a_later_build_loses_nothing_that_was_published(big):
+    """A generation is there already; during and after the kill it is served."""
+    rng = random.Random(SEED)
+    print(f"FRESHET_SEED={SEED}")
+    first = big.root / "first"
+    big.build(state=first)
+    generation = big.status(first)["generation"]
+    before = published(big, first)
+    late = random_records(random.Random(6), 3000)
+    big.feed.put(3, late, "a.jsonl")
+    peace = big.root / "peace"
+    subprocess.run(["cp", "-a", first, peace], check=True)
+    duration, after = undisturbed(big, peace)
+    for n in range(max(KILLS // 4, 1)):
+        state = big.root / f"killed-{n}"
+        subprocess.run(["cp", "-a", first, state], check=True)
+        kill_at_random(big, state, rng, duration)
+        now = big.status(state)["generation"]
+        if now == generation:
+            assert published(big, state)[0] == before[0]
+        big.verify(state=state)
+        big.build(state=state)
+        big.verify(state=state)
+        assert published(big, state)[:2] == after[:2]
+        assert published(big, state)[2] == after[2]
+
+
+@pytest.mark.timeout(7200)
+def test_several_kills_in_a_row_change_no_posting(big):
+    rng = random.Random(SEED)
+    print(f"FRESHET_SEED={SEED}")
+    duration, expected = undisturbed(big, big.root / "peace")
+    reading = {}
+    for n in range(max(KILLS // 10, 1)):
+        state = big.root / f"killed-{n}"
+        for _ in range(4):
+            kill_at_random(big, state, rng, duration)
+        big.build("--all", state=state)
+        big.verify(state=state)
+        for name, where in (("peace", big.root / "peace"), ("killed", state)):
+            mount = big.mount(state=where)
+            reading[name] = {t: (mount / "terms" / t).read_bytes() for t in os.listdir(mount / "terms")}
+            reading[name]["watermark"] = mount.text("watermark")
+        assert reading["killed"] == reading["peace"]
+
+
+def test_an_orderly_stop_counts_for_no_death_and_leaves_nothing(big):
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        for _ in range(3):
+            build = big.start_build()
+            build.send_signal(sig)
+            build.communicate()
+    big.build()
+    assert strays(big.state) == []
+    assert big.status()["partitions"]["failed"] == 0

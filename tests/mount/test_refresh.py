@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a mount comes to see a new generation: lazy, eager, manual."""
+
+import os
+import signal
+import time
+from datetime import datetime, timezone
+
+import pytest
+
+from harness import DOCUMENTS, HANG, eventually, is_running, rfc3339, slice_time
+
+
+def waits(box, i):
+    """Until slice i is published, without touching a mount."""
+    result = box.run("wait", "--watermark", rfc3339(slice_time(i)), "--timeout", "200s")
+    assert result.code == 0, result
+
+
+@pytest.mark.release
+def test_lazy_the_first_look_after_poll_sees_a_new_partition(box):
+    mount = box.mount(f"refresh=lazy,poll=0s,wait={HANG}s")
+    for i in range(5):
+        box.feed.put(i, [{"id": f"ad-{i}", "title": "espresso"}])
+        assert mount.ids("espresso") == [f"ad-{n}" for n in range(i + 1)]
+        assert mount.text("watermark") == rfc3339(slice_time(i)) + "\n"
+
+
+def test_lazy_within_poll_the_old_names_are_kept(box):
+    box.feed.put(0, [{"id": "a", "title": "espresso"}])
+    mount = box.mount("refresh=lazy,poll=1h,wait=60s")
+    assert mount.ids("espresso") == ["a"]
+    box.feed.put(1, [{"id": "b", "title": "espresso"}])
+    assert mount.ids("espresso") == ["a"]
+
+
+def test_lazy_a_look_waits_no_longer_than_it_may_and_the_build_goes_on(box):
+    # A broken partition makes no difference either.
+    box.feed.put(0, [{"id": f"ad-{i}", "title": "espresso " * 20} for i in range(20000)])
+    mount = box.mount("refresh=lazy,poll=0s,wait=0s")
+    mount.ids("espresso")
+    waits(box, 0)
+    eventually(lambda: len(mount.ids("espresso") or []) == 20000, "the new generation")
+
+
+def test_lazy_names_that_were_not_there_appear(box):
+    mount = box.mount(f"refresh=lazy,poll=0s,wait={HANG}s")
+    assert mount.ids("espresso") is None
+    assert not (mount / "docs/a").exists()
+    box.feed.put(0, [{"id": "a", "title": "espresso"}])
+    assert mount.ids("espresso") == ["a"]
+    assert (mount / "docs/a").exists()
+
+
+@pytest.mark.release
+def test_eager_builds_without_any_access(box):
+    box.feed.put(0, [{"id": "a", "title": "espresso"}])
+    mount = box.mount("refresh=eager")
+    waits(box, 0)
+    for i in range(1, 4):
+        box.feed.put(i, [{"id": f"ad-{i}", "title": "espresso"}])
+        waits(box, i)
+        eventually(lambda: mount.text("watermark") == rfc3339(slice_time(i)) + "\n", "the new watermark")
+        assert len(mount.ids("espresso")) == i + 1
+
+
+def test_eager_sees_directories_that_were_not_there_before(box):
+    mount = box.mount("refresh=eager")
+    box.feed.put(0, [{"id": "a", "title": "espresso"}])
+    waits(box, 0)
+    box.feed.put(0, [{"id": "b", "title": "espresso"}], "deeper/part-1.jsonl")
+    eventually(lambda: mount.ids("espresso") == ["a", "b"], "the late file")
+    box.feed.put(400, [{"id": "c", "title": "espresso"}])
+    waits(box, 400)
+    eventually(lambda: mount.ids("espresso") == ["a", "b", "c"], "the new day")
+
+
+def test_eager_wakes_when_a_slice_ends_though_no_file_changes(box):
+    template = "dt=%Y-%m-%d/hour=%H/minute=%M/second=%S"
+    box.configure(DOCUMENTS, feed=f"quiet = 0s\ncadence = 3s\npartition = {template}")
+    mount = box.mount("refresh=eager")
+    start = datetime.fromtimestamp(int(time.time()) // 3 * 3, timezone.utc)
+    box.feed.put(start.strftime(template), [{"id": "a", "title": "espresso"}])
+    result = box.run("wait", "--watermark", rfc3339(start), "--timeout", "200s")
+    assert result.code == 0, result
+    eventually(lambda: mount.ids("espresso") == ["a"], "the new generation")
+
+
+@pytest.mark.release
+def test_manual_never_builds_and_sees_what_others_publish(box):
+    mount = box.mount("refresh=manual,poll=0s")
+    box.feed.put(0, [{"id": "a", "title": "espresso"}])
+    assert mount.ids("espresso") is None
+    assert mount.text("generation") == ""
+    box.build()
+    assert mount.ids("espresso") == ["a"]
+
+
+def test_eager_sees_what_others_publish_too(box):
+    box.feed.put(0, [{"id": "a", "title": "espresso"}])
+    box.build()
+    mount = box.mount("refresh=eager")
+    assert mount.ids("espresso") == ["a"]
+    box.feed.put(1, [{"id": "b", "title": "espresso"}])
+    box.build("--set", "build.lock_wait=60s")
+    eventually(lambda: mount.ids("espresso") == ["a", "b"], "the other builder's generation")
+
+
+def test_a_mount_survives_the_death_of_its_builds(box):
+    """Builders are killed as they come; the mount serves on, and in the end everything is there."""
+    box.feed.put(0, [{"id": "a", "title": "espresso"}])
+    box.build()
+    mount = box.mount("refresh=eager")
+    server = mount.pids()
+    box.feed.put(1, [{"id": f"ad-{i}", "title": "lungo " * 30} for i in range(30000)])
+    killed = 0
+    while killed < 2 and box.status()["generation"] == 1:
+        for builder in children(server):
+            try:
+                os.kill(builder, signal.SIGKILL)
+                killed += 1
+            except ProcessLookupError:
+                pass
+        assert mount.ids("espresso") == ["a"]
+    assert killed, "no build was seen"
+    waits(box, 1)
+    eventually(lambda: len(mount.ids("lungo") or []) == 30000, "the new generation")
+    assert mount.pids() == server and all(map(is_running, server))
+
+
+def children(parents):
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat") as f:
+                if int(f.read().rpartition(")")[2].split()[1]) in parents and is_running(pid):
+                    found.append(int(pid))
+        except OSError:
+            pass
+    return found
