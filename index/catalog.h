@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* index/catalog.h - catalog.db: partitions, files, generations, watermark. The only file that speaks SQLite.
+/* index/catalog.h - catalog.db: partitions, files, generations, watermark (SQLite, through sql.h).
  *
  * WAL, synchronous=FULL. application_id and user_version mark the file as ours and its version: foreign or newer
  * ones are refused (-ENOTSUP), damaged ones -EBADMSG. One connection is for one thread at a time. */
@@ -34,7 +34,7 @@ int catalog_current(struct catalog *c, struct catalog_current *out, struct err *
 /* Rows with ts > from (TIME_NONE: all), by ts, with their files where `files`; everything lies in `arena`. */
 int catalog_rows(struct catalog *c, int64_t from, bool files, struct arena *arena, struct row **rows,
 	size_t *count, struct err *err);
-/* Inserts or replaces rows (and their `read` lists) in one transaction. */
+/* Inserts or replaces rows and their `read` lists in one transaction: rows that were read without files would lose theirs. */
 int catalog_note(struct catalog *c, const struct row *rows, size_t count, struct err *err);
 /* Takes the next generation number, in a transaction of its own: never handed out twice. */
 int catalog_take_number(struct catalog *c, uint64_t *out, struct err *err);

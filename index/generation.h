@@ -52,7 +52,7 @@ struct generation {
 /* Opens generation `number` of a state directory, checks manifest and live set against each other and against
  * the segments' headers and sizes (not their checksums). Refs is 1. -ENOENT: no such generation is kept. */
 int generation_open(struct generation **out, const struct state *state, uint64_t number, struct err *err);
-/* For tests and builds: takes the pieces over on success (manifest, live and open segments). */
+/* One more reference, for generation_unref() to give back. Returns `g`. */
 struct generation *generation_ref(struct generation *g);
 void generation_unref(struct generation *g); /* NULL is fine */
 static inline void generation_freep(struct generation **g)

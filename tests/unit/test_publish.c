@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/time.h>
+#include <sys/wait.h>
+
 #include "published.h"
 
 static const struct doc docs_one[] = {{"a", "x"}, {"b", "y"}};
@@ -324,6 +327,68 @@ static void an_unreadable_old_generation_stops_no_build_and_loses_no_segment(voi
 	check_int(scratch_count(s.dir.path, "segments"), 3);
 }
 
+/* In a child that a timer ends without a word; the parent of this process has no catalog open meanwhile. */
+static void publish_and_die(const char *dir, uint32_t after_us)
+{
+	struct itimerval timer = {.it_value = {.tv_usec = after_us + 1}};
+	struct site s = {0};
+	struct catalog_current now;
+	struct publish_input in = {0};
+	struct err err = ERR_INIT;
+
+	setitimer(ITIMER_REAL, &timer, NULL); /* SIGALRM ends the process */
+	if (state_open(&s.state, dir, true, &err) || state_lock(s.state, 0, &err) ||
+		catalog_open(&s.catalog, s.state, true, &err) || publish_repair(s.state, s.catalog, &err) ||
+		catalog_current(s.catalog, &now, &err))
+		_exit(1);
+	if (now.number && generation_open(&s.now, s.state, now.number, &err))
+		_exit(2);
+	_exit(site_publish_with(&s, docs_two, 2, P_T0 + (int64_t)now.number * P_CADENCE, TIME_NONE, &in, &err)
+			? 3
+			: 0);
+}
+
+static void whenever_a_publish_dies_repair_leaves_one_whole_state(void)
+{
+	SCRATCH dir = scratch_make();
+	struct site s = {.dir = dir};
+	struct arena arena = {0};
+	struct catalog_generation *g;
+	struct err err = ERR_INIT;
+	uint64_t seed = seed_take(99);
+	size_t count;
+	int died = 0;
+
+	for (int round = 0; round < 60; round++) {
+		pid_t child = fork();
+		int status = 0;
+
+		if (child == 0)
+			publish_and_die(dir.path, seed_below(&seed, 60000));
+		check(waitpid(child, &status, 0) == child);
+		seed_next(&seed);
+		died += WIFSIGNALED(status);
+		check(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+	}
+	check_int(state_open(&s.state, dir.path, true, &err), 0);
+	check_int(state_lock(s.state, 0, &err), 0);
+	check_int(catalog_open(&s.catalog, s.state, true, &err), 0);
+	check_int(publish_repair(s.state, s.catalog, &err), 0);
+	check_int(catalog_generations(s.catalog, &arena, &g, &count, &err), 0);
+	check_int(current_number(&s), count ? g[0].number : 0);
+	check_int(scratch_count(dir.path, "generations"), 2 * (int)count);
+	check_int(scratch_count(dir.path, "tmp"), 0);
+	for (size_t i = 0; i < count; i++) {
+		OWNED(generation) struct generation *open = NULL;
+
+		check_int(generation_open(&open, s.state, g[i].number, &err), 0);
+	}
+	printf("# %d of 60 died, %zu published\n", died, count);
+	arena_release(&arena);
+	catalog_free(s.catalog);
+	state_free(s.state);
+}
+
 int main(void)
 {
 	RUN(the_first_publish_makes_generation_one);
@@ -342,5 +407,6 @@ int main(void)
 	RUN(the_catalog_decides_what_current_says);
 	RUN(a_catalog_older_than_current_is_an_error_that_says_what_to_do);
 	RUN(an_unreadable_old_generation_stops_no_build_and_loses_no_segment);
+	RUN(whenever_a_publish_dies_repair_leaves_one_whole_state);
 	return tap_done();
 }
