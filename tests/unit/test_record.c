@@ -7,8 +7,8 @@
 
 #define FALLBACK "dt=2026-05-04/hour=10/minute=05/ads.jsonl:7"
 
-static char *text_items[] = {"title", "item.title", "notes"};
-static char *keyword_items[] = {"brand", "tags", "item.color", "price"};
+static char *text_items[] = {(char *)"title", (char *)"item.title", (char *)"notes"};
+static char *keyword_items[] = {(char *)"brand", (char *)"tags", (char *)"item.color", (char *)"price"};
 static const struct config plain = {.op = (char *)"op", .text_is_default = true};
 static const struct config rich = {
 	.id = (char *)"ad_id",
