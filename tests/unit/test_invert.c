@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "invert.h"
+#include "tap.h"
+
+static uint64_t rng;
+
+static uint32_t rnd(void)
+{
+	rng = rng * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(rng >> 32);
+}
+
+#define DOCS 400
+#define WORDS 300
+
+static uint32_t model[WORDS][DOCS];
+
+/* Distinct words of lengths 1 to some 40, of which many share their first 16 bytes. */
+static size_t word(unsigned n, char text[64])
+{
+	memset(text, 0, 64);
+	return (size_t)snprintf(text, 48, n % 3 ? "%u" : "a-long-start-for-all-of-these-%u", n);
+}
+
+static void add_word(struct invert *v, unsigned n, char cls)
+{
+	char text[64];
+	size_t len = word(n, text);
+
+	invert_add(v, cls, text, len);
+}
+
+static void fill(struct invert *v)
+{
+	memset(model, 0, sizeof(model));
+	for (uint32_t doc = 0; doc < DOCS; doc++) {
+		unsigned count = rnd() % 60, words = 0;
+		bool drop = rnd() % 5 == 0;
+
+		invert_begin(v, doc * 3);
+		for (unsigned i = 0; i < count; i++) {
+			unsigned n = rnd() % (1 + rnd() % WORDS);
+
+			add_word(v, n, n % 2 ? 'w' : 'k');
+			words += n % 2;
+			model[n][doc] += !drop;
+		}
+		if (drop)
+			invert_abandon(v);
+		else
+			invert_end(v);
+		check_int(invert_length(v), drop ? 0 : words);
+	}
+}
+
+static void check_term(const struct invert *v, unsigned n, uint64_t *postings)
+{
+	char text[64], key[65];
+	size_t len = word(n, text);
+	uint32_t df = 0;
+	uint64_t found = UINT64_MAX;
+
+	key[0] = n % 2 ? 'w' : 'k';
+	memcpy(key + 1, text, len);
+	for (uint64_t i = 0; i < invert_count(v); i++)
+		if (slice_eq(invert_term(v, i).key, slice_of(key, len + 1)))
+			found = i;
+	for (uint32_t doc = 0; doc < DOCS; doc++) {
+		struct inverted_term t;
+
+		if (!model[n][doc])
+			continue;
+		check(found != UINT64_MAX);
+		if (found == UINT64_MAX)
+			return;
+		t = invert_term(v, found);
+		check(df < t.df && t.docs[df] == doc * 3 && t.tfs[df] == model[n][doc]);
+		df++;
+	}
+	if (found == UINT64_MAX)
+		return;
+	check_int(invert_term(v, found).df, df);
+	*postings += df;
+}
+
+static void postings_are_those_of_a_simple_model(void)
+{
+	for (unsigned round = 0; round < 5; round++) {
+		struct invert *v = invert_new();
+		uint64_t postings = 0;
+
+		fill(v);
+		check_int(invert_finish(v, NULL), 0);
+		for (unsigned n = 0; n < WORDS; n++)
+			check_term(v, n, &postings);
+		check_int(invert_postings(v), postings);
+		for (uint64_t i = 1; i < invert_count(v); i++)
+			check(slice_cmp(invert_term(v, i - 1).key, invert_term(v, i).key) < 0);
+		invert_free(v);
+	}
+}
+
+static void the_table_grows_with_many_terms(void)
+{
+	struct invert *v = invert_new();
+	char text[64];
+
+	for (uint32_t doc = 0; doc < 50; doc++) {
+		invert_begin(v, doc);
+		for (uint32_t i = 0; i < 1000; i++) {
+			memset(text, 0, sizeof(text));
+			snprintf(text, 48, "%x", doc * 500 + i);
+			invert_add(v, 'w', text, strlen(text));
+		}
+		invert_end(v);
+	}
+	check_int(invert_finish(v, NULL), 0);
+	check_int(invert_count(v), 49 * 500 + 1000);
+	check_int(invert_postings(v), 50000);
+	invert_free(v);
+}
+
+static void words_and_keywords_of_one_text_are_two_terms(void)
+{
+	struct invert *v = invert_new();
+
+	invert_begin(v, 7);
+	add_word(v, 1, 'w');
+	add_word(v, 1, 'k');
+	invert_end(v);
+	check_int(invert_finish(v, NULL), 0);
+	check_int(invert_count(v), 2);
+	check_slice(invert_term(v, 0).key, "k1");
+	check_slice(invert_term(v, 1).key, "w1");
+	invert_free(v);
+}
+
+static void nothing_gives_nothing(void)
+{
+	struct invert *v = invert_new();
+
+	check_int(invert_finish(v, NULL), 0);
+	check_int(invert_count(v), 0);
+	check_int(invert_postings(v), 0);
+	invert_free(v);
+	invert_free(NULL);
+}
+
+int main(void)
+{
+	const char *seed = getenv("FRESHET_SEED");
+
+	rng = seed ? strtoull(seed, NULL, 0) : 1;
+	printf("# seed %llu\n", (unsigned long long)rng);
+	RUN(postings_are_those_of_a_simple_model);
+	RUN(the_table_grows_with_many_terms);
+	RUN(words_and_keywords_of_one_text_are_two_terms);
+	RUN(nothing_gives_nothing);
+	return tap_done();
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "postings.h"
+#include "tap.h"
+
+#define MANY 3000
+
+static uint64_t rng;
+
+static uint32_t rnd(void)
+{
+	rng = rng * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(rng >> 32);
+}
+
+static uint32_t docs[MANY], tfs[MANY];
+
+static void fill(uint32_t n, unsigned gap_bits, unsigned tf_bits)
+{
+	uint64_t doc = rnd() >> (32 - gap_bits);
+
+	for (uint32_t i = 0; i < n; i++) {
+		docs[i] = (uint32_t)doc;
+		tfs[i] = 1 + (tf_bits ? rnd() >> (32 - tf_bits) : 0);
+		doc += 1 + (rnd() >> (32 - gap_bits));
+	}
+}
+
+/* Decodes a copy of exactly the right size and compares. */
+static void check_list(uint32_t n)
+{
+	OWNED_BUF b = {0};
+	struct postings p;
+	struct err err = ERR_INIT;
+	uint32_t at = 0;
+	char *exact;
+	int r;
+
+	postings_encode(docs, tfs, n, &b);
+	exact = malloc(b.len);
+	memcpy(exact, b.data, b.len);
+	postings_init(&p, slice_of(exact, b.len), n, docs[n - 1] + 1);
+	while ((r = postings_next(&p, &err)) == 1) {
+		check_int(postings_tfs(&p, &err), 0);
+		for (unsigned i = 0; i < p.count; i++, at++)
+			if (at >= n || p.docs[i] != docs[at] || p.tfs[i] != tfs[at])
+				tap_fail("posting %u of %u differs", at, n);
+	}
+	check_int(r, 0);
+	check_int(at, n);
+	check_str(err.message, "");
+	free(exact);
+}
+
+static void lists_of_every_length_read_back(void)
+{
+	for (uint32_t n = 1; n < 700; n++) {
+		fill(n, 1 + n % 20, n % 9);
+		check_list(n);
+	}
+	fill(MANY, 8, 3);
+	check_list(MANY);
+}
+
+static void the_widest_gaps_and_frequencies_read_back(void)
+{
+	for (uint32_t n = 1; n <= 300; n++) {
+		for (uint32_t i = 0; i < n; i++) {
+			docs[i] = i;
+			tfs[i] = i % 2 ? UINT32_MAX : 1;
+		}
+		docs[n - 1] = UINT32_MAX - 1;
+		check_list(n);
+	}
+}
+
+static int decode_all(struct slice bytes, uint32_t df, uint32_t limit, struct err *err)
+{
+	struct postings p;
+	uint32_t before = 0;
+	bool first = true;
+	int r;
+
+	postings_init(&p, bytes, df, limit);
+	while ((r = postings_next(&p, err)) == 1) {
+		for (unsigned i = 0; i < p.count; i++, first = false) {
+			check(p.docs[i] < limit && (first || p.docs[i] > before));
+			before = p.docs[i];
+		}
+		r = postings_tfs(&p, err);
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
+static void a_list_that_ends_early_is_refused(void)
+{
+	for (uint32_t n = 2; n < 400; n += 37) {
+		OWNED_BUF b = {0};
+
+		fill(n, 9, 2);
+		postings_encode(docs, tfs, n, &b);
+		for (size_t len = 0; len < b.len; len++) {
+			char *exact = malloc(len + 1);
+			struct err err = ERR_INIT;
+
+			memcpy(exact, b.data, len);
+			check_int(decode_all(slice_of(exact, len), n, docs[n - 1] + 1, &err), -EBADMSG);
+			free(exact);
+		}
+	}
+}
+
+static void bytes_behind_a_list_are_refused(void)
+{
+	OWNED_BUF b = {0};
+	struct err err = ERR_INIT;
+
+	fill(200, 5, 1);
+	postings_encode(docs, tfs, 200, &b);
+	buf_add_byte(&b, 0);
+	check_int(decode_all(buf_slice(&b), 200, UINT32_MAX, &err), -EBADMSG);
+	check_contains(err.message, "behind postings");
+}
+
+static void documents_at_the_limit_are_refused(void)
+{
+	struct err err = ERR_INIT;
+
+	for (uint32_t n = 2; n < 300; n += 63) {
+		OWNED_BUF b = {0};
+
+		fill(n, 9, 0);
+		postings_encode(docs, tfs, n, &b);
+		check_int(decode_all(buf_slice(&b), n, docs[n - 1], &err), -EBADMSG);
+		check_contains(err.message, "document number past");
+	}
+}
+
+static void codecs_set_aside_are_refused(void)
+{
+	OWNED_BUF b = {0};
+	struct err err = ERR_INIT;
+
+	fill(128, 5, 0);
+	postings_encode(docs, tfs, 128, &b);
+	b.data[0] = 2;
+	check_int(decode_all(buf_slice(&b), 128, UINT32_MAX, &err), -EBADMSG);
+	check_contains(err.message, "codec 2");
+	b.data[0] = 1;
+	check_int(decode_all(buf_slice(&b), 128, UINT32_MAX, &err), -EBADMSG);
+}
+
+static void skip_data_that_lies_is_refused(void)
+{
+	OWNED_BUF b = {0};
+	struct err err = ERR_INIT;
+
+	fill(300, 5, 0);
+	postings_encode(docs, tfs, 300, &b);
+	for (unsigned i = 0; i < 3 * 8; i++) {
+		b.data[i] ^= 1;
+		check_int(decode_all(buf_slice(&b), 300, UINT32_MAX, &err), -EBADMSG);
+		check_contains(err.message, "skip data");
+		b.data[i] ^= 1;
+	}
+	check_int(decode_all(buf_slice(&b), 300, UINT32_MAX, &err), 0);
+}
+
+static void flipped_bits_never_break_order_or_bounds(void)
+{
+	OWNED_BUF b = {0};
+
+	fill(290, 24, 3);
+	postings_encode(docs, tfs, 290, &b);
+	for (size_t bit = 0; bit < b.len * 8; bit++) {
+		b.data[bit / 8] ^= (char)(1 << bit % 8);
+		decode_all(buf_slice(&b), 290, docs[289] + 1, NULL);
+		b.data[bit / 8] ^= (char)(1 << bit % 8);
+	}
+	for (unsigned round = 0; round < 2000; round++) {
+		for (size_t i = 0; i < b.len; i++)
+			b.data[i] = (char)rnd();
+		b.data[24] = 0; /* a valid head, so that the gaps are looked at */
+		b.data[25] = (char)(rnd() % 33);
+		b.data[26] = 0;
+		decode_all(buf_slice(&b), 290, UINT32_MAX, NULL);
+	}
+}
+
+int main(void)
+{
+	const char *seed = getenv("FRESHET_SEED");
+
+	rng = seed ? strtoull(seed, NULL, 0) : 1;
+	printf("# seed %llu\n", (unsigned long long)rng);
+	RUN(lists_of_every_length_read_back);
+	RUN(the_widest_gaps_and_frequencies_read_back);
+	RUN(a_list_that_ends_early_is_refused);
+	RUN(bytes_behind_a_list_are_refused);
+	RUN(documents_at_the_limit_are_refused);
+	RUN(codecs_set_aside_are_refused);
+	RUN(skip_data_that_lies_is_refused);
+	RUN(flipped_bits_never_break_order_or_bounds);
+	return tap_done();
+}
