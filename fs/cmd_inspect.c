@@ -80,12 +80,15 @@ static int inspect_named(struct cli *cli, const char *what, struct err *err)
 	r = cli_open(cli, NULL, 0);
 	if (r != CLI_GO)
 		return r;
-	if (strchr(what, '/'))
-		return cli_fail(cli, err_set(err, -ENOENT, "%s: no such file", what), err);
 	path = is_number ? state_path(cli->state, "generations/%s.json", what)
 			 : state_path(cli->state, "segments/%s.seg", what);
 	if (!path)
 		return cli_fail(cli, -ENOMEM, NULL);
+	if (strchr(what, '/') || access(path, F_OK) < 0) {
+		err_set(err, -ENOENT, "%s: no such file, and no segment or generation of %s", what,
+			cli->state->dir);
+		return cli_fail(cli, -ENOENT, err);
+	}
 	r = is_number ? inspect_manifest(path, err) : inspect_segment(path, err);
 	return r < 0 ? cli_fail(cli, r, err) : 0;
 }

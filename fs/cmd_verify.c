@@ -92,8 +92,10 @@ static int check_name(const char *path, struct err *err)
 static void verify_file(struct check *c, const char *path)
 {
 	struct err err = ERR_INIT;
-	int r = check_name(path, &err);
+	int r = access(path, R_OK) == 0 ? 0 : err_sys(&err, -errno, "%s", path);
 
+	if (r == 0)
+		r = check_name(path, &err);
 	if (r == 0)
 		r = check_segment(c, path, &err);
 	if (r < 0)

@@ -293,12 +293,14 @@ static int gather_records(struct tick *t, struct err *err)
 		const struct intake_partition *p = &in->partitions[i];
 
 		for (k = p->first; !p->code && k < p->first + p->count; k++) {
-			const struct intake_file *f = &in->files[k];
+			struct intake_file *f = &in->files[k];
 
 			if (f->count)
 				memcpy(t->records + t->record_count, f->records,
 					f->count * sizeof(*f->records));
 			t->record_count += f->count;
+			free(f->records);
+			f->records = NULL;
 		}
 	}
 	return 0;
