@@ -89,8 +89,12 @@ static int look_into(struct lister *l, struct slice dir, store_entry_fn *fn, voi
 {
 	int r = store_list(l->store, dir.data, fn, ctx, l->err);
 
+	if (r < 0 && dir.len && has_vanished(r)) {
+		err_set(l->err, 0, "%s", "");
+		return 0;
+	}
 	if (r < 0)
-		return dir.len && has_vanished(r) ? 0 : r;
+		return r;
 	buf_add(&l->dirs, &dir, sizeof(dir));
 	return l->dirs.failed ? out_of_memory(l) : 1;
 }
