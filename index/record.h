@@ -2,7 +2,8 @@
 /* index/record.h - what one line of the feed means: whose it is, which record wins, which terms it has.
  *
  * Two steps. record_parse() looks at a line once, as it is read: is it usable, which id, group, version,
- * is it a delete. record_analyse() looks at the records that won, and gives their terms. */
+ * is it a delete. record_analyse() looks at the records that won, and gives their terms. What counts as what,
+ * and every reason to refuse a line, is in docs/records.md. */
 #ifndef FRESHET_RECORD_H
 #define FRESHET_RECORD_H
 
@@ -19,12 +20,11 @@ enum term_class { TERM_WORD = 'w', TERM_KEYWORD = 'k' };
 
 /* Where a record stands in the order of section 6: version, then partition, file, line. */
 struct record {
-	struct slice id;    /* in the caller's arena, NUL behind it */
-	struct slice group; /* in the arena; len 0: none */
-	struct slice
-		version; /* in the arena: order-preserving key, see record_version_key; len 0: none, lowest */
-	struct slice json; /* the line, byte for byte, in the arena (a delete's is kept too) */
-	uint32_t source;   /* index of its file; files are numbered by (partition timestamp, path) */
+	struct slice id;      /* in the caller's arena, NUL behind it */
+	struct slice group;   /* in the arena; len 0: none */
+	struct slice version; /* in the arena: order-preserving key, see below; len 0: none, lowest */
+	struct slice json;    /* the line, byte for byte, in the arena (a delete's is kept too) */
+	uint32_t source;      /* index of its file; files are numbered by (partition timestamp, path) */
 	uint64_t line;
 	bool deleted;
 };

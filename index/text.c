@@ -435,10 +435,29 @@ static inline void ascii_word(struct text *t, size_t start, size_t end)
 	t->fn(t->ctx, t->lower.data + start, len < TERM_MAX ? len : TERM_MAX);
 }
 
+/* Gives the words that end in a block of 64 bytes at `at`. `*start` is where the word that goes on from the
+ * block before began; afterwards, where the one that goes on into the next did. */
+static inline void block_words(struct text *t, size_t at, uint64_t mask, bool carry, size_t *start)
+{
+	uint64_t before = mask << 1 | carry, starts = mask & ~before, ends = before & ~mask;
+
+	if (!carry) {
+		*start = at + (size_t)__builtin_ctzll(starts | UINT64_C(1) << 63);
+		starts &= starts - 1;
+	}
+	while (ends) {
+		ascii_word(t, *start, at + (size_t)__builtin_ctzll(ends));
+		ends &= ends - 1;
+		*start = at + (size_t)__builtin_ctzll(starts | UINT64_C(1) << 63);
+		starts &= starts - 1;
+	}
+}
+
 static int ascii_words(struct text *t, struct slice s)
 {
 	size_t start = 0, at = 0;
-	uint64_t carry = 0, mask, edges;
+	uint64_t mask;
+	bool carry = false;
 	char last[64] = {0};
 
 	buf_clear(&t->lower);
@@ -453,16 +472,8 @@ static int ascii_words(struct text *t, struct slice s)
 		if (s.len - at < 64)
 			in = memcpy(last, in, s.len - at);
 		mask = t->path == TEXT_FAST ? ascii_block_simd(in, out) : ascii_block_scalar(in, out);
-		edges = mask ^ (mask << 1 | carry);
-		for (; edges; edges &= edges - 1) {
-			size_t edge = at + (size_t)__builtin_ctzll(edges);
-
-			if (carry)
-				ascii_word(t, start, edge);
-			else
-				start = edge;
-			carry ^= 1;
-		}
+		block_words(t, at, mask, carry, &start);
+		carry = mask >> 63;
 	}
 	if (carry)
 		ascii_word(t, start, s.len);
