@@ -3,9 +3,9 @@
 # quickstart.sh [DIR] - from a bare Debian machine to postings of its own package catalogue, in one command.
 #
 # Installs what is missing, builds freshet (build/), writes a feed from this machine's package catalogue,
-# mounts its index and shows six things to try. Everything lies in DIR (default: build-quickstart/ in this
-# repository): feed/, state/, and the mount, index/, which is left up. May be run again: it then starts from
-# a new feed.
+# mounts its index, shows six things to try, and then the feed changing. Everything lies in DIR (default:
+# build-quickstart/ in this repository): feed/, state/, and the mount, index/, which is left up. May be run
+# again: it then starts from a new feed.
 set -euo pipefail
 export LC_ALL=C.UTF-8
 
@@ -13,7 +13,9 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 dir=${1:-$top/build-quickstart}
 freshet=$top/build/freshet
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold='' plain=''
+[ ! -t 1 ] || bold=$'\033[1m' plain=$'\033[0m'
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 die() { printf 'quickstart: %s\n' "$2" >&2; exit "$1"; }
 # try WHAT COMMAND: shows a command as a person would type it, and the first lines of what it prints.
 try()
@@ -22,7 +24,9 @@ try()
 	say "$1"
 	printf '$ %s\n' "$2"
 	set +e
-	bash -c "set -o pipefail; cd '$dir'; $2" 2>&1 | awk 'NR <= 12 { print substr($0, 1, 160) } END { if (NR > 12) print "... " NR " lines" }'
+	bash -c "set -o pipefail; cd '$dir'; $2" 2>&1 | awk '
+		NR <= 12 { print length($0) > 240 ? substr($0, 1, 240) " ..." : $0 }
+		END { if (NR > 12) print "... " NR " lines" }'
 	status=${PIPESTATUS[0]}
 	set -e
 	[ "$status" = 0 ] || die 70 "that ended with exit code $status"
@@ -46,16 +50,24 @@ build()
 	ninja -C "$top/build" freshet
 }
 
-# A new feed of the whole catalogue; apt's lists are fetched where there are none.
+# A new feed of the whole catalogue; apt's lists are fetched where there are none. Returns when the catalogue
+# is written; feed-debian goes on in the background, with a partition every $every seconds.
+every=10
 write_feed()
 {
 	if [ "$(apt-cache pkgnames | wc -l)" -lt 10000 ]; then
-		[ "$(id -u)" = 0 ] && apt-get -qq update || sudo apt-get -qq update ||
+		$([ "$(id -u)" = 0 ] || echo sudo) apt-get -qq update ||
 			die 69 "apt-get update failed, and without package lists there is no catalogue"
 	fi
 	rm -rf "$dir/feed" "$dir/state" "$dir/standby"
 	mkdir -p "$dir/index"
-	"$top/examples/feed-debian" "$dir/feed"
+	coproc "$top/examples/feed-debian" "$dir/feed" --live $every
+	feed_pid=$COPROC_PID
+	trap 'kill $feed_pid 2>/dev/null || true' EXIT
+	for _ in 1 2 3 4 5 6; do
+		IFS= read -r line <&"${COPROC[0]}" || die 70 "writing the feed failed, see above"
+		echo "$line"
+	done
 }
 
 say "Installing what is missing"
@@ -86,10 +98,19 @@ try "What became of each partition?" "cat index/partitions.tsv"
 try "Published segments can be copied and checked anywhere" \
 	"rsync -a index/segments/ standby/ && cd standby && sha256sum -c SHA256SUMS"
 
+say "And the feed changes: every $every seconds some packages are changed, new or removed"
+before=$(cat index/watermark)
+for _ in $(seq 60); do
+	# Looking is what makes the mount look at the feed (refresh = lazy).
+	[ "$(cat index/watermark)" = "$before" ] || break
+	sleep 1
+done
+try "The next partition is in the index" "cat index/watermark index/terms/tag:live::new"
+
 say "The mount is up"
 cat <<END
 Look around:          cd $dir/index; cat README status; ls terms/chess* prefix/ches
-Let the feed change:  $top/examples/feed-debian DIR --live 10   (a feed with a partition every 10 s, in a DIR of its own)
+Let the feed go on:   $top/examples/feed-debian $dir/feed --live $every
 Take it down:         fusermount3 -u $dir/index
 Remove all of it:     rm -r $dir
 END
