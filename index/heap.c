@@ -52,3 +52,10 @@ void heap_pop(struct heap *h)
 	h->items[0] = h->items[--h->count];
 	sift_down(h);
 }
+
+const struct heap_item *heap_second(const struct heap *h)
+{
+	if (h->count < 2)
+		return NULL;
+	return h->count > 2 && item_before(&h->items[2], &h->items[1]) ? &h->items[2] : &h->items[1];
+}

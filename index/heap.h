@@ -20,5 +20,7 @@ void heap_push(struct heap *h, struct heap_item item);
 /* The smallest item is items[0] while count > 0. */
 void heap_replace(struct heap *h, struct slice key); /* its stream moved on to `key` */
 void heap_pop(struct heap *h);                       /* its stream ended */
+/* The smallest item but one; NULL where there is none. */
+const struct heap_item *heap_second(const struct heap *h);
 
 #endif

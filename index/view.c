@@ -104,15 +104,16 @@ int view_term_stat(const struct generation *g, struct slice key, struct view_ter
 	return out->df > 0;
 }
 
-/* The ids of one term in one segment, one after the other, for the merge. */
+/* The ids of one term in one segment, for the merge. */
 struct id_stream {
 	const struct segment *segment;
 	const struct live_segment *live;
 	struct postings postings;
-	unsigned next; /* in the current block */
+	unsigned next; /* in the current block: the first that was not handed out */
 };
 
-static int id_stream_next(struct id_stream *s, struct slice *id, struct err *err)
+/* The first id that was not handed out: 1, 0 at the end, or -errno. */
+static int id_stream_head(struct id_stream *s, struct slice *id, struct err *err)
 {
 	int r;
 
@@ -122,8 +123,30 @@ static int id_stream_next(struct id_stream *s, struct slice *id, struct err *err
 			return r;
 		s->next = 0;
 	}
-	r = segment_id(s->segment, s->postings.docs[s->next++], id, err);
+	r = segment_id(s->segment, s->postings.docs[s->next], id, err);
 	return r < 0 ? r : 1;
+}
+
+/* How many of the block's ids, its head among them, come before `bound`: segments hold long runs of
+ * neighbours, so a binary search of the block costs less than a comparison for each id. */
+static int id_stream_run(const struct id_stream *s, struct slice bound, unsigned *run, struct err *err)
+{
+	unsigned low = s->next + 1, high = s->postings.count;
+
+	while (low < high) {
+		unsigned mid = low + (high - low) / 2;
+		struct slice id;
+		int r = segment_id(s->segment, s->postings.docs[mid], &id, err);
+
+		if (r < 0)
+			return r;
+		if (slice_cmp(id, bound) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	*run = low - s->next;
+	return 0;
 }
 
 /* One segment: whole blocks of ids at a time. */
@@ -139,32 +162,42 @@ static int ids_copy(struct id_stream *s, struct buf *out, struct err *err)
 	return r;
 }
 
+/* Writes the ids of the top stream that come before all others, and moves it on. */
+static int ids_merge_run(struct heap *heap, struct id_stream *s, struct buf *out, struct err *err)
+{
+	const struct heap_item *second = heap_second(heap);
+	unsigned run = s->postings.count - s->next;
+	struct slice id;
+	int r = second ? id_stream_run(s, second->key, &run, err) : 0;
+
+	if (r == 0)
+		r = segment_add_ids(s->segment, s->postings.docs + s->next, run, out, err);
+	if (r < 0)
+		return r;
+	s->next += run;
+	r = id_stream_head(s, &id, err);
+	if (r == 1)
+		heap_replace(heap, id);
+	else if (r == 0)
+		heap_pop(heap);
+	return r < 0 ? r : 0;
+}
+
 static int ids_merge(
 	struct id_stream *streams, size_t count, struct heap_item *items, struct buf *out, struct err *err)
 {
 	struct heap heap = {.items = items};
 	struct slice id;
-	int r;
+	int r = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		r = id_stream_next(&streams[i], &id, err);
-		if (r < 0)
-			return r;
-		if (r)
+	for (size_t i = 0; i < count && r >= 0; i++) {
+		r = id_stream_head(&streams[i], &id, err);
+		if (r == 1)
 			heap_push(&heap, (struct heap_item){id, i});
 	}
-	while (heap.count) {
-		buf_add_slice(out, heap.items[0].key);
-		buf_add_byte(out, '\n');
-		r = id_stream_next(&streams[heap.items[0].stream], &id, err);
-		if (r < 0)
-			return r;
-		if (r)
-			heap_replace(&heap, id);
-		else
-			heap_pop(&heap);
-	}
-	return 0;
+	while (r >= 0 && heap.count)
+		r = ids_merge_run(&heap, &streams[heap.items[0].stream], out, err);
+	return r < 0 ? r : 0;
 }
 
 /* Opens a stream in each segment that has the term. */
