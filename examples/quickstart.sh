@@ -25,7 +25,7 @@ try()
 	printf '$ %s\n' "$2"
 	set +e
 	bash -c "set -o pipefail; cd '$dir'; $2" 2>&1 | awk '
-		NR <= 12 { print length($0) > 240 ? substr($0, 1, 240) " ..." : $0 }
+		NR <= 12 { print (length($0) > 240 ? substr($0, 1, 240) " ..." : $0) }
 		END { if (NR > 12) print "... " NR " lines" }'
 	status=${PIPESTATUS[0]}
 	set -e
