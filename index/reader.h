@@ -2,9 +2,10 @@
 /* index/reader.h - one data file of the feed as lines: plain, zstd or gzip, any size, bounded memory.
  *
  * A line ends with \n (a \r before it is dropped; the last line needs no \n); empty and blank lines are
- * counted but not handed out. A byte order mark at the start of the file is dropped. A line over RECORD_MAX is handed out cut with `too_long` set, the rest of it is
- * skipped. A compressed file that ends early or is damaged is -EBADMSG; one whose frames ask for a
- * window over 8 MiB, or whose output is over READER_RATIO_MAX times its input past READER_FREE bytes, too. */
+ * counted but not handed out. A byte order mark at the start of the file is dropped. A line over RECORD_MAX
+ * is handed out cut with `too_long` set (the caller refuses it), the rest of it is skipped. A compressed
+ * file that ends early or is damaged is -EBADMSG; one whose frames ask for a window over 8 MiB, or
+ * whose output is over READER_RATIO_MAX times its input past READER_FREE bytes, too. */
 #ifndef FRESHET_READER_H
 #define FRESHET_READER_H
 
