@@ -373,7 +373,7 @@ static int write_segment(struct tick *t, struct err *err)
 	config_hash(t->cfg, in.config_hash);
 	r = segment_write(path, &in, &t->segment, err);
 	if (r < 0)
-		return err_context(err, r, "writing a segment");
+		return r;
 	t->has_segment = true;
 	t->out->segment_bytes = t->segment.bytes;
 	return 0;
