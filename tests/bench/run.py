@@ -31,12 +31,7 @@ url = {feed}
 {extra}
 [lag]
 window = {window}
-[document]
-id = id
-group = group
-text = summary, description
-keyword = section, priority, architecture, tag
-"""
+{document}"""
 
 
 def tool(name):
@@ -56,8 +51,10 @@ class Work:
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="freshet-bench.", dir=os.environ.get("FRESHET_BENCH_DIR"))
         raw = os.path.join(self.dir, "debian")
-        run(sys.executable if self._is_python() else "perl", os.path.join(TOP, "examples", "feed-debian"),
-            raw, "--partitions", "1")
+        run(os.path.join(TOP, "examples", "feed-debian"), raw, "--partitions", "1")
+        with open(os.path.join(raw, "freshet.ini")) as f:
+            ini = f.read()
+        self.document = ini[ini.index("[document]"):]
         self.jsonl = os.path.join(self.dir, "catalogue.jsonl")
         with open(self.jsonl, "wb") as out:
             for path in sorted(p for p in self._files(raw)):
@@ -69,11 +66,6 @@ class Work:
                         shutil.copyfileobj(f, out)
         self.bytes = os.path.getsize(self.jsonl)
         self.lines = sum(1 for _ in open(self.jsonl, "rb"))
-
-    @staticmethod
-    def _is_python():
-        with open(os.path.join(TOP, "examples", "feed-debian")) as f:
-            return "python" in f.readline()
 
     @staticmethod
     def _files(root):
@@ -90,7 +82,7 @@ class Work:
         os.makedirs(feed)
         config = os.path.join(self.dir, f"{name}.ini")
         with open(config, "w") as f:
-            f.write(CONFIG.format(feed=feed, window=window, extra=extra))
+            f.write(CONFIG.format(feed=feed, window=window, extra=extra, document=self.document))
         return feed, state, config
 
     def path(self, name):
@@ -293,7 +285,7 @@ def bench_fresh(work, table, rounds, built):
             part = partition_dir(feed, slice_start(count - i))
             with open(os.path.join(part, "part-0.jsonl"), "wb") as out:
                 out.writelines(lines)
-                out.write(b'{"id":"fresh-%d","summary":"freshword%d"}\n' % (i, i))
+                out.write(b'{"package":"fresh-%d","summary":"freshword%d"}\n' % (i, i))
             term = os.path.join(point, "terms", f"freshword{i}")
             start = time.monotonic()
             with open(os.path.join(part, "_SUCCESS"), "wb"):
