@@ -18,7 +18,7 @@ static const char common_help[] =
 	"      --config FILE  configuration (default: freshet.ini in the state directory)\n"
 	"      --set SECTION.KEY=VALUE  override one key; may be given several times\n"
 	"      --json         print the result as JSON\n"
-	"  -v, --verbose      say more\n"
+	"  -v, --verbose      say more: what was decided, and why\n"
 	"      --help         this text\n"
 	"      --version      the version\n";
 

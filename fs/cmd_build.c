@@ -90,8 +90,11 @@ static int tick(struct cli *cli, const struct request *req, bool first, bool *fa
 {
 	struct progress progress;
 	struct build_result res = {0};
-	struct build_options opt = {
-		.now = req->now, .dry_run = req->dry_run, .retry = req->retry && first, .stop = &stop};
+	struct build_options opt = {.now = req->now,
+		.dry_run = req->dry_run,
+		.retry = req->retry && first,
+		.explain = cli->verbose,
+		.stop = &stop};
 	struct err err = ERR_INIT;
 	bool again;
 	int r;
@@ -100,6 +103,8 @@ static int tick(struct cli *cli, const struct request *req, bool first, bool *fa
 	opt.progress = progress_hook(&progress);
 	r = build_tick(cli->state, cli->catalog, cli->store, cli->cfg, &opt, &res, &err);
 	progress_clear(&progress);
+	if (cli->verbose && !req->dry_run)
+		fputs(buf_cstr(&res.plan_text), stderr);
 	again = r == 0 && res.generation && req->all && !stop;
 	if (r == -EINTR && stop) {
 		r = 128 + stop;

@@ -502,10 +502,12 @@ static int run(struct tick *t, struct err *err)
 		r = list_and_plan(t, err);
 	if (r < 0)
 		return r;
-	if (t->opt->dry_run) {
+	if (t->opt->dry_run || t->opt->explain)
 		plan_print(&t->plan, &t->out->plan_text);
-		return buf_error(&t->out->plan_text) ? err_set(err, -ENOMEM, "out of memory") : 0;
-	}
+	if (buf_error(&t->out->plan_text))
+		return err_set(err, -ENOMEM, "out of memory");
+	if (t->opt->dry_run)
+		return 0;
 	t->horizon = plan_horizon(t->cfg, t->watermark);
 	if (t->plan.to_index)
 		r = run_due(t, err);

@@ -17,6 +17,7 @@ struct build_progress { /* may be called from any thread, at most some 10 times 
 struct build_options {
 	int64_t now; /* for plan; TIME_NONE: the clock */
 	bool dry_run, retry;
+	bool explain;                          /* fill plan_text though it is no dry run */
 	const struct build_progress *progress; /* NULL: none */
 	volatile sig_atomic_t
 		*stop; /* set by a signal handler: stop at the next record or step, in order; may be NULL */
@@ -28,7 +29,7 @@ struct build_result {
 	uint64_t documents;
 	uint64_t segment_bytes;
 	int64_t next_due;
-	struct buf plan_text;   /* with dry_run */
+	struct buf plan_text;   /* with dry_run or explain */
 	struct buf failed_text; /* one line a failed partition: "PATH: reason" */
 };
 /* Runs one tick with the writer's lock held. Returns 0, also when partitions failed (count in the result), -EINTR when stopped, or
