@@ -247,7 +247,7 @@ static bool values_range(const struct values *known, int64_t *from, int64_t *to)
 		*to = year_end;
 		return true;
 	} else if (v[F_DAY] < 0) {
-		if (month == 12 || !time_from_civil(v[F_YEAR], month + 1, 1, 0, 0, 0, to))
+		if (!time_from_civil(v[F_YEAR], month + 1, 1, 0, 0, 0, to))
 			*to = year_end;
 		return true;
 	}

@@ -15,6 +15,7 @@ struct trap {
 	struct store *inner;
 	const char *before; /* this listing */
 	const char *remove; /* this file goes */
+	bool file_instead;  /* and a file takes the directory's place */
 	unsigned listed;    /* directories */
 };
 
@@ -23,8 +24,11 @@ static int trap_list(struct store *s, const char *dir, store_entry_fn *fn, void 
 	struct trap *t = (struct trap *)s;
 
 	t->listed++;
-	if (t->before && strcmp(dir, t->before) == 0)
+	if (t->before && strcmp(dir, t->before) == 0) {
 		store_mem_remove(t->inner, t->remove);
+		if (t->file_instead)
+			store_mem_put(t->inner, dir, slice_str("x"), 1);
+	}
 	return t->inner->ops->list(t->inner, dir, fn, ctx, err);
 }
 
@@ -189,6 +193,9 @@ static void only_what_can_be_in_the_range_is_listed(void)
 	check_int(list(&f, HOUR_10 + 5 * TIME_MINUTE, HOUR_10 + 55 * TIME_MINUTE, NULL), 0);
 	check_listing(&f, "");
 	check_int(f.trap.listed, 3);
+	check_int(list(&f, HOUR_10 + TIME_HOUR - 1, HOUR_10 + TIME_HOUR, NULL), 0);
+	check_listing(&f, "dt=2026-05-04/hour=11/minute=00(x.jsonl)");
+	check_int(f.trap.listed, 4);
 	check_int(list(&f, TIME_NONE, HOUR_10, NULL), 0);
 	check_int(f.l.count, 3);
 	feed_close(&f);
@@ -226,8 +233,9 @@ static void a_marker_counts_only_in_the_partition_itself(void)
 	cfg.marker = (char *)"done.json";
 	put(&f, P5 "/done.json", "{}", 5);
 	put(&f, P5 "/x.json", "{}", 6);
+	put(&f, P5 "/sub/done.json", "{}", 6);
 	list_all(&f);
-	check_listing(&f, P0 "()" P5 "(!x.json)");
+	check_listing(&f, P0 "()" P5 "(!sub/done.json,x.json)");
 	cfg.marker = (char *)"_SUCCESS";
 	feed_close(&f);
 }
@@ -281,18 +289,19 @@ static void a_directory_that_vanishes_on_the_way_was_never_there(void)
 {
 	static const char *const before[] = {"dt=2026-05-04", "dt=2026-05-04/hour=10", P0};
 
-	for (size_t i = 0; i < COUNT(before); i++) {
+	for (size_t i = 0; i < 2 * COUNT(before); i++) {
 		struct feed f;
 
 		feed_open(&f);
 		put(&f, P0 "/x.jsonl", "x", 1);
 		put(&f, "dt=2026-05-05/hour=00/minute=00/y.jsonl", "x", 1);
-		f.trap.before = before[i];
+		f.trap.before = before[i / 2];
+		f.trap.file_instead = i % 2;
 		f.trap.remove = P0 "/x.jsonl";
 		list_all(&f);
 		check_listing(&f, "dt=2026-05-05/hour=00/minute=00(y.jsonl)");
 		for (size_t k = 0; k < f.l.dir_count; k++)
-			check(strcmp(f.l.dirs[k].data, before[i]) != 0);
+			check(strcmp(f.l.dirs[k].data, f.trap.before) != 0);
 		feed_close(&f);
 	}
 }

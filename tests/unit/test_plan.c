@@ -2,7 +2,7 @@
 /* Tables of cases in a small notation. Times are seconds from T0, a partition is named by the minute from T0
  * at which its slice starts, and slices are five minutes long.
  *
- *     listing   "5:a@310,b@320#7!"            minute 5, file a of second 310, b of size 7, a marker
+ *     listing   "5:a@310,b@320#7^330!"        minute 5, file a of second 310, b of size 7 and ctime 330, a marker
  *     rows      "5 published/gone:a@310!"     state/reason, then the files that its fingerprint is of; they
  *                                             are also those that were read, where the state is published
  *                                             or a '*' follows it; "?700" is retry_at
@@ -55,6 +55,8 @@ static void read_files(struct world *w, const char **text, struct feed_partition
 		f->path = arena_dup(&w->arena, slice_of(*text, n));
 		f->mtime = f->ctime = second(strtoll(*text + n + 1, &end, 10));
 		f->size = *end == '#' ? strtoull(end + 1, &end, 10) : 1;
+		if (*end == '^')
+			f->ctime = second(strtoll(end + 1, &end, 10));
 		*text = end + (*end == ',');
 	}
 	p->has_marker = **text == '!';
@@ -68,6 +70,7 @@ static void read_files(struct world *w, const char **text, struct feed_partition
 		for (size_t k = 0; k < f->path.len; k++)
 			p->fingerprint = p->fingerprint * 1000003 + (uint8_t)f->path.data[k];
 		p->fingerprint = (p->fingerprint * 1000003 + (uint64_t)f->mtime) * 1000003 + f->size;
+		p->fingerprint = p->fingerprint * 1000003 + (uint64_t)f->ctime;
 	}
 }
 
@@ -237,6 +240,8 @@ static void a_partition_is_complete_by_rate(void)
 			-1},
 		{"it ends at its last instant", 300, "0:a@1", "", "0 index published:a", 600, -1, 0},
 		{"settle is waited for", 329, "0:a@1", "", "0 note open/settling", 330, -1, -1, .settle = 30},
+		{"it settles from its last instant on", 300, "0:a@1", "", "0 note open/settling", 330, -1, -1,
+			.settle = 30},
 		{"and no longer", 330, "0:a@1", "", "0 index published:a", 630, -1, 0, .settle = 30},
 		{"settling is due after settle, not at the end", 10, "0:a@1", "", "0 note open/not ended", 30,
 			-1, -1, .settle = 30},
@@ -254,6 +259,8 @@ static void a_partition_is_complete_by_rate(void)
 			-1, 0},
 		{"a wrong clock hides no young file", 400, "0:a@99999,b@399", "", "0 note open/quiet", 401,
 			-1, -1},
+		{"an old mtime hides no young ctime", 400, "0:a@1^399", "", "0 note open/quiet", 401, -1, -1},
+		{"a wrong mtime neither", 400, "0:a@99999^399", "", "0 note open/quiet", 401, -1, -1},
 		{"quiet 0 turns the test off", 400, "0:a@400", "", "0 index published:a", 600, -1, 0,
 			.loud = true},
 		{"no marker is asked for", 400, "0:a@1", "", "0 index published:a", 600, -1, 0},
@@ -359,6 +366,8 @@ static void a_published_partition_is_looked_at_again(void)
 			COMPLETE_MARKER},
 		{"a file has another time", 900, "0:a@2", "0 published:a@1", "0 note published/rewritten",
 			1200, 0, 0},
+		{"a file has another ctime only", 900, "0:a@1^2", "0 published:a@1",
+			"0 note published/rewritten", 1200, 0, 0},
 		{"a file has another size", 900, "0:a@1#9", "0 published:a@1", "0 note published/rewritten",
 			1200, 0, 0},
 		{"a file is gone", 900, "0:a@1", "0 published:a@1,b@2", "0 note published/vanished", 1200, 0,
