@@ -285,7 +285,7 @@ static void header_init(struct writer *w)
 {
 	const struct segment_input *in = w->in;
 	struct segment_info *info = &w->header.info;
-	int n = snprintf(w->versions, sizeof(w->versions), "freshet " FRESHET_VERSION ", %s, %s",
+	int n = snprintf(w->versions, sizeof(w->versions), "freshet " FRESHET_VERSION ", zstd %s, %s",
 		packer_version(), text_version());
 
 	info->major = SEGMENT_MAJOR;

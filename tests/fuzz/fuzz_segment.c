@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Any bytes as a segment. The checksum of the front is put right first, and those of the sections are not
+ * asked, so that every decoder behind them is reached. */
+#include "digest.h"
+#include "segment_format.h"
+#include "segment_verify.h"
+
+static void reseal(char *bytes, size_t len)
+{
+	uint64_t table;
+
+	if (len < SEGMENT_HEADER || get_le32(bytes + 12) > SEGMENT_SECTIONS_MAX)
+		return;
+	table = SEGMENT_HEADER + (uint64_t)get_le32(bytes + 12) * SEGMENT_TABLE_ROW;
+	if (table + 8 <= len)
+		put_le64(bytes + table, xxh64(slice_of(bytes, table)));
+}
+
+static void read_rows(struct segment *s, struct buf *out)
+{
+	const struct segment_info *info = segment_info(s);
+	struct source source;
+	struct entry e;
+	uint32_t at;
+
+	for (uint32_t n = 0; n < info->entries && n < 64; n++) {
+		segment_add_ids(s, &n, 1, out, NULL);
+		segment_state(s, n);
+		segment_named(s, n);
+		segment_length(s, n);
+		segment_record(s, n, out, NULL);
+		if (segment_entry(s, n, &e, NULL) == 0)
+			segment_find(s, e.id, &at, NULL);
+		buf_clear(out);
+	}
+	for (uint32_t n = 0; n < info->history && n < 64; n++) {
+		segment_history(s, n, &e, NULL);
+		segment_history_record(s, n, out, NULL);
+		buf_clear(out);
+	}
+	for (uint32_t n = 0; n < info->sources && n < 64; n++)
+		segment_source(s, n, &source, NULL);
+}
+
+static void read_terms(struct segment *s, struct buf *out)
+{
+	const struct dict *d = segment_dict(s);
+	struct dict_cursor c, found;
+	struct postings p;
+	int r;
+
+	for (r = dict_seek_ordinal(d, 0, &c, NULL); r == 1; r = dict_next(&c, NULL)) {
+		dict_find(d, c.term.key, &found, NULL);
+		dict_seek_ordinal(d, c.ordinal, &found, NULL);
+		if (segment_postings(s, &c.term, &p, NULL) < 0)
+			continue;
+		while (postings_next(&p, NULL) == 1) {
+			postings_tfs(&p, NULL);
+			segment_add_ids(s, p.docs, p.count, out, NULL);
+		}
+		buf_clear(out);
+	}
+	dict_seek(d, slice_str("wm"), &c, NULL);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	OWNED(segment) struct segment *s = NULL;
+	OWNED_BUF out = {0};
+	struct err err = ERR_INIT;
+	char *bytes = malloc(size + 1);
+	FILE *null;
+
+	memcpy(bytes, data, size);
+	reseal(bytes, size);
+	if (segment_open_bytes(&s, slice_of(bytes, size), "fuzz", &err) == 0) {
+		null = fopen("/dev/null", "w");
+		segment_verify_checksums(s, &err);
+		segment_verify_structure(s, &err);
+		segment_dump(s, null, &err);
+		fclose(null);
+		read_rows(s, &out);
+		read_terms(s, &out);
+	}
+	segment_free(steal(&s));
+	free(bytes);
+	return 0;
+}
