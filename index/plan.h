@@ -53,8 +53,9 @@ int64_t plan_horizon(const struct config *cfg, int64_t watermark);
 /* Returns 0 or -ENOMEM. `out` borrows from the listing and the rows.
  *
  * An item whose state becomes PART_EXPIRED takes content away: it wants a new generation also where nothing is
- * to index (after `window` was made shorter). When partitions of the plan turn out to fail, the watermark is
- * not the plan's any more: plan again with their rows failed, since horizon and expiry follow from it. */
+ * to index (after `window` was made shorter). When partitions of the plan turn out to fail, the watermark may stay
+ * behind the plan's, and with it the horizon: what the plan says is skipped or expired is then to be left, where
+ * it is still inside, for the next tick. */
 int plan_make(const struct plan_input *in, struct plan *out, struct err *err);
 void plan_release(struct plan *p);
 /* One line an item that is not PLAN_KEEP, then watermark and next_due: what --dry-run prints. */
