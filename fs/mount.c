@@ -68,6 +68,8 @@ static void published(void *ctx, const struct snapshot *before, const struct sna
 				notify_entry(m->notify, INODE_ROOT, tree_pointers[i]);
 		}
 	}
+	if (before->kept_changed != now->kept_changed)
+		notify_attributes(m->notify, tree_generations_ino(&m->ops.tree));
 	for (size_t i = 0; i < before->kept_count; i++) {
 		if (snapshot_keeps(now, before->kept[i].number))
 			continue;

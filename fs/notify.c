@@ -10,7 +10,7 @@
 
 struct note {
 	struct note *next;
-	uint64_t parent;
+	uint64_t ino; /* of the directory, or the inode itself when name is empty */
 	char name[];
 };
 
@@ -22,6 +22,15 @@ struct notify {
 	pthread_t thread;
 	struct fuse_session *se;
 };
+
+/* Fails with -ENOENT when the kernel does not hold that name or inode: so much the better. */
+static void send_note(struct fuse_session *se, const struct note *note)
+{
+	if (*note->name)
+		fuse_lowlevel_notify_inval_entry(se, note->ino, note->name, strlen(note->name));
+	else
+		fuse_lowlevel_notify_inval_inode(se, note->ino, -1, 0);
+}
 
 static void *send_notes(void *arg)
 {
@@ -39,8 +48,7 @@ static void *send_notes(void *arg)
 		if (!n->first)
 			n->last = &n->first;
 		pthread_mutex_unlock(&n->lock);
-		/* -ENOENT: the kernel does not hold that name. */
-		fuse_lowlevel_notify_inval_entry(n->se, note->parent, note->name, strlen(note->name));
+		send_note(n->se, note);
 		free(note);
 		pthread_mutex_lock(&n->lock);
 	}
@@ -76,13 +84,18 @@ void notify_entry(struct notify *n, uint64_t parent, const char *name)
 	if (!note)
 		return;
 	note->next = NULL;
-	note->parent = parent;
+	note->ino = parent;
 	strcpy(note->name, name);
 	pthread_mutex_lock(&n->lock);
 	*n->last = note;
 	n->last = &note->next;
 	pthread_cond_signal(&n->more);
 	pthread_mutex_unlock(&n->lock);
+}
+
+void notify_attributes(struct notify *n, uint64_t ino)
+{
+	notify_entry(n, ino, "");
 }
 
 void notify_stop(struct notify *n)

@@ -14,6 +14,8 @@ struct notify;
 int notify_start(struct notify **out, struct fuse_session *se); /* 0 or -errno */
 /* Queues one invalidation; never blocks. When memory is out the name is kept until it expires. */
 void notify_entry(struct notify *n, uint64_t parent, const char *name);
+/* The same for an inode's attributes: its pages stay, its listing is compared with its time again. */
+void notify_attributes(struct notify *n, uint64_t ino);
 /* Ends the thread; what is queued is dropped. Requests must still be answered meanwhile. NULL is fine. */
 void notify_stop(struct notify *n);
 

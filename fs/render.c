@@ -6,7 +6,8 @@
 #include <inttypes.h>
 #include <pthread.h>
 
-#define SLOTS 1024u /* a power of two; entries are few, since they are whole files */
+/* A power of two: small documents come by the hundred thousand. */
+#define SLOTS 65536u
 
 struct kept {
 	uint64_t ino;
@@ -31,6 +32,12 @@ struct render *render_new(size_t max_bytes)
 	r->max_bytes = max_bytes;
 	pthread_mutex_init(&r->lock, NULL);
 	return r;
+}
+
+/* What keeping it costs, not just its bytes. */
+static size_t cost(const struct blob *b)
+{
+	return sizeof(struct kept) + sizeof(*b) + b->len;
 }
 
 static struct kept **find(struct render *r, uint64_t ino)
@@ -62,7 +69,7 @@ static void let_go(struct render *r, struct kept **p)
 
 	*p = k->chain;
 	list_out(r, k);
-	r->bytes -= k->blob->len;
+	r->bytes -= cost(k->blob);
 	blob_unref(k->blob);
 	free(k);
 }
@@ -107,7 +114,7 @@ void render_keep(struct render *r, uint64_t ino, struct blob *b)
 	*k = (struct kept){.ino = ino, .blob = blob_ref(b), .chain = *p};
 	*p = k;
 	list_in(r, k);
-	r->bytes += b->len;
+	r->bytes += cost(b);
 	while (r->bytes > r->max_bytes && r->oldest != k)
 		let_go(r, find(r, r->oldest->ino));
 	pthread_mutex_unlock(&r->lock);

@@ -17,7 +17,7 @@ struct blob *render_kept(struct render *r, uint64_t ino);
 /* Keeps `b` for `ino` (a reference of its own); what was kept for it before goes. */
 void render_keep(struct render *r, uint64_t ino, struct blob *b);
 void render_drop(struct render *r, uint64_t ino);
-size_t render_bytes(struct render *r);
+size_t render_bytes(struct render *r); /* what is kept, with what keeping costs */
 
 /* The content of a file node that is made from its generation (NODE_TERM, NODE_DOC, NODE_SUMS), or the first
  * characters that NODE_PREFIXES lists (each with a NUL behind it). *out gets a reference. Returns 0, -EBADMSG
