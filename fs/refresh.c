@@ -425,8 +425,8 @@ static void *run(void *arg)
 		if (builder_check(&r->builder, &status))
 			build_ended(r, status);
 	}
-	builder_stop(&r->builder);
 	answer_building(r);
+	builder_stop(&r->builder);
 	return NULL;
 }
 

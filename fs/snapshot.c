@@ -40,7 +40,7 @@ static int load_generation(
 	}
 	r = generation_open(&s->generation, from->state, number, err);
 	if (r < 0)
-		return err_context(err, r, "generation %" PRIu64, number);
+		return r;
 	if (memcmp(s->generation->sha256, sha, sizeof(sha)) != 0)
 		return err_set(err, -EBADMSG,
 			"generation %" PRIu64 ": its manifest is not the one that `current` names", number);
