@@ -462,7 +462,7 @@ int64_t tree_attr(struct tree *t, const struct node *n, struct stat *out)
 
 	*out = (struct stat){.st_ino = n->ino, .st_uid = t->uid, .st_gid = t->gid, .st_blksize = 4096};
 	out->st_mode = node_is_dir(n) ? S_IFDIR | 0555 : S_IFREG | 0444;
-	out->st_nlink = node_is_dir(n) ? 2 : 1;
+	out->st_nlink = 1; /* of a directory: how many directories are in it is not counted */
 	out->st_size = (off_t)n->size;
 	out->st_blocks = (blkcnt_t)((n->size + 511) / 512);
 	set_times(out, n->mtime, n->ctime);
