@@ -114,7 +114,9 @@ static int version_key(struct record_parser *p, struct err *err)
 
 static int keyword_check(struct record_parser *p, yyjson_val *v, void *ctx, struct err *err)
 {
-	return keyword_term(p, v, ctx, err);
+	struct slice term;
+
+	return keyword_term(p, v, ctx, &term, err);
 }
 
 static int text_check(struct record_parser *p, yyjson_val *v, void *ctx, struct err *err)
@@ -245,10 +247,11 @@ static void give_word(void *ctx, const char *word, size_t len)
 
 static int give_keyword(struct record_parser *p, yyjson_val *v, void *ctx, struct err *err)
 {
-	int r = keyword_term(p, v, ctx, err);
+	struct slice term;
+	int r = keyword_term(p, v, ctx, &term, err);
 
 	if (!r)
-		p->fn(p->ctx, TERM_KEYWORD, p->term.data, p->term.len);
+		p->fn(p->ctx, TERM_KEYWORD, term.data, term.len);
 	return r;
 }
 

@@ -6,6 +6,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "name.h"
 #include "reader.h"
 
@@ -113,6 +117,17 @@ static void field_init(struct record_parser *p, struct field *f, const char *nam
 	f->member = (unsigned)(m - p->members);
 }
 
+static bool keyword_init(struct record_parser *p, struct field *f, const char *name)
+{
+	field_init(p, f, name, false);
+	f->term = calloc(1, f->name.len + 1 + TERM_MAX + TAIL);
+	if (!f->term)
+		return false;
+	memcpy(f->term, f->name.data, f->name.len);
+	f->term[f->name.len] = ':';
+	return true;
+}
+
 int record_parser_new(struct record_parser **out, const struct config *cfg, struct err *err)
 {
 	OWNED(record_parser) struct record_parser *p = calloc(1, sizeof(*p));
@@ -137,7 +152,8 @@ int record_parser_new(struct record_parser **out, const struct config *cfg, stru
 	for (size_t i = 0; i < cfg->text.count; i++)
 		field_init(p, &p->texts[i], cfg->text.items[i], false);
 	for (size_t i = 0; i < cfg->keyword.count; i++)
-		field_init(p, &p->keywords[i], cfg->keyword.items[i], false);
+		if (!keyword_init(p, &p->keywords[i], cfg->keyword.items[i]))
+			return err_set(err, -ENOMEM, "out of memory");
 	*out = steal(&p);
 	return 0;
 }
@@ -151,6 +167,8 @@ void record_parser_free(struct record_parser *p)
 	buf_release(&p->term);
 	buf_release(&p->value);
 	free(p->block.data);
+	for (size_t i = 0; p->keywords && i < p->cfg->keyword.count; i++)
+		free(p->keywords[i].term);
 	free(p->members);
 	free(p->texts);
 	free(p->keywords);
@@ -362,10 +380,49 @@ int field_single(struct record_parser *p, const struct field *f, yyjson_val **ou
 	return 0;
 }
 
-int keyword_term(struct record_parser *p, yyjson_val *v, const struct field *f, struct err *err)
+/* Copies a value of printable ASCII, 16 bytes at a time: both sides have that many behind it. false where it
+ * is no such. */
+static bool printable_copy(struct slice s, char *to)
 {
-	bool is_string = yyjson_is_str(v);
-	struct slice s = is_string ? string_of(v) : slice_of(NULL, 0);
+#ifdef __SSE2__
+	for (size_t i = 0; i < s.len; i += 16) {
+		__m128i c = _mm_loadu_si128((const __m128i *)(s.data + i));
+		__m128i printable = _mm_andnot_si128(_mm_cmpeq_epi8(c, _mm_set1_epi8(0x7F)),
+			_mm_cmpgt_epi8(c, _mm_set1_epi8(0x1F))); /* signed: not those over 0x7F */
+		unsigned others = ~(unsigned)_mm_movemask_epi8(printable) & 0xFFFF;
+
+		if (s.len - i < 16)
+			others &= (1u << (s.len - i)) - 1;
+		if (others)
+			return false;
+		_mm_storeu_si128((__m128i *)(to + i), c);
+	}
+#else
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.data[i] < 0x20 || (uint8_t)s.data[i] >= 0x7F)
+			return false;
+		to[i] = s.data[i];
+	}
+#endif
+	return true;
+}
+
+/* The term of a string that NFC leaves as it is, as nearly all are. */
+static bool plain_term(yyjson_val *v, const struct field *f, struct slice *out)
+{
+	struct slice s = string_of(v);
+	size_t prefix = f->name.len + 1;
+
+	if (s.len > TERM_MAX || prefix + s.len > TERM_MAX || !printable_copy(s, f->term + prefix))
+		return false;
+	*out = slice_of(f->term, prefix + s.len);
+	return true;
+}
+
+/* The same for any value. */
+static int other_term(struct record_parser *p, yyjson_val *v, const struct field *f, struct err *err)
+{
+	struct slice s = yyjson_is_str(v) ? string_of(v) : slice_of(NULL, 0);
 
 	if (yyjson_is_obj(v))
 		return err_set(err, 1, "%s: an object where a keyword should be", f->name.data);
@@ -375,8 +432,7 @@ int keyword_term(struct record_parser *p, yyjson_val *v, const struct field *f, 
 		return err_set(err, 1, "%s: %zu bytes, at most %d with the field's name", f->name.data, s.len,
 			TERM_MAX);
 	buf_clear(&p->term);
-	buf_add_slice(&p->term, f->name);
-	buf_add_byte(&p->term, ':');
+	buf_add(&p->term, f->term, f->name.len + 1);
 	if (value_text(p, v, &p->term) < 0 || !buf_reserve(&p->term, TAIL))
 		return err_set(err, -ENOMEM, "out of memory");
 	if (p->term.len > TERM_MAX)
@@ -384,4 +440,16 @@ int keyword_term(struct record_parser *p, yyjson_val *v, const struct field *f, 
 			err, 1, "%s: a term of %zu bytes, at most %d", f->name.data, p->term.len, TERM_MAX);
 	memset(p->term.data + p->term.len, 0, TAIL);
 	return 0;
+}
+
+int keyword_term(
+	struct record_parser *p, yyjson_val *v, const struct field *f, struct slice *out, struct err *err)
+{
+	int r;
+
+	if (yyjson_is_str(v) && plain_term(v, f, out))
+		return 0;
+	r = other_term(p, v, f, err);
+	*out = buf_slice(&p->term);
+	return r;
 }

@@ -26,6 +26,7 @@ struct member {
 struct field {
 	struct slice name, rest;
 	unsigned member;
+	char *term; /* owned; of a keyword: "name:", then room for a value; else NULL */
 };
 
 /* yyjson's memory: one block, lent to one document at a time. */
@@ -84,8 +85,9 @@ struct slice integer_text(yyjson_val *v, char room[INTEGER_TEXT]);
 /* Appends the text of a value that is neither container nor null: what keyword terms are made of.
  * Returns 0 or -ENOMEM. */
 int value_text(struct record_parser *p, yyjson_val *v, struct buf *out);
-/* Makes the term of one keyword value in p->term, with 16 readable bytes behind it. Returns 0, 1 refused, or
- * -ENOMEM. */
-int keyword_term(struct record_parser *p, yyjson_val *v, const struct field *f, struct err *err);
+/* Makes the term of one keyword value; it is valid until the next one, with 16 readable bytes behind it. Returns
+ * 0, 1 refused, or -ENOMEM. */
+int keyword_term(struct record_parser *p, yyjson_val *v, const struct field *f, struct slice *out,
+	struct err *err);
 
 #endif
