@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# bare-root.sh RELEASE quickstart|tests - one of README's two commands in a bare Debian root.
+# bare-root.sh RELEASE quickstart|tests [PART...] - one of README's two commands in a bare Debian root.
 #
 # RELEASE is bookworm or trixie. The root is what mmdebstrap calls minbase, from the mirror of this machine's
 # own apt sources; a clean clone of this repository's last commit is put into it. Mounts and processes live in
@@ -12,7 +12,7 @@ die() { printf 'bare-root: %s\n' "$2" >&2; exit "$1"; }
 
 case ${1:-}:${2:-} in
 bookworm:quickstart | bookworm:tests | trixie:quickstart | trixie:tests) ;;
-*) die 64 "usage: bare-root.sh bookworm|trixie quickstart|tests" ;;
+*) die 64 "usage: bare-root.sh bookworm|trixie quickstart|tests [PART...]" ;;
 esac
 release=$1 what=$2
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -46,7 +46,7 @@ quickstart)
 	command='examples/quickstart.sh && test -s build-quickstart/index/watermark &&
 		grep -c . build-quickstart/index/terms/section:games && fusermount3 -u build-quickstart/index'
 	;;
-tests) command='tests/run.sh' ;;
+tests) command="tests/run.sh ${*:3}" ;; # all parts, or those given
 esac
 chroot "$BARE_ROOT" /usr/bin/env -i HOME=/root TERM=dumb FRESHET_KILLS="${FRESHET_KILLS:-}" \
 	FUZZ_SECONDS="${FUZZ_SECONDS:-}" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \

@@ -106,6 +106,12 @@ build()
 	configure "$@" && ninja -C "$builds/$name"
 }
 
+build_fuzz()
+{
+	configure fuzz clang --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false \
+		-Dc_args=-fsanitize=fuzzer-no-link && ninja -C "$builds/fuzz" freshet index/libfreshet-index.a
+}
+
 unit_tests()
 {
 	local name=$1 dir=$builds/$1 log=$builds/logs/unit-$1.log code
@@ -178,7 +184,7 @@ fuzz_target()
 	local noun=$1 seconds=$2 dir=$builds/fuzz work=$builds/fuzz/run/$1
 	local libs
 	read -ra libs < <(pkg-config --libs sqlite3 libzstd zlib yyjson libutf8proc libxxhash libcrypto inih)
-	rm -rf "$work"
+	rm -rf "$work" "$work.code"
 	mkdir -p "$work/corpus" "$work/found" || return
 	clang -std=gnu17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -D_GNU_SOURCE \
 		-Wall -Wextra -Wno-unused-parameter -Werror -I"$top/index" -o "$work/fuzz" \
@@ -188,15 +194,34 @@ fuzz_target()
 		-artifact_prefix="$work/found/" -print_final_stats=1 "$work/corpus"
 }
 
+# What the run of a target left, as a case: its output and its exit code.
+fuzz_result()
+{
+	cat "$builds/fuzz/run/$1.log"
+	return "$(cat "$builds/fuzz/run/$1.code")"
+}
+
 fuzz_part()
 {
-	local target noun seconds=${FUZZ_SECONDS:-20}
-	check "build, clang and fuzzing" build fuzz clang --buildtype=debugoptimized \
-		-Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link || return
+	local target noun nouns=() seconds=${FUZZ_SECONDS:-20} results=$builds/fuzz/run
+	check "build, clang and fuzzing" build_fuzz || return
+	mkdir -p "$results"
 	for target in "$top"/tests/fuzz/fuzz_*.c; do
 		noun=$(basename "$target" .c)
 		noun=${noun#fuzz_}
-		check "fuzz $noun, $seconds s" fuzz_target "$noun" "$seconds"
+		nouns+=("$noun")
+		# One a processor at a time.
+		while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
+			wait -n
+		done
+		{
+			fuzz_target "$noun" "$seconds" >"$results/$noun.log" 2>&1
+			echo $? >"$results/$noun.code"
+		} &
+	done
+	wait
+	for noun in "${nouns[@]}"; do
+		check "fuzz $noun, $seconds s" fuzz_result "$noun"
 	done
 }
 
