@@ -96,7 +96,7 @@ try "Which of them are games? Postings are sorted: comm joins them" \
 try "One document, as the feed gave it" "cat index/docs/gnuchess"
 try "What became of each partition?" "cat index/partitions.tsv"
 try "Published segments can be copied and checked anywhere" \
-	"rsync -a index/segments/ standby/ && cd standby && sha256sum -c SHA256SUMS"
+	"rsync -a index/generations/\$(cat index/generation)/segments/ standby/ && cd standby && sha256sum -c SHA256SUMS"
 
 say "And the feed changes: every $every seconds some packages are changed, new or removed"
 before=$(cat index/watermark)
