@@ -85,7 +85,7 @@ static void unpack_sum_scalar(const void *in, unsigned width, uint32_t base, uin
 }
 
 #ifdef __SSE2__
-/* One function a width: with `width` constant the loop unrolls to shifts by constants and no branch. */
+/* `width` is constant where this is inlined: the loop unrolls to shifts by constants, without a branch. */
 INLINE __m128i unpack_row(const __m128i *in, unsigned width, unsigned row, __m128i mask)
 {
 	unsigned bit = row * width, word = bit / 32, shift = bit % 32;
@@ -96,13 +96,20 @@ INLINE __m128i unpack_row(const __m128i *in, unsigned width, unsigned row, __m12
 	return _mm_and_si128(v, mask);
 }
 
-INLINE void unpack_simd(const __m128i *in, unsigned width, __m128i *out)
+/* For any width: frequencies are read less often and not worth a function each. */
+static void unpack_simd(const __m128i *in, unsigned width, __m128i *out)
 {
-	__m128i mask = _mm_set1_epi32((int)(width < 32 ? (1u << width) - 1 : UINT32_MAX));
+	__m128i mask = _mm_set1_epi32((int)low_bits(width));
 
-#pragma GCC unroll 32
-	for (unsigned row = 0; row < ROWS; row++)
-		_mm_storeu_si128(out + row, unpack_row(in, width, row, mask));
+	for (unsigned row = 0, bit = 0; row < ROWS; row++, bit += width) {
+		unsigned word = bit / 32, shift = bit % 32;
+		__m128i v = _mm_srl_epi32(_mm_loadu_si128(in + word), _mm_cvtsi32_si128((int)shift));
+
+		if (shift + width > 32)
+			v = _mm_or_si128(v, _mm_sll_epi32(_mm_loadu_si128(in + word + 1),
+						    _mm_cvtsi32_si128((int)(32 - shift))));
+		_mm_storeu_si128(out + row, _mm_and_si128(v, mask));
+	}
 }
 
 INLINE void unpack_sum_simd(const __m128i *in, unsigned width, uint32_t base, __m128i *out)
@@ -122,13 +129,12 @@ INLINE void unpack_sum_simd(const __m128i *in, unsigned width, uint32_t base, __
 	}
 }
 
-#define WIDTHS(X)                                                                                           \
-	X(1)                                                                                                \
-	X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) \
-		X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31) X(32)
-#define UNPACK_CASE(w) \
-	case w:        \
-		return unpack_simd(in, w, (__m128i *)out);
+/* Wider gaps have lists too short to matter: scalar code is enough for them. */
+/* clang-format off */
+#define WIDTHS(X) \
+	X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) \
+	X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24)
+/* clang-format on */
 #define UNPACK_SUM_CASE(w) \
 	case w:            \
 		return unpack_sum_simd(in, w, base, (__m128i *)out);
@@ -137,8 +143,9 @@ INLINE void unpack_sum_simd(const __m128i *in, unsigned width, uint32_t base, __
 void bitpack_unpack(const void *in, unsigned width, uint32_t out[BITPACK_COUNT])
 {
 #ifdef __SSE2__
-	switch (force_scalar ? 0 : width) {
-		WIDTHS(UNPACK_CASE)
+	if (width && !force_scalar) {
+		unpack_simd(in, width, (__m128i *)out);
+		return;
 	}
 #endif
 	unpack_scalar(in, width, out);

@@ -30,30 +30,48 @@ static size_t shared_len(struct slice a, struct slice b)
 	return i;
 }
 
+/* The fields of one term are put together here, since an append for each would cost more than all the rest. */
+struct fields {
+	char bytes[DICT_KEY_MAX + 7 * 10];
+	size_t len;
+};
+
+static void put_varint(struct fields *f, uint64_t v)
+{
+	while (v >= 0x80) {
+		f->bytes[f->len++] = (char)(v | 0x80);
+		v >>= 7;
+	}
+	f->bytes[f->len++] = (char)v;
+}
+
 void dict_add(struct dict_writer *w, const struct dict_term *t)
 {
-	struct buf *b = &w->blocks;
+	struct fields f;
 	size_t shared = 0;
 
+	f.len = 0;
 	if (w->count++ % DICT_BLOCK == 0) {
-		buf_add_le64(&w->index, b->len);
-		buf_add_varint(b, t->offset);
+		buf_add_le64(&w->index, w->blocks.len);
+		put_varint(&f, t->offset);
 	} else {
-		shared = shared_len(buf_slice(&w->last_key), t->key);
-		buf_add_varint(b, shared);
+		shared = shared_len(slice_of(w->last_key, w->last_len), t->key);
+		put_varint(&f, shared);
 	}
-	buf_add_varint(b, t->key.len - shared);
-	buf_add(b, t->key.data + shared, t->key.len - shared);
-	buf_add_varint(b, t->df);
-	buf_add_varint(b, t->ids_bytes);
+	put_varint(&f, t->key.len - shared);
+	memcpy(f.bytes + f.len, t->key.data + shared, t->key.len - shared);
+	f.len += t->key.len - shared;
+	put_varint(&f, t->df);
+	put_varint(&f, t->ids_bytes);
 	if (t->df == 1) {
-		buf_add_varint(b, t->doc);
-		buf_add_varint(b, t->tf);
+		put_varint(&f, t->doc);
+		put_varint(&f, t->tf);
 	} else {
-		buf_add_varint(b, t->length);
+		put_varint(&f, t->length);
 	}
-	w->last_key.len = shared;
-	buf_add(&w->last_key, t->key.data + shared, t->key.len - shared);
+	buf_add(&w->blocks, f.bytes, f.len);
+	memcpy(w->last_key + shared, t->key.data + shared, t->key.len - shared);
+	w->last_len = t->key.len;
 }
 
 void dict_finish(struct dict_writer *w, struct buf *out)
@@ -62,7 +80,7 @@ void dict_finish(struct dict_writer *w, struct buf *out)
 	buf_add_slice(out, buf_slice(&w->index));
 	buf_add_le64(out, w->blocks.len);
 	buf_add_slice(out, buf_slice(&w->blocks));
-	if (w->blocks.failed || w->index.failed || w->last_key.failed)
+	if (w->blocks.failed || w->index.failed)
 		out->failed = true;
 }
 
@@ -70,7 +88,6 @@ void dict_writer_release(struct dict_writer *w)
 {
 	buf_release(&w->blocks);
 	buf_release(&w->index);
-	buf_release(&w->last_key);
 	*w = (struct dict_writer){0};
 }
 

@@ -22,7 +22,8 @@ struct dict_term {
 
 struct dict_writer { /* zero-initialised is empty */
 	struct buf blocks, index;
-	struct buf last_key;
+	char last_key[DICT_KEY_MAX];
+	size_t last_len;
 	uint64_t count;
 };
 /* Keys strictly ascending, of 1 to DICT_KEY_MAX bytes; the terms' postings lie behind each other from

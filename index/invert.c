@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Terms are found in an open hash table whose slots hold the first 16 bytes of the text, so that most
- * look-ups touch one cache line and no string. Postings are appended to one flat array of (term, frequency)
+/* Terms are found in an open hash table whose slots hold texts up to 16 bytes, so that most look-ups touch one
+ * cache line and no string. Postings are appended to one flat array of (term, frequency)
  * and scattered by term at the end, which costs less than a growing array a term. */
 #include "invert.h"
 
+#include "bigmem.h"
 #include "strsort.h"
 
 #define INLINE_KEY 16
@@ -11,8 +12,9 @@
 #define NO_DOC UINT32_MAX
 
 struct slot {
-	uint64_t head[2]; /* first bytes of the text, zeros behind its end */
-	uint32_t shape;   /* class in the low 8 bits, then 24 bits of length; 0: free */
+	uint64_t head
+		[2]; /* the text with zeros behind; of a longer one its hash and where it starts in texts */
+	uint32_t shape; /* class in the low 8 bits, then 24 bits of length; 0: free */
 	uint32_t term;
 	uint32_t doc; /* that last had it */
 	uint32_t at;  /* its posting, counted from the start of that document's */
@@ -22,8 +24,7 @@ struct posting {
 };
 struct term {
 	uint64_t text; /* where its key starts in texts */
-	uint32_t len;  /* of the key */
-	uint32_t df;
+	uint64_t len;  /* of the key */
 };
 struct doc_row {
 	uint64_t start; /* its first posting */
@@ -31,17 +32,19 @@ struct doc_row {
 };
 
 struct invert {
-	struct slot *slots; /* owned; a power of two of them, at most half in use */
+	struct bigmem slots; /* a power of two of them, at most half in use */
 	uint32_t mask;
-	struct buf texts, terms, postings, docs; /* arrays of char, struct term, posting, doc_row */
-	uint64_t doc_start;
+	struct buf texts, terms, docs; /* arrays of char, struct term, doc_row */
+	struct bigmem postings;        /* array of struct posting */
+	uint64_t posting_count, doc_start;
 	uint32_t doc, words, length;
 	int failed; /* sticks */
 	/* After invert_finish. */
-	uint32_t *order;    /* owned; term numbers by key */
-	uint64_t *starts;   /* owned; of each term's postings below, by term number */
-	uint32_t *all_docs; /* owned */
-	uint32_t *all_tfs;  /* owned */
+	uint32_t *order;   /* owned; term numbers by key */
+	uint32_t *df;      /* owned; of each term, by term number */
+	uint64_t *starts;  /* owned; of each term's postings below, by term number */
+	struct bigmem all; /* documents of all postings by term, then their frequencies */
+	uint32_t *all_docs, *all_tfs;
 	uint64_t ordered;
 };
 
@@ -61,10 +64,9 @@ struct invert *invert_new(void)
 
 	if (!v)
 		return NULL;
-	v->slots = calloc(SLOTS_MIN, sizeof(*v->slots));
 	v->mask = SLOTS_MIN - 1;
 	v->doc = NO_DOC;
-	if (!v->slots) {
+	if (!bigmem_renew(&v->slots, SLOTS_MIN * sizeof(struct slot))) {
 		free(v);
 		return NULL;
 	}
@@ -75,22 +77,22 @@ void invert_free(struct invert *v)
 {
 	if (!v)
 		return;
-	free(v->slots);
+	bigmem_release(&v->slots);
 	buf_release(&v->texts);
 	buf_release(&v->terms);
-	buf_release(&v->postings);
+	bigmem_release(&v->postings);
 	buf_release(&v->docs);
 	free(v->order);
 	free(v->starts);
-	free(v->all_docs);
-	free(v->all_tfs);
+	free(v->df);
+	bigmem_release(&v->all);
 	free(v);
 }
 
 void invert_begin(struct invert *v, uint32_t doc)
 {
 	v->doc = doc;
-	v->doc_start = v->postings.len / sizeof(struct posting);
+	v->doc_start = v->posting_count;
 	v->words = 0;
 }
 
@@ -119,41 +121,52 @@ static inline uint64_t mix(uint64_t a, uint64_t b)
 	return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
-static inline uint64_t term_hash(const char *text, size_t len, const uint64_t head[2], uint32_t shape)
+static inline uint64_t short_hash(const uint64_t head[2], uint32_t shape)
 {
-	uint64_t h =
-		mix(head[0] ^ UINT64_C(0xa0761d6478bd642f) ^ shape, head[1] ^ UINT64_C(0xe7037ed1a0b428db));
+	return mix(head[0] ^ UINT64_C(0xa0761d6478bd642f) ^ shape, head[1] ^ UINT64_C(0xe7037ed1a0b428db));
+}
 
-	for (size_t i = INLINE_KEY; i < len; i += 8) {
-		uint64_t v = 0;
+/* Of a text longer than INLINE_KEY; the last 16 bytes may count twice. */
+static uint64_t long_hash(const char *text, size_t len, uint32_t shape)
+{
+	uint64_t h = shape, v[2];
 
-		memcpy(&v, text + i, len - i < 8 ? len - i : 8);
-		h = mix(h ^ v, UINT64_C(0x8ebc6af09c88c6e3));
+	for (size_t i = 0; i + INLINE_KEY < len; i += INLINE_KEY) {
+		memcpy(v, text + i, INLINE_KEY);
+		h = mix(v[0] ^ h, v[1] ^ UINT64_C(0xe7037ed1a0b428db));
 	}
-	return h;
+	memcpy(v, text + len - INLINE_KEY, INLINE_KEY);
+	return mix(v[0] ^ h, v[1] ^ UINT64_C(0x8ebc6af09c88c6e3));
+}
+
+static inline uint64_t slot_hash(const struct slot *s)
+{
+	return s->shape >> 8 > INLINE_KEY ? s->head[0] : short_hash(s->head, s->shape);
 }
 
 static bool slots_grow(struct invert *v)
 {
 	uint32_t mask = v->mask * 2 + 1;
-	struct slot *slots = mask < UINT32_MAX ? calloc((size_t)mask + 1, sizeof(*slots)) : NULL;
+	const struct slot *old = v->slots.data;
+	struct bigmem fresh = {0};
+	struct slot *slots;
 
-	if (!slots)
+	if (mask == UINT32_MAX || !bigmem_renew(&fresh, ((size_t)mask + 1) * sizeof(*slots)))
 		return false;
+	slots = fresh.data;
 	for (uint64_t i = 0; i <= v->mask; i++) {
-		const struct slot *s = &v->slots[i];
-		const struct term *t = &terms_of(v)[s->term];
+		const struct slot *s = &old[i];
 		uint32_t at;
 
 		if (!s->shape)
 			continue;
-		at = (uint32_t)term_hash(v->texts.data + t->text + 1, t->len - 1, s->head, s->shape) & mask;
+		at = (uint32_t)slot_hash(s) & mask;
 		while (slots[at].shape)
 			at = (at + 1) & mask;
 		slots[at] = *s;
 	}
-	free(v->slots);
-	v->slots = slots;
+	bigmem_release(&v->slots);
+	v->slots = fresh;
 	v->mask = mask;
 	return true;
 }
@@ -162,7 +175,7 @@ static bool slots_grow(struct invert *v)
 static bool term_new(struct invert *v, struct slot *s, char cls, const char *text, size_t len)
 {
 	uint64_t number = term_total(v);
-	struct term t = {.text = v->texts.len, .len = (uint32_t)len + 1};
+	struct term t = {.text = v->texts.len, .len = len + 1};
 
 	if (number >= UINT32_MAX) {
 		v->failed = -EOVERFLOW;
@@ -180,37 +193,74 @@ static bool term_new(struct invert *v, struct slot *s, char cls, const char *tex
 	return true;
 }
 
-static struct slot *slot_find(struct invert *v, char cls, const char *text, size_t len)
+/* Fills a free slot. */
+static struct slot *slot_take(
+	struct invert *v, struct slot *s, const struct slot *key, char cls, const char *text)
 {
-	uint32_t shape = (uint32_t)len << 8 | (uint8_t)cls;
-	uint64_t head[2];
+	size_t len = key->shape >> 8;
+
+	if (!term_new(v, s, cls, text, len))
+		return NULL;
+	s->shape = key->shape;
+	s->head[0] = key->head[0];
+	s->head[1] = len > INLINE_KEY ? terms_of(v)[s->term].text + 1 : key->head[1];
+	return s;
+}
+
+static struct slot *find_short(struct invert *v, char cls, const char *text, size_t len)
+{
+	struct slot *slots = v->slots.data, key = {.shape = (uint32_t)len << 8 | (uint8_t)cls};
 	uint32_t at;
 
-	head_load(text, len, head);
-	at = (uint32_t)term_hash(text, len, head, shape) & v->mask;
+	head_load(text, len, key.head);
+	at = (uint32_t)short_hash(key.head, key.shape) & v->mask;
 	for (;; at = (at + 1) & v->mask) {
-		struct slot *s = &v->slots[at];
+		struct slot *s = &slots[at];
 
-		if (!s->shape) {
-			memcpy(s->head, head, sizeof(head));
-			if (!term_new(v, s, cls, text, len))
-				return NULL;
-			s->shape = shape;
-			return s;
-		}
-		if (s->shape != shape || s->head[0] != head[0] || s->head[1] != head[1])
-			continue;
-		if (len <= INLINE_KEY || !memcmp(v->texts.data + terms_of(v)[s->term].text + 1 + INLINE_KEY,
-						 text + INLINE_KEY, len - INLINE_KEY))
+		if (!s->shape)
+			return slot_take(v, s, &key, cls, text);
+		if (s->head[0] == key.head[0] && s->head[1] == key.head[1] && s->shape == key.shape)
 			return s;
 	}
 }
 
+static struct slot *find_long(struct invert *v, char cls, const char *text, size_t len)
+{
+	struct slot *slots = v->slots.data, key = {.shape = (uint32_t)len << 8 | (uint8_t)cls};
+	uint32_t at;
+
+	key.head[0] = long_hash(text, len, key.shape);
+	at = (uint32_t)key.head[0] & v->mask;
+	for (;; at = (at + 1) & v->mask) {
+		struct slot *s = &slots[at];
+
+		if (!s->shape)
+			return slot_take(v, s, &key, cls, text);
+		if (s->head[0] == key.head[0] && s->shape == key.shape &&
+			!memcmp(v->texts.data + s->head[1], text, len))
+			return s;
+	}
+}
+
+static struct posting *posting_new(struct invert *v)
+{
+	size_t need = (v->posting_count + 1) * sizeof(struct posting);
+
+	if (need > v->postings.size && !bigmem_grow(&v->postings, need * 2)) {
+		v->failed = -ENOMEM;
+		return NULL;
+	}
+	return (struct posting *)v->postings.data + v->posting_count++;
+}
+
 void invert_add(struct invert *v, char cls, const char *text, size_t len)
 {
-	struct slot *s = v->failed ? NULL : slot_find(v, cls, text, len);
+	struct slot *s;
 	struct posting *p;
 
+	if (v->failed)
+		return;
+	s = len > INLINE_KEY ? find_long(v, cls, text, len) : find_short(v, cls, text, len);
 	if (!s)
 		return;
 	v->words += cls == 'w';
@@ -219,35 +269,28 @@ void invert_add(struct invert *v, char cls, const char *text, size_t len)
 		p->tf++;
 		return;
 	}
-	p = (struct posting *)buf_reserve(&v->postings, sizeof(*p));
-	if (!p) {
-		v->failed = -ENOMEM;
+	p = posting_new(v);
+	if (!p)
 		return;
-	}
 	*p = (struct posting){s->term, 1};
 	s->doc = v->doc;
-	s->at = (uint32_t)(v->postings.len / sizeof(*p) - v->doc_start);
-	v->postings.len += sizeof(*p);
+	s->at = (uint32_t)(v->posting_count - 1 - v->doc_start);
 	if (term_total(v) > v->mask / 2 && !slots_grow(v))
 		v->failed = -ENOMEM;
 }
 
 void invert_end(struct invert *v)
 {
-	const struct posting *p = (const struct posting *)v->postings.data;
 	struct doc_row row = {.start = v->doc_start, .doc = v->doc};
-	uint64_t end = v->postings.len / sizeof(*p);
 
 	buf_add(&v->docs, &row, sizeof(row));
-	for (uint64_t i = v->doc_start; i < end; i++)
-		terms_of(v)[p[i].term].df++;
 	v->length = v->words;
 	v->doc = NO_DOC;
 }
 
 void invert_abandon(struct invert *v)
 {
-	v->postings.len = v->doc_start * sizeof(struct posting);
+	v->posting_count = v->doc_start;
 	v->length = 0;
 	v->doc = NO_DOC;
 }
@@ -273,20 +316,41 @@ static int terms_order(struct invert *v)
 	free(keys);
 	v->order = order;
 	for (uint64_t i = 0; r == 0 && i < n; i++)
-		if (terms_of(v)[order[i]].df)
+		if (v->df[order[i]])
 			order[v->ordered++] = order[i];
 	return r;
+}
+
+static int arrays_alloc(struct invert *v)
+{
+	uint64_t n = term_total(v);
+
+	v->df = calloc(n + 1, sizeof(*v->df));
+	v->starts = calloc(n + 1, sizeof(*v->starts));
+	if (!v->df || !v->starts || !bigmem_grow(&v->all, (v->posting_count + 1) * 2 * sizeof(uint32_t)))
+		return -ENOMEM;
+	v->all_docs = v->all.data;
+	v->all_tfs = v->all_docs + v->posting_count;
+	return 0;
+}
+
+static void count_df(struct invert *v)
+{
+	const struct posting *p = v->postings.data;
+
+	for (uint64_t i = 0; i < v->posting_count; i++)
+		v->df[p[i].term]++;
 }
 
 /* Moves each posting to where its term's lie; starts[] ends up at their ends and is put back. */
 static void scatter(struct invert *v)
 {
-	const struct posting *p = (const struct posting *)v->postings.data;
+	const struct posting *p = v->postings.data;
 	const struct doc_row *rows = (const struct doc_row *)v->docs.data;
 	uint64_t docs = v->docs.len / sizeof(*rows), end, n = term_total(v);
 
 	for (uint64_t d = 0; d < docs; d++) {
-		end = d + 1 < docs ? rows[d + 1].start : v->postings.len / sizeof(*p);
+		end = d + 1 < docs ? rows[d + 1].start : v->posting_count;
 		for (uint64_t i = rows[d].start; i < end; i++) {
 			uint64_t to = v->starts[p[i].term]++;
 
@@ -295,27 +359,26 @@ static void scatter(struct invert *v)
 		}
 	}
 	for (uint64_t t = 0; t < n; t++)
-		v->starts[t] -= terms_of(v)[t].df;
+		v->starts[t] -= v->df[t];
 }
 
 int invert_finish(struct invert *v, struct err *err)
 {
-	uint64_t n = term_total(v), count = invert_postings(v), at = 0;
+	uint64_t at = 0;
 
 	if (!v->failed && v->docs.failed)
 		v->failed = -ENOMEM;
 	if (!v->failed)
+		v->failed = arrays_alloc(v);
+	if (!v->failed) {
+		count_df(v);
 		v->failed = terms_order(v);
-	v->starts = calloc(n + 1, sizeof(*v->starts));
-	v->all_docs = malloc((count + 1) * sizeof(*v->all_docs));
-	v->all_tfs = malloc((count + 1) * sizeof(*v->all_tfs));
-	if (!v->failed && (!v->starts || !v->all_docs || !v->all_tfs))
-		v->failed = -ENOMEM;
+	}
 	if (v->failed)
-		return err_sys(err, v->failed, "postings of %llu terms", (unsigned long long)n);
+		return err_sys(err, v->failed, "postings of %llu terms", (unsigned long long)term_total(v));
 	for (uint64_t i = 0; i < v->ordered; i++) {
 		v->starts[v->order[i]] = at;
-		at += terms_of(v)[v->order[i]].df;
+		at += v->df[v->order[i]];
 	}
 	scatter(v);
 	return 0;
@@ -328,16 +391,17 @@ uint64_t invert_count(const struct invert *v)
 
 uint64_t invert_postings(const struct invert *v)
 {
-	return v->postings.len / sizeof(struct posting);
+	return v->posting_count;
 }
 
 struct inverted_term invert_term(const struct invert *v, uint64_t i)
 {
-	const struct term *t = &terms_of(v)[v->order[i]];
-	uint64_t at = v->starts[v->order[i]];
+	uint32_t number = v->order[i];
+	const struct term *t = &terms_of(v)[number];
+	uint64_t at = v->starts[number];
 
 	return (struct inverted_term){.key = slice_of(v->texts.data + t->text, t->len),
 		.docs = v->all_docs + at,
 		.tfs = v->all_tfs + at,
-		.df = t->df};
+		.df = v->df[number]};
 }

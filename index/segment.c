@@ -360,24 +360,36 @@ static int ids_run(const struct segment *s, uint32_t from, uint32_t to, struct s
 	return 0;
 }
 
+/* Room for a long id of `more` bytes and `left` short ones, so that short ones need no look at the buffer. */
+static char *ids_room(struct buf *out, unsigned left, size_t more)
+{
+	return buf_reserve(out, more + ((size_t)left + 1) * ID_CHUNK);
+}
+
 int segment_add_ids(
 	const struct segment *s, const uint32_t *docs, unsigned n, struct buf *out, struct err *err)
 {
+	char *to = ids_room(out, n, 0);
 	struct slice run = {0};
+	int r = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		int r = ids_run(s, docs[i], docs[i] + 1, &run, err);
-		char *to = r < 0 ? NULL : buf_reserve(out, run.len + ID_CHUNK);
-
+	for (unsigned i = 0; to && i < n; i++) {
+		r = ids_run(s, docs[i], docs[i] + 1, &run, err);
 		if (r < 0)
-			return r;
-		if (!to)
-			return err_set(err, -ENOMEM, "%s: out of memory for ids", s->name);
-		/* A copy of fixed length is faster; padding behind the section makes room to read. */
-		memcpy(to, run.data, ID_CHUNK);
-		if (run.len > ID_CHUNK)
-			memcpy(to, run.data, run.len);
-		out->len += run.len;
+			break;
+		if (run.len <= ID_CHUNK) {
+			/* A copy of fixed length is faster; padding behind the section makes room to read. */
+			memcpy(to, run.data, ID_CHUNK);
+		} else {
+			out->len = (size_t)(to - out->data);
+			to = ids_room(out, n - i, run.len);
+			if (to)
+				memcpy(to, run.data, run.len);
+		}
+		to += to ? run.len : 0;
 	}
-	return 0;
+	if (!to)
+		return err_set(err, -ENOMEM, "%s: out of memory for ids", s->name);
+	out->len = (size_t)(to - out->data);
+	return r;
 }
