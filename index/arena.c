@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "arena.h"
 
+#include "bigmem.h"
+
 #define CHUNK_MIN ((size_t)64 << 10)
 #define CHUNK_MAX ((size_t)8 << 20) /* chunks double up to this, so that few are needed and little is lost */
 
 struct arena_chunk {
 	struct arena_chunk *older;
-	size_t size;
+	struct bigmem memory; /* that this lies in */
 	_Alignas(16) char data[];
 };
 
@@ -15,30 +17,33 @@ void arena_release(struct arena *a)
 	while (a->chunks) {
 		struct arena_chunk *c = a->chunks;
 
+		struct bigmem memory = c->memory;
+
 		a->chunks = c->older;
-		free(c);
+		bigmem_release(&memory);
 	}
 	*a = (struct arena){0};
 }
 
 static bool arena_grow(struct arena *a, size_t size)
 {
-	size_t want = a->chunks ? a->chunks->size * 2 : CHUNK_MIN;
+	size_t want = a->chunks ? a->chunks->memory.size * 2 : CHUNK_MIN;
+	struct bigmem memory = {0};
 	struct arena_chunk *c;
 
 	if (want > CHUNK_MAX)
 		want = CHUNK_MAX;
-	if (want < size)
-		want = size;
-	c = malloc(sizeof(*c) + want);
-	if (!c)
+	if (want < sizeof(*c) + size)
+		want = sizeof(*c) + size;
+	if (!bigmem_grow(&memory, want))
 		return false;
+	c = memory.data;
 	c->older = a->chunks;
-	c->size = want;
+	c->memory = memory;
 	a->chunks = c;
 	a->next = c->data;
-	a->end = c->data + want;
-	a->bytes += sizeof(*c) + want;
+	a->end = (char *)memory.data + memory.size;
+	a->bytes += memory.size;
 	return true;
 }
 

@@ -8,7 +8,7 @@
 #include "compress.h"
 #include "digest.h"
 
-#define BUFFER_START ((size_t)1 << 20)
+#define BUFFER_START ((size_t)256 << 10)
 #define LINE_ROOM ((size_t)RECORD_MAX + 2) /* the longest line with its \r\n */
 #define RAW_CHUNK ((size_t)256 << 10)
 
