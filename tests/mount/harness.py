@@ -134,20 +134,21 @@ class Mount:
         return found
 
     def take_down(self):
-        """Unmounts, and waits until nothing serves any more. True: it went without force."""
-        pids = self.pids()
-        subprocess.run(["fusermount3", "-u", str(self.point)], stderr=subprocess.DEVNULL)
-        clean = True
-        if os.path.ismount(self.point):
+        """Unmounts, and waits until nothing serves any more. Returns what took force, if anything."""
+        pids, complaint = self.pids(), ""
+        if not os.path.ismount(self.point) and not pids:
+            return ""
+        done = subprocess.run(["fusermount3", "-u", str(self.point)], stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            complaint = f"{self.point}: fusermount3 -u: {done.stderr}"
             subprocess.run(["fusermount3", "-uz", str(self.point)], stderr=subprocess.DEVNULL)
-            clean = False
         try:
-            eventually(lambda: not any(is_running(p) for p in pids), f"the end of the server {pids}", 60)
-        except AssertionError:
-            for pid in pids:
+            eventually(lambda: not any(is_running(p) for p in pids), f"the end of the server {pids}", HANG)
+        except AssertionError as e:
+            for pid in filter(is_running, pids):
                 os.kill(pid, signal.SIGKILL)
-            clean = False
-        return clean
+            complaint += f"{self.point}: {e}"
+        return complaint
 
 
 def is_running(pid):
@@ -247,10 +248,10 @@ class Box:
 
     def close(self):
         """Takes everything down; afterwards complains of what did not go well."""
-        forced = [m.point for m in reversed(self.mounts) if not m.take_down()]
+        forced = list(filter(None, [m.take_down() for m in reversed(self.mounts)]))
         reports = [p.read_text(errors="replace") for p in sorted(self.logs.iterdir())]
         assert not reports, "a sanitizer reports:\n" + "\n".join(r[:6000] for r in reports)
-        assert not forced, f"unmounting {forced} took force"
+        assert not forced, "unmounting took force: " + "; ".join(forced)
 
 
 def tool(*argv, code=0, cwd=None, **more):
