@@ -270,16 +270,34 @@ static int read_partitions(struct tick *t, struct err *err)
 	return r;
 }
 
+static size_t record_total(const struct intake *in)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < in->file_count; i++)
+		for (const struct intake_batch *b = in->files[i].batches; b; b = b->next)
+			total += b->count;
+	return total;
+}
+
+static void gather_file(struct tick *t, struct intake_file *f)
+{
+	for (struct intake_batch *b = f->batches; b; b = b->next) {
+		memcpy(t->records + t->record_count, b->records, b->count * sizeof(*b->records));
+		t->record_count += b->count;
+		free(b->records);
+		b->records = NULL;
+	}
+}
+
 /* The records of the partitions that did not fail, as one array. */
 static int gather_records(struct tick *t, struct err *err)
 {
 	const struct intake *in = &t->intake;
-	size_t total = 0, i, k;
+	size_t total = record_total(in), i, k;
 
-	for (i = 0; i < in->file_count; i++)
-		total += in->files[i].count;
-	t->sources = arena_alloc(&t->arena, (in->file_count ? in->file_count : 1) * sizeof(*t->sources));
-	t->records = malloc((total ? total : 1) * sizeof(*t->records));
+	t->sources = arena_alloc(&t->arena, (in->file_count + 1) * sizeof(*t->sources));
+	t->records = arena_alloc(&t->arena, (total + 1) * sizeof(*t->records));
 	if (!t->sources || !t->records)
 		return err_set(err, -ENOMEM, "no memory for %zu records", total);
 	for (i = 0; i < in->file_count; i++) {
@@ -292,16 +310,8 @@ static int gather_records(struct tick *t, struct err *err)
 	for (i = 0; i < in->partition_count; i++) {
 		const struct intake_partition *p = &in->partitions[i];
 
-		for (k = p->first; !p->code && k < p->first + p->count; k++) {
-			struct intake_file *f = &in->files[k];
-
-			if (f->count)
-				memcpy(t->records + t->record_count, f->records,
-					f->count * sizeof(*f->records));
-			t->record_count += f->count;
-			free(f->records);
-			f->records = NULL;
-		}
+		for (k = p->first; !p->code && k < p->first + p->count; k++)
+			gather_file(t, &in->files[k]);
 	}
 	return 0;
 }
@@ -529,7 +539,6 @@ static unsigned thread_count(const struct config *cfg)
 
 static void tick_release(struct tick *t)
 {
-	free(t->records);
 	fold_release(&t->fold);
 	intake_release(&t->intake);
 	plan_release(&t->plan);

@@ -8,17 +8,48 @@
 
 #include "name.h"
 
-#define REJECTS_FREE 10u     /* so many refused records never fail a partition that has good ones */
-#define LINES_PER_REPORT 512 /* how often a reader looks up from its file */
+#define REJECTS_FREE 10u /* so many refused records never fail a partition that has good ones */
+/* What a thread takes from a file at a time: little enough to stay in the processor's cache. */
+#define BATCH_LINES 512
+#define BATCH_BYTES ((size_t)256 << 10)
+#define HELPER_BYTES ((uint64_t)2 << 20) /* so much to read is worth one more thread */
+
+/* A file while it is read; whoever has the lock reads on. */
+struct open_file {
+	pthread_mutex_t lock;
+	struct reader *reader; /* NULL: not open yet */
+	uint64_t told;         /* bytes */
+	bool over;
+	struct intake_batch *last;
+};
+
+struct refusal {
+	struct refusal *next;
+	uint64_t line;
+	const char *reason;
+	struct slice text; /* the start of the line */
+};
 
 /* Shared by the readers of one intake. */
 struct crew {
 	const struct intake_input *in;
 	struct intake *out;
+	struct open_file *open; /* one a file */
 	uint64_t total;
-	_Atomic size_t next;   /* file that nobody has taken */
-	_Atomic uint64_t done; /* bytes */
-	_Atomic int code;      /* the first reason to stop all of them */
+	_Atomic unsigned workers; /* that have begun */
+	_Atomic size_t next;      /* file that nobody has taken */
+	_Atomic uint64_t done;    /* bytes */
+	_Atomic int code;         /* the first reason to stop all of them */
+};
+
+/* One thread, and the batch that it is at. */
+struct worker {
+	struct crew *crew;
+	struct record_parser *parser;
+	struct arena *arena; /* its own, in the intake */
+	struct buf text, id; /* the lines one behind the other; scratch */
+	struct reader_line lines[BATCH_LINES];
+	size_t line_count;
 };
 
 static bool crew_stopped(struct crew *c)
@@ -51,104 +82,10 @@ static char *one_line(const char *text)
 	return copy;
 }
 
-static int file_refuse(struct intake_file *f, const struct reader_line *line, const char *reason)
+static int file_open(struct crew *c, struct intake_file *f, struct open_file *o, struct err *err)
 {
-	OWNED_STR char *text = NULL;
-
-	reject_add(&f->rejects, line->number, reason, line->text);
-	if (f->first_reject)
-		return 0;
-	if (asprintf(&text, "line %" PRIu64 ": %s", line->number, reason) < 0)
-		text = NULL;
-	f->first_reject = text ? one_line(text) : NULL;
-	return f->first_reject ? 0 : -ENOMEM;
-}
-
-static int file_keep(struct intake_file *f, const struct record *record)
-{
-	struct record *grown;
-
-	if (f->count == f->cap) {
-		f->cap = f->cap ? 2 * f->cap : 256;
-		grown = realloc(f->records, f->cap * sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		f->records = grown;
-	}
-	f->records[f->count++] = *record;
-	return 0;
-}
-
-/* The id of a record that has none: "PARTITION/FILE:LINE". The part up to the line stays in `b`. */
-static struct slice fallback_id(struct buf *b, size_t fixed, uint64_t line)
-{
-	b->len = fixed;
-	buf_addf(b, "%" PRIu64, line);
-	return buf_slice(b);
-}
-
-static int file_line(struct crew *c, struct intake_file *f, struct record_parser *parser, struct buf *id,
-	size_t id_fixed, const struct reader_line *line)
-{
-	struct slice fallback = {0};
-	struct err why = ERR_INIT;
-	struct record record = {0};
-	int r;
-
-	f->lines++;
-	if (line->too_long)
-		return file_refuse(f, line, "longer than 8 MiB");
-	if (!c->in->cfg->id)
-		fallback = fallback_id(id, id_fixed, line->number);
-	r = record_parse(parser, line->text, fallback, &f->arena, &record, &why);
-	if (r == 1)
-		return file_refuse(f, line, why.message);
-	if (r < 0)
-		return r;
-	record.source = (uint32_t)(f - c->out->files);
-	record.line = line->number;
-	return file_keep(f, &record);
-}
-
-/* Returns 0 at the end of the file, -ENOMEM, -EINTR, or what is wrong with the file. */
-static int file_lines(struct crew *c, struct intake_file *f, struct record_parser *parser,
-	struct reader *reader, struct err *err)
-{
-	const struct feed_partition *p = f->item->seen;
-	struct reader_line line;
-	uint64_t told = 0, n = 0;
-	OWNED_BUF id = {0};
-	size_t id_fixed;
-	int r;
-
-	buf_add_slice(&id, p->path);
-	buf_add_byte(&id, '/');
-	buf_add_slice(&id, f->seen->path);
-	buf_add_byte(&id, ':');
-	id_fixed = id.len;
-	while ((r = reader_next(reader, &line, err)) == 1) {
-		r = file_line(c, f, parser, &id, id_fixed, &line);
-		if (r < 0)
-			return err_set(err, r, "out of memory");
-		if (++n % LINES_PER_REPORT)
-			continue;
-		if (crew_stopped(c))
-			return err_set(err, -EINTR, "stopped");
-		crew_advance(c, reader_raw_bytes(reader) - told);
-		told = reader_raw_bytes(reader);
-	}
-	crew_advance(c, f->seen->size > told ? f->seen->size - told : 0);
-	if (r == 0)
-		reader_hash(reader, f->hash);
-	return buf_error(&id) ? err_set(err, -ENOMEM, "out of memory") : r;
-}
-
-static int file_read(struct crew *c, struct intake_file *f, struct record_parser *parser, struct err *err)
-{
-	OWNED(reader) struct reader *reader = NULL;
 	OWNED_BUF path = {0};
 	enum feed_packing packing;
-	int r;
 
 	feed_format_of(f->seen->path, &packing);
 	buf_add_slice(&path, f->item->seen->path);
@@ -157,56 +94,256 @@ static int file_read(struct crew *c, struct intake_file *f, struct record_parser
 	buf_cstr(&path);
 	if (buf_error(&path))
 		return err_set(err, -ENOMEM, "out of memory");
-	r = reader_open(&reader, c->in->store, buf_cstr(&path), packing, f->seen, err);
-	return r < 0 ? r : file_lines(c, f, parser, reader, err);
+	return reader_open(&o->reader, c->in->store, buf_cstr(&path), packing, f->seen, err);
+}
+
+/* Fills the worker's batch. Returns 1, 0 when these are the last lines, or -errno, behind good lines too. */
+static int lines_take(struct worker *w, struct reader *reader, struct err *err)
+{
+	int r = 1;
+
+	while (w->line_count < BATCH_LINES && w->text.len < BATCH_BYTES) {
+		struct reader_line *line = &w->lines[w->line_count];
+
+		r = reader_next(reader, line, err);
+		if (r <= 0)
+			break;
+		buf_add_slice(&w->text, line->text);
+		w->line_count++;
+	}
+	return buf_reserve(&w->text, RECORD_PADDING) ? r : err_set(err, -ENOMEM, "out of memory");
+}
+
+/* Reads on in a file whose lock is held, and notes what is wrong with it. Returns 0 or -ENOMEM. */
+static int file_read(struct worker *w, struct intake_file *f, struct open_file *o)
+{
+	struct crew *c = w->crew;
+	struct err err = ERR_INIT;
+	uint64_t at;
+	int r = o->reader ? 0 : file_open(c, f, o, &err);
+
+	if (r == 0)
+		r = lines_take(w, o->reader, &err);
+	if (r == 0)
+		reader_hash(o->reader, f->hash);
+	o->over = r <= 0;
+	at = o->over ? f->seen->size : reader_raw_bytes(o->reader);
+	crew_advance(c, at > o->told ? at - o->told : 0);
+	o->told = at;
+	if (r >= 0 || r == -ENOMEM)
+		return r < 0 ? r : 0;
+	f->code = r == -ENOENT ? -ESTALE : r;
+	f->why = one_line(err.message);
+	return f->why ? 0 : -ENOMEM;
+}
+
+/* Takes the next lines of a file and gives them their place in it. Returns 1, 0 when there are none, or -ENOMEM. */
+static int batch_next(struct worker *w, struct intake_file *f, struct open_file *o, struct intake_batch **out)
+{
+	int r = 0;
+
+	w->line_count = 0;
+	buf_clear(&w->text);
+	pthread_mutex_lock(&o->lock);
+	if (!o->over)
+		r = file_read(w, f, o);
+	if (r == 0 && w->line_count) {
+		*out = arena_alloc(w->arena, sizeof(**out));
+		r = *out ? 1 : -ENOMEM;
+	}
+	if (r == 1) {
+		**out = (struct intake_batch){0};
+		*(o->last ? &o->last->next : &f->batches) = *out;
+		o->last = *out;
+		f->lines += w->line_count;
+	}
+	pthread_mutex_unlock(&o->lock);
+	return r;
+}
+
+/* Keeps what the file of rejects will say. */
+static struct refusal *refusal_new(
+	struct worker *w, const struct reader_line *line, struct slice text, const char *reason)
+{
+	struct refusal *refusal = arena_alloc(w->arena, sizeof(*refusal));
+	size_t shown = text.len <= REJECT_SHOWN ? text.len : REJECT_SHOWN + 1;
+
+	if (!refusal)
+		return NULL;
+	*refusal = (struct refusal){.line = line->number,
+		.reason = arena_dup(w->arena, slice_str(reason)).data,
+		.text = arena_dup(w->arena, slice_of(text.data, shown))};
+	return refusal->reason && refusal->text.data ? refusal : NULL;
+}
+
+/* The id of a record that has none: "PARTITION/FILE:LINE". */
+static struct slice fallback_id(struct worker *w, const struct intake_file *f, uint64_t line)
+{
+	if (w->crew->in->cfg->id)
+		return slice_of(NULL, 0);
+	buf_clear(&w->id);
+	buf_add_slice(&w->id, f->item->seen->path);
+	buf_add_byte(&w->id, '/');
+	buf_add_slice(&w->id, f->seen->path);
+	buf_addf(&w->id, ":%" PRIu64, line);
+	return buf_slice(&w->id);
+}
+
+/* Returns 0, 1 refused with the reason, or -ENOMEM. */
+static int line_parse(struct worker *w, const struct intake_file *f, const struct reader_line *line,
+	struct slice text, struct record *record, struct err *err)
+{
+	struct slice fallback;
+	int r;
+
+	if (line->too_long)
+		return err_set(err, 1, "longer than 8 MiB");
+	fallback = fallback_id(w, f, line->number);
+	if (buf_error(&w->id))
+		return -ENOMEM;
+	r = record_parse(w->parser, text, fallback, w->arena, record, err);
+	record->source = (uint32_t)(f - w->crew->out->files);
+	record->line = line->number;
+	return r;
+}
+
+static int batch_parse(struct worker *w, const struct intake_file *f, struct intake_batch *b)
+{
+	struct refusal **refused = &b->refused;
+	const char *at = w->text.data;
+
+	b->records = malloc(w->line_count * sizeof(*b->records));
+	if (!b->records)
+		return -ENOMEM;
+	for (size_t i = 0; i < w->line_count; i++) {
+		const struct reader_line *line = &w->lines[i];
+		struct slice text = slice_of(at, line->text.len);
+		struct err why = ERR_INIT;
+		int r = line_parse(w, f, line, text, &b->records[b->count], &why);
+
+		at += text.len;
+		if (r == 0) {
+			b->count++;
+			continue;
+		}
+		if (r == 1)
+			*refused = refusal_new(w, line, text, why.message);
+		if (r < 0 || !*refused)
+			return -ENOMEM;
+		refused = &(*refused)->next;
+	}
+	return 0;
+}
+
+static int file_work(struct worker *w, size_t n)
+{
+	struct intake_file *f = &w->crew->out->files[n];
+	struct intake_batch *b = NULL;
+	int r;
+
+	while ((r = crew_stopped(w->crew) ? -EINTR : batch_next(w, f, &w->crew->open[n], &b)) == 1) {
+		r = batch_parse(w, f, b);
+		if (r < 0)
+			break;
+	}
+	return r;
 }
 
 /* ---- the crew ---- */
 
+static int worker_run(struct worker *w)
+{
+	struct crew *c = w->crew;
+	size_t i;
+	int r;
+
+	r = record_parser_new(&w->parser, c->in->cfg, NULL);
+	while (r == 0 && (i = atomic_fetch_add(&c->next, 1)) < c->out->file_count)
+		r = file_work(w, i);
+	for (i = 0; r == 0 && i < c->out->file_count; i++)
+		r = file_work(w, i);
+	return r;
+}
+
 static void *crew_work(void *ctx)
 {
 	struct crew *c = ctx;
-	OWNED(record_parser) struct record_parser *parser = NULL;
-	int none = 0, r;
-	size_t i;
+	struct worker *w = calloc(1, sizeof(*w));
+	int none = 0, r = -ENOMEM;
 
-	r = record_parser_new(&parser, c->in->cfg, NULL);
-	while (r == 0 && !crew_stopped(c) && (i = atomic_fetch_add(&c->next, 1)) < c->out->file_count) {
-		struct intake_file *f = &c->out->files[i];
-		struct err err = ERR_INIT;
-
-		r = file_read(c, f, parser, &err);
-		if (r == 0 || r == -ENOMEM || r == -EINTR)
-			continue;
-		f->code = r == -ENOENT ? -ESTALE : r;
-		f->why = one_line(err.message);
-		r = f->why ? 0 : -ENOMEM;
+	if (w) {
+		w->crew = c;
+		w->arena = &c->out->arenas[atomic_fetch_add(&c->workers, 1)];
+		r = worker_run(w);
+		record_parser_free(w->parser);
+		buf_release(&w->text);
+		buf_release(&w->id);
+		free(w);
 	}
 	if (r < 0)
 		atomic_compare_exchange_strong(&c->code, &none, r);
 	return NULL;
 }
 
-static int crew_run(struct crew *c, struct err *err)
+static void crew_start(struct crew *c, pthread_t *threads, unsigned want)
 {
-	unsigned want = c->in->threads, started = 0, i;
-	pthread_t *threads;
+	unsigned started = 0, i;
 
-	if (want > c->out->file_count)
-		want = (unsigned)c->out->file_count;
-	threads = calloc(want ? want : 1, sizeof(*threads));
-	if (!threads)
-		return err_set(err, -ENOMEM, "out of memory");
 	/* This thread works too: the others only help. */
 	while (started + 1 < want && !pthread_create(&threads[started], NULL, crew_work, c))
 		started++;
 	crew_work(c);
 	for (i = 0; i < started; i++)
 		pthread_join(threads[i], NULL);
+}
+
+static int crew_run(struct crew *c, struct err *err)
+{
+	uint64_t useful = c->out->file_count + c->total / HELPER_BYTES;
+	unsigned want = useful < c->in->threads ? (unsigned)useful : c->in->threads;
+	pthread_t *threads = calloc(want + 1, sizeof(*threads));
+	size_t i;
+
+	c->out->arenas = calloc(want + 1, sizeof(*c->out->arenas));
+	c->out->arena_count = c->out->arenas ? want + 1 : 0;
+	c->open = calloc(c->out->file_count + 1, sizeof(*c->open));
+	if (!threads || !c->out->arenas || !c->open) {
+		c->code = -ENOMEM;
+	} else {
+		for (i = 0; i < c->out->file_count; i++)
+			pthread_mutex_init(&c->open[i].lock, NULL);
+		crew_start(c, threads, want);
+		for (i = 0; i < c->out->file_count; i++) {
+			reader_free(c->open[i].reader);
+			pthread_mutex_destroy(&c->open[i].lock);
+		}
+	}
+	free(c->open);
 	free(threads);
 	if (c->code == -EINTR)
 		return err_set(err, -EINTR, "stopped while reading");
 	return c->code ? err_set(err, c->code, "no memory to read the feed") : 0;
+}
+
+/* ---- files ---- */
+
+/* Lists what was refused, now that all lines are known. */
+static int file_refusals(struct intake_file *f)
+{
+	const struct intake_batch *b;
+	const struct refusal *refusal;
+	OWNED_STR char *text = NULL;
+
+	for (b = f->batches; b; b = b->next) {
+		for (refusal = b->refused; refusal; refusal = refusal->next) {
+			reject_add(&f->rejects, refusal->line, refusal->reason, refusal->text);
+			if (!text &&
+				asprintf(&text, "line %" PRIu64 ": %s", refusal->line, refusal->reason) < 0)
+				return -ENOMEM;
+		}
+	}
+	f->first_reject = text ? one_line(text) : NULL;
+	return text && !f->first_reject ? -ENOMEM : 0;
 }
 
 /* ---- partitions ---- */
@@ -324,6 +461,11 @@ int intake_read(const struct intake_input *in, struct intake *out, struct err *e
 		err_set(err, r, "out of memory");
 	else
 		r = crew_run(&crew, err);
+	for (i = 0; r == 0 && i < out->file_count; i++) {
+		r = file_refusals(&out->files[i]);
+		if (r < 0)
+			err_set(err, r, "out of memory");
+	}
 	for (i = 0; r == 0 && i < out->partition_count; i++) {
 		r = judge(in->cfg, out, &out->partitions[i]);
 		if (r < 0)
@@ -343,10 +485,13 @@ void intake_release(struct intake *in)
 
 		free(f->why);
 		free(f->first_reject);
-		free(f->records);
+		for (struct intake_batch *b = f->batches; b; b = b->next)
+			free(b->records);
 		reject_release(&f->rejects);
-		arena_release(&f->arena);
 	}
+	for (i = 0; i < in->arena_count; i++)
+		arena_release(&in->arenas[i]);
+	free(in->arenas);
 	for (i = 0; i < in->partition_count; i++)
 		free(in->partitions[i].reason);
 	free(in->files);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* index/intake.h - read the partitions that a plan picked: their records, their rejects, and which of them failed.
  *
- * Files are read by several threads, each file by one. They are numbered in order of (partition timestamp,
- * path), and everything here stands in that order, so the result does not depend on the threads. */
+ * Several threads read, first each its own file, then together those that are not at their end. Files are
+ * numbered in order of (partition timestamp, path), their lines are taken in batches, and everything here
+ * stands in the order of files and lines, so the result does not depend on the threads. */
 #ifndef FRESHET_INTAKE_H
 #define FRESHET_INTAKE_H
 
@@ -13,6 +14,14 @@
 #include "record.h"
 #include "reject.h"
 
+/* Some lines of a file. */
+struct intake_batch {
+	struct intake_batch *next; /* the lines behind these */
+	struct record *records;    /* owned */
+	size_t count;
+	struct refusal *refused;
+};
+
 struct intake_file {
 	const struct plan_item *item; /* borrowed, its partition's */
 	const struct feed_file *seen; /* borrowed */
@@ -22,9 +31,7 @@ struct intake_file {
 	uint64_t lines; /* records in it, refused ones too */
 	struct reject_list rejects;
 	char *first_reject; /* owned: "line 3: id: missing"; NULL: none was refused */
-	struct record *records;
-	size_t count, cap;
-	struct arena arena; /* what the records point to */
+	struct intake_batch *batches;
 };
 
 struct intake_partition {
@@ -42,6 +49,8 @@ struct intake { /* zero-initialised is empty */
 	size_t file_count;
 	struct intake_partition *partitions; /* one for each PLAN_INDEX item, by timestamp */
 	size_t partition_count;
+	struct arena *arenas; /* one a thread: batches, and what the records point to */
+	unsigned arena_count;
 };
 
 struct intake_input {

@@ -378,6 +378,53 @@ static void one_thread_and_four_give_the_same_bytes(void)
 	}
 }
 
+/* One file for four threads: 12,000 lines, each fiftieth refused. */
+static void put_big(struct site *s)
+{
+	OWNED_BUF text = {0};
+	int i;
+
+	for (i = 1; i <= 12000; i++) {
+		if (i % 50 == 0)
+			buf_addf(&text, "broken %d\n", i);
+		else
+			buf_addf(&text, "{\"title\":\"word%d\",\"n\":\"%0700d\"}\n", i % 97, 1);
+	}
+	put(s, DAY "00/big.jsonl", buf_cstr(&text));
+}
+
+static void threads_that_share_a_file_keep_its_lines_in_order(void)
+{
+	char one[4][SEGMENT_NAME_HEX + 1], four[4][SEGMENT_NAME_HEX + 1], path[600], want[40];
+	OWNED_BUF rejects = {0};
+	const char *p;
+	int i;
+	SITE s;
+
+	site_init(&s);
+	site_set(&s, "build.max_reject_ratio=0.5");
+	put_big(&s);
+	check_int(tick(&s), 0);
+	segment_names(&s, one);
+	site_set(&s, "build.threads=4");
+	site_state(&s, "again");
+	check_int(tick(&s), 0);
+	check_int(s.res.records, 12000);
+	check_int(s.res.rejected, 240);
+	segment_names(&s, four);
+	check_str(four[0], one[0]);
+	snprintf(path, sizeof(path), "%s/rejects/" DAY "00/big.jsonl.tsv", s.state->dir);
+	check_int(read_file(path, 1 << 20, &rejects, &s.err), 0);
+	p = buf_cstr(&rejects);
+	for (i = 50; i <= 12000 && p; i += 50) {
+		snprintf(want, sizeof(want), "\tbroken %d\n", i);
+		check_int(strtol(p, NULL, 10), i);
+		p = strstr(p, want);
+		p = p ? p + strlen(want) : NULL;
+	}
+	check(p && !*p);
+}
+
 /* Everything that terms/ and docs/ show. */
 static void show(struct site *s, struct buf *out)
 {
@@ -655,6 +702,7 @@ int main(void)
 	RUN(a_file_that_ends_early_fails_its_partition_and_no_other);
 	RUN(a_late_file_that_fails_leaves_what_was_indexed);
 	RUN(one_thread_and_four_give_the_same_bytes);
+	RUN(threads_that_share_a_file_keep_its_lines_in_order);
 	RUN(the_path_that_led_there_does_not_show);
 	RUN(an_empty_partition_with_a_marker_moves_the_watermark);
 	RUN(what_the_window_has_left_behind_is_gone);
