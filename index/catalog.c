@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "sql.h"
@@ -117,21 +118,17 @@ static int uuid_new(char out[UUID_TEXT], struct err *err)
 	return 0;
 }
 
-/* Whose file is it? Returns 1 ours, 0 nobody's (empty), or -errno. */
+/* Whose file is it? Returns 0 when it is ours, or -errno. */
 static int identify(struct catalog *c, struct err *err)
 {
 	const char *path = sql_path(c->sql);
-	int64_t id = 0, version = 0, things = 0;
+	int64_t id = 0, version = 0;
 	int r = sql_number(c->sql, "PRAGMA application_id", &id, err);
 
 	if (!r)
 		r = sql_number(c->sql, "PRAGMA user_version", &version, err);
-	if (!r)
-		r = sql_number(c->sql, "SELECT count(*) FROM sqlite_master", &things, err);
 	if (r)
 		return r;
-	if (id == 0 && version == 0 && things == 0)
-		return 0;
 	if (id != APPLICATION_ID)
 		return err_set(err, -ENOTSUP,
 			"%s: an SQLite database of another program (application id %" PRId64 ")", path, id);
@@ -141,17 +138,14 @@ static int identify(struct catalog *c, struct err *err)
 			path, version, SCHEMA_VERSION);
 	if (version != SCHEMA_VERSION)
 		return err_set(err, -EBADMSG, "%s: damaged (version %" PRId64 ")", path, version);
-	return 1;
+	return 0;
 }
 
 static int create_in_transaction(struct catalog *c, struct err *err)
 {
 	char pragmas[96], uuid[UUID_TEXT];
-	int r = identify(c, err);
+	int r = uuid_new(uuid, err);
 
-	if (r)
-		return r < 0 ? r : 0; /* another writer was faster */
-	r = uuid_new(uuid, err);
 	if (!r)
 		r = sql_exec(c->sql, schema, err);
 	if (!r)
@@ -161,15 +155,43 @@ static int create_in_transaction(struct catalog *c, struct err *err)
 	return r ? r : sql_exec(c->sql, pragmas, err);
 }
 
-/* `known` is what identify() said: a file is only changed when it is ours, or nobody's. */
-static int prepare_writer(struct catalog *c, int known, struct err *err)
+static int create_at(const char *path, struct err *err)
 {
-	int r = sql_exec(c->sql, "PRAGMA journal_mode = WAL", err);
+	struct catalog c = {0};
+	int r = sql_open(&c.sql, path, true, queries, err);
 
-	if (r || known)
-		return r;
-	r = sql_begin(c->sql, true, err);
-	return r ? r : sql_finish(c->sql, create_in_transaction(c, err), err);
+	if (!r)
+		r = sql_begin(c.sql, true, err);
+	if (!r)
+		r = sql_finish(c.sql, create_in_transaction(&c, err), err);
+	if (!r)
+		r = sql_exec(c.sql, "PRAGMA journal_mode = WAL", err);
+	sql_free(c.sql);
+	return r ? r : sync_path(path, err);
+}
+
+/* Makes the catalog under another name and renames it: killed half way, SQLite would leave a journal that
+ * readers, who open first, may not play back. */
+static int create(const struct state *state, const char *path, struct err *err)
+{
+	static const char *const leftovers[] = {"", "-journal", "-wal", "-shm"};
+	OWNED_STR char *made = state_path(state, "tmp/catalog.db");
+	int r;
+
+	if (!made)
+		return no_memory(err);
+	for (size_t i = 0; i < sizeof(leftovers) / sizeof(leftovers[0]); i++) {
+		OWNED_STR char *old = state_path(state, "tmp/catalog.db%s", leftovers[i]);
+
+		if (!old)
+			return no_memory(err);
+		if (unlink(old) < 0 && errno != ENOENT)
+			return err_sys(err, -errno, "%s: cannot be removed", old);
+	}
+	r = create_at(made, err);
+	if (!r && rename(made, path) < 0)
+		r = err_sys(err, -errno, "%s: cannot be renamed to %s", made, path);
+	return r ? r : sync_path(state->dir, err);
 }
 
 static int check_index(struct catalog *c, struct err *err)
@@ -185,6 +207,16 @@ static int check_index(struct catalog *c, struct err *err)
 	return 0;
 }
 
+/* An empty file is as none: SQLite would take it for an empty database. */
+static int is_there(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno == ENOENT ? 0 : err_sys(err, -errno, "%s", path);
+	return st.st_size > 0;
+}
+
 int catalog_open(struct catalog **out, const struct state *state, bool writer, struct err *err)
 {
 	OWNED(catalog) struct catalog *c = calloc(1, sizeof(*c));
@@ -194,16 +226,17 @@ int catalog_open(struct catalog **out, const struct state *state, bool writer, s
 	*out = NULL;
 	if (!c || !path)
 		return no_memory(err);
-	if (!writer && access(path, F_OK) < 0)
-		return err_sys(err, -errno, "%s", path);
+	r = is_there(path, err);
+	if (!r)
+		r = writer ? create(state, path, err)
+			   : err_set(err, -ENOENT, "%s: not there, or empty: nothing was built here yet",
+				     path);
+	if (r < 0)
+		return r;
 	r = sql_open(&c->sql, path, writer, queries, err);
 	if (!r)
 		r = identify(c, err);
-	if (r == 0 && !writer)
-		return err_set(err, -ENOENT, "%s: empty, nothing was built here yet", path);
-	if (r >= 0 && writer)
-		r = prepare_writer(c, r, err);
-	if (r >= 0)
+	if (!r)
 		r = check_index(c, err);
 	if (r < 0)
 		return r;
