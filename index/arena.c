@@ -53,7 +53,7 @@ void *arena_alloc(struct arena *a, size_t size)
 
 	if (size > SIZE_MAX / 4)
 		return NULL;
-	size = (size + 15) & ~(size_t)15;
+	size = size ? (size + 15) & ~(size_t)15 : 16; /* NULL means one thing only */
 	if (size > (size_t)(a->end - a->next) && !arena_grow(a, size))
 		return NULL;
 	p = a->next;

@@ -126,7 +126,8 @@ struct slice cursor_bytes(struct cursor *c, uint64_t len)
 		c->bad = true;
 		return (struct slice){NULL, 0};
 	}
-	c->p += len;
+	if (len) /* nothing may be added to NULL, not even 0 */
+		c->p += len;
 	return s;
 }
 

@@ -22,6 +22,16 @@ static void varints_read_back_at_every_length(void)
 	}
 }
 
+static void a_cursor_over_nothing_gives_nothing(void)
+{
+	struct cursor c = cursor_of(slice_of(NULL, 0));
+
+	check_int(cursor_bytes(&c, 0).len, 0);
+	check(cursor_ok(&c));
+	check_int(cursor_u8(&c), 0);
+	check(!cursor_ok(&c));
+}
+
 static void a_cursor_never_reads_past_its_end(void)
 {
 	struct cursor c = cursor_of(slice_str("abc"));
@@ -79,7 +89,7 @@ static void arenas_give_aligned_memory_of_any_size(void)
 	for (size_t size = 0; size < (1u << 20); size = size * 2 + 1) {
 		char *p = arena_alloc(&a, size);
 
-		check((uintptr_t)p % 16 == 0);
+		check(p && (uintptr_t)p % 16 == 0);
 		memset(p, 0xee, size);
 	}
 	check_slice(arena_dup(&a, slice_str("kept")), "kept");
@@ -89,6 +99,7 @@ static void arenas_give_aligned_memory_of_any_size(void)
 int main(void)
 {
 	RUN(varints_read_back_at_every_length);
+	RUN(a_cursor_over_nothing_gives_nothing);
 	RUN(a_cursor_never_reads_past_its_end);
 	RUN(varints_over_64_bits_are_refused);
 	RUN(a_failed_buffer_stays_failed);
