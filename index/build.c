@@ -334,9 +334,10 @@ static int fold_records(struct tick *t, struct err *err)
 
 /* ---- writing ---- */
 
-struct analysis {
+/* One thread that analyses. */
+struct analyst {
 	const struct tick *tick;
-	struct record_parser *parser;
+	struct record_parser *parser; /* owned */
 };
 
 static void add_term(void *ctx, enum term_class cls, const char *text, size_t len)
@@ -346,18 +347,43 @@ static void add_term(void *ctx, enum term_class cls, const char *text, size_t le
 
 static int analyse(void *ctx, struct slice record, struct invert *v, struct err *err)
 {
-	struct analysis *a = ctx;
+	struct analyst *a = ctx;
 
 	if (is_stopped(a->tick))
 		return err_set(err, -EINTR, "stopped while writing");
 	return record_analyse(a->parser, record, add_term, v, err);
 }
 
+static void analysts_free(struct analyst *list, void **ctxs, unsigned count)
+{
+	for (unsigned i = 0; list && i < count; i++)
+		record_parser_free(list[i].parser);
+	free(list);
+	free(ctxs);
+}
+
+/* One for each thread, and their addresses. */
+static int analysts_new(struct tick *t, struct analyst **list, void ***ctxs, struct err *err)
+{
+	int r = 0;
+
+	*list = calloc(t->threads, sizeof(**list));
+	*ctxs = calloc(t->threads, sizeof(**ctxs));
+	if (!*list || !*ctxs)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (unsigned i = 0; r == 0 && i < t->threads; i++) {
+		(*list)[i].tick = t;
+		(*ctxs)[i] = &(*list)[i];
+		r = record_parser_new(&(*list)[i].parser, t->cfg, err);
+	}
+	return r;
+}
+
 static int write_segment(struct tick *t, struct err *err)
 {
-	OWNED(record_parser) struct record_parser *parser = NULL;
 	OWNED_STR char *path = state_path(t->state, "%s/%s", t->state->build, SEGMENT_FILE);
-	struct analysis a = {.tick = t};
+	struct analyst *analysts = NULL;
+	void **ctxs = NULL;
 	struct segment_input in = {.sources = t->fold.sources,
 		.source_count = t->fold.source_count,
 		.entries = t->fold.entries,
@@ -365,7 +391,6 @@ static int write_segment(struct tick *t, struct err *err)
 		.history = t->fold.history,
 		.history_count = t->fold.history_count,
 		.analyse = analyse,
-		.analyse_ctx = &a,
 		.threads = t->threads,
 		.progress = meter_report,
 		.progress_ctx = &t->meter};
@@ -374,14 +399,17 @@ static int write_segment(struct tick *t, struct err *err)
 	meter_phase(&t->meter, "writing");
 	if (!path)
 		return err_set(err, -ENOMEM, "out of memory");
-	r = record_parser_new(&parser, t->cfg, err);
-	if (r < 0)
-		return r;
-	a.parser = parser;
 	in.first = t->fold.sources[0].ts;
 	in.last = t->fold.sources[t->fold.source_count - 1].ts;
 	config_hash(t->cfg, in.config_hash);
-	r = segment_write(path, &in, &t->segment, err);
+	r = analysts_new(t, &analysts, &ctxs, err);
+	if (r == 0) {
+		in.analyse_ctx = ctxs[0];
+		in.more_ctxs = ctxs + 1;
+		in.more_count = t->threads - 1;
+		r = segment_write(path, &in, &t->segment, err);
+	}
+	analysts_free(analysts, ctxs, t->threads);
 	if (r < 0)
 		return r;
 	t->has_segment = true;
@@ -486,6 +514,18 @@ static int index_and_publish(struct tick *t, struct err *err)
 	return r == 0 ? publish_tick(t, err) : r;
 }
 
+/* Does content leave though nothing new pushes it out? So it is after `window` was made shorter. */
+static bool content_leaves(const struct tick *t)
+{
+	for (size_t i = 0; i < t->plan.count; i++) {
+		const struct plan_item *item = &t->plan.items[i];
+
+		if (item->action == PLAN_NOTE && item->state == PART_EXPIRED && item->ts <= t->horizon)
+			return true;
+	}
+	return false;
+}
+
 static int run_due(struct tick *t, struct err *err)
 {
 	int r;
@@ -497,7 +537,7 @@ static int run_due(struct tick *t, struct err *err)
 	if (r == 0)
 		r = gather_rejects(t, err);
 	if (r == 0)
-		r = t->indexed ? index_and_publish(t, err) : note_tick(t, err);
+		r = t->indexed || content_leaves(t) ? index_and_publish(t, err) : note_tick(t, err);
 	state_build_end(t->state);
 	return r;
 }
@@ -519,7 +559,7 @@ static int run(struct tick *t, struct err *err)
 	if (t->opt->dry_run)
 		return 0;
 	t->horizon = plan_horizon(t->cfg, t->watermark);
-	if (t->plan.to_index)
+	if (t->plan.to_index || content_leaves(t))
 		r = run_due(t, err);
 	else if (t->plan.to_note)
 		r = note_tick(t, err);

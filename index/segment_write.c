@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records are compressed and written by other threads, if any, while this one analyses and inverts; the rest of
- * the sections is made in memory and written behind them. The front comes last, when all is known. */
+/* All threads analyse first. Then the others, if any, compress and write the records, while this one makes the
+ * rest of the sections in memory; those are written behind the records. The front comes last, when all is known. */
 #include "segment_write.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "analysis.h"
 #include "groups.h"
 #include "packing.h"
 #include "segment_format.h"
+#include "term_merge.h"
 #include "text.h"
-
-#define STEP 256 /* entries between two reports of progress */
 
 struct writer {
 	const struct segment_input *in;
 	struct segment_header header;
 	struct sink sink;
-	struct packing *packing; /* owned */
-	struct invert *invert;   /* owned */
+	struct packing *packing;   /* owned */
+	struct analysis *analysis; /* owned */
 	struct buf sections[SECTION_KINDS + 1];
 	uint32_t *group_of, *history_group_of; /* owned */
 	char versions[SEGMENT_VERSIONS_MAX + 1];
@@ -29,7 +29,7 @@ struct writer {
 static void writer_release(struct writer *w)
 {
 	packing_free(w->packing);
-	invert_free(w->invert);
+	analysis_free(w->analysis);
 	for (unsigned i = 0; i <= SECTION_KINDS; i++)
 		buf_release(&w->sections[i]);
 	free(w->group_of);
@@ -101,56 +101,20 @@ static int check_input(struct writer *w, struct err *err)
 
 /* Terms */
 
-static int analyse_entry(struct writer *w, uint32_t n, char *lengths, struct err *err)
-{
-	struct segment_info *info = &w->header.info;
-	struct entry *e = &w->in->entries[n];
-	uint32_t length = 0;
-	int r = 1;
-
-	if (e->state == ENTRY_LIVE) {
-		invert_begin(w->invert, n);
-		r = w->in->analyse(w->in->analyse_ctx, e->record, w->invert, err);
-		if (r == 0)
-			invert_end(w->invert);
-		else
-			invert_abandon(w->invert);
-		if (r < 0)
-			return err_context(
-				err, r, "%.*s", (int)(e->id.len < 100 ? e->id.len : 100), e->id.data);
-		if (r == 0)
-			length = invert_length(w->invert);
-		else
-			e->state = ENTRY_HIDDEN;
-	}
-	info->live += e->state == ENTRY_LIVE;
-	info->hidden += e->state == ENTRY_HIDDEN;
-	info->deleted += e->state == ENTRY_DELETED;
-	info->total_length += length;
-	put_le32(lengths + (uint64_t)n * 4, length);
-	return 0;
-}
-
 static int analyse(struct writer *w, struct err *err)
 {
-	struct buf *section = &w->sections[SECTION_LENGTHS];
-	uint64_t bytes = 0, count = w->in->entry_count;
-	char *lengths = buf_reserve(section, count * 4 + SEGMENT_PAD);
-	int r = 0;
+	struct segment_info *info = &w->header.info;
+	struct buf *lengths = &w->sections[SECTION_LENGTHS];
+	uint64_t bytes = (uint64_t)w->in->entry_count * 4;
+	int r;
 
-	w->invert = invert_new();
-	if (!w->invert || !lengths)
-		return err_set(err, -ENOMEM, "out of memory for postings");
-	section->len = count * 4;
-	for (uint32_t n = 0; r == 0 && n < count; n++) {
-		r = analyse_entry(w, n, lengths, err);
-		bytes += w->in->entries[n].record.len;
-		if (n % STEP == STEP - 1 || n + 1 == count) {
-			report(w, bytes);
-			bytes = 0;
-		}
-	}
-	return r < 0 ? r : invert_finish(w->invert, err);
+	if (!buf_reserve(lengths, bytes + SEGMENT_PAD))
+		return err_set(err, -ENOMEM, "out of memory for lengths");
+	lengths->len = bytes;
+	r = analysis_new(&w->analysis, w->in, lengths->data, report, w, err);
+	if (r == 0)
+		analysis_count(w->analysis, info);
+	return r;
 }
 
 static uint64_t ids_bytes(const struct inverted_term *t, const char *id_offsets)
@@ -165,36 +129,47 @@ static uint64_t ids_bytes(const struct inverted_term *t, const char *id_offsets)
 	return bytes;
 }
 
-static int add_terms(struct writer *w, struct err *err)
+static int add_term(
+	struct writer *w, struct dict_writer *dict, const struct inverted_term *t, struct err *err)
 {
 	struct buf *postings = &w->sections[SECTION_POSTINGS];
-	const char *id_offsets = w->sections[SECTION_IDS].data;
-	uint64_t count = invert_count(w->invert);
-	struct dict_writer dict = {0};
-	int r = 0;
+	struct dict_term term = {.key = t->key, .df = t->df, .offset = postings->len};
 
-	for (uint64_t i = 0; r == 0 && i < count; i++) {
-		struct inverted_term t = invert_term(w->invert, i);
-		struct dict_term term = {.key = t.key, .df = t.df, .offset = postings->len};
-
-		term.ids_bytes = ids_bytes(&t, id_offsets);
-		if (t.df == 1) {
-			term.doc = t.docs[0];
-			term.tf = t.tfs[0];
-		} else {
-			postings_encode(t.docs, t.tfs, t.df, postings);
-			term.length = postings->len - term.offset;
-		}
-		if (t.key.len > DICT_KEY_MAX || term.length > UINT32_MAX)
-			r = err_set(err, -EOVERFLOW, "term %llu: %zu bytes long, %llu bytes of postings",
-				(unsigned long long)i, t.key.len, (unsigned long long)term.length);
-		else
-			dict_add(&dict, &term);
+	term.ids_bytes = ids_bytes(t, w->sections[SECTION_IDS].data);
+	if (t->df == 1) {
+		term.doc = t->docs[0];
+		term.tf = t->tfs[0];
+	} else {
+		postings_encode(t->docs, t->tfs, t->df, postings);
+		term.length = postings->len - term.offset;
 	}
+	if (t->key.len > DICT_KEY_MAX || term.length > UINT32_MAX)
+		return err_set(err, -EOVERFLOW, "term of %zu bytes, %llu bytes of postings", t->key.len,
+			(unsigned long long)term.length);
+	dict_add(dict, &term);
+	w->header.info.terms++;
+	w->header.info.postings += t->df;
+	return 0;
+}
+
+static int add_terms(struct writer *w, struct err *err)
+{
+	struct dict_writer dict = {0};
+	struct term_merge merge = {0};
+	struct inverted_term t;
+	int r;
+
+	analysis_terms(w->analysis, &merge);
+	while ((r = term_merge_next(&merge, &t)) == 1) {
+		r = add_term(w, &dict, &t, err);
+		if (r < 0)
+			break;
+	}
+	if (r == -ENOMEM)
+		err_set(err, r, "out of memory for postings");
 	dict_finish(&dict, &w->sections[SECTION_DICTIONARY]);
 	dict_writer_release(&dict);
-	w->header.info.terms = count;
-	w->header.info.postings = invert_postings(w->invert);
+	term_merge_release(&merge);
 	return r;
 }
 
@@ -264,8 +239,6 @@ static int make_sections(struct writer *w, struct err *err)
 	const struct segment_input *in = w->in;
 	int r = columns_add_ids(in->entries, in->entry_count, &w->sections[SECTION_IDS], err);
 
-	if (r == 0)
-		r = analyse(w, err);
 	if (r == 0)
 		r = add_terms(w, err);
 	if (r == 0)
@@ -380,6 +353,8 @@ static int write_all(struct writer *w, struct segment_output *out, struct err *e
 	header_init(w);
 	if (r == 0)
 		r = sink_add_zeros(&w->sink, segment_front_bytes(w->header.section_count), err);
+	if (r == 0)
+		r = analyse(w, err);
 	if (r == 0)
 		r = packing_new(&w->packing, in->entries, in->entry_count, in->history, in->history_count,
 			&w->sink, in->threads > 1 ? in->threads - 1 : 0, report, w, err);

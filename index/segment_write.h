@@ -8,7 +8,8 @@
 #include "segment.h"
 
 /* Gives the terms of one record to `v` (between invert_begin and invert_end, which the writer calls).
- * Returns 0 live, 1 hidden, or -errno. Called from one thread, in entry order. */
+ * Returns 0 live, 1 hidden, or -errno. With more contexts than one it is called from as many threads at a time,
+ * each with a context of its own. */
 typedef int analyse_fn(void *ctx, struct slice record, struct invert *v, struct err *err);
 
 struct segment_input {
@@ -23,6 +24,8 @@ struct segment_input {
 	uint8_t config_hash[16];
 	analyse_fn *analyse;
 	void *analyse_ctx;
+	void *const *more_ctxs; /* for more threads that analyse; their number is below `threads` */
+	unsigned more_count;
 	unsigned threads; /* >= 1 */
 	/* Tells how far it is, from any thread; may be NULL. */
 	void (*progress)(void *ctx, uint64_t done, uint64_t total);
