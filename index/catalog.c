@@ -22,6 +22,9 @@
 #define SCHEMA_VERSION 1
 #define VALUE_MAX (16u << 20) /* of `meta` */
 
+/* Partitions of which something is in the index, or may still come. */
+#define UNSETTLED "state NOT IN ('skipped', 'expired')"
+
 /* The whole schema. `head` has one row: the last number handed out, and the current generation. */
 static const char schema[] =
 	"CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;"
@@ -30,6 +33,7 @@ static const char schema[] =
 	" files INTEGER NOT NULL, bytes INTEGER NOT NULL, records INTEGER NOT NULL, rejected INTEGER NOT NULL,"
 	" arrived INTEGER, detected INTEGER, published INTEGER, generation INTEGER NOT NULL,"
 	" fingerprint INTEGER NOT NULL, retry_at INTEGER, failures INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX unsettled ON partitions (ts) WHERE " UNSETTLED ";"
 	"CREATE TABLE files ("
 	" ts INTEGER NOT NULL REFERENCES partitions(ts) ON DELETE CASCADE, path BLOB NOT NULL,"
 	" size INTEGER NOT NULL, mtime INTEGER, ctime INTEGER, hash BLOB NOT NULL,"
@@ -60,6 +64,10 @@ enum query {
 	Q_GENERATION_DROP,
 };
 
+#define ROW_COLUMNS                                                                                           \
+	"ts, path, state, reason, files, bytes, records, rejected, arrived, detected, published, generation," \
+	" fingerprint, retry_at, failures"
+
 static const char *const queries[SQL_QUERIES_MAX] = {
 	[Q_META_GET] = "SELECT value FROM meta WHERE key = ?1",
 	[Q_META_SET] =
@@ -67,10 +75,10 @@ static const char *const queries[SQL_QUERIES_MAX] = {
 	[Q_VERSION] = "PRAGMA data_version",
 	[Q_CURRENT] = "SELECT g.number, g.watermark, g.published, g.sha256 FROM head JOIN generations g"
 		      " ON g.number = head.current",
-	[Q_ROWS] =
-		"SELECT ts, path, state, reason, files, bytes, records, rejected, arrived, detected, published,"
-		" generation, fingerprint, retry_at, failures FROM partitions WHERE ?1 IS NULL OR ts > ?1"
-		" ORDER BY ts",
+	/* The lower bound that ?1 NULL stands for is below every timestamp. */
+	[Q_ROWS] = "SELECT " ROW_COLUMNS " FROM partitions WHERE ts > ifnull(?1, -9223372036854775808)"
+		   " UNION ALL SELECT " ROW_COLUMNS " FROM partitions WHERE ts <= ?1 AND " UNSETTLED
+		   " ORDER BY ts",
 	[Q_FILES] =
 		"SELECT path, size, mtime, ctime, records, rejected, hash FROM files WHERE ts = ?1 ORDER BY path",
 	[Q_ROW_PUT] =

@@ -31,7 +31,8 @@ struct catalog_current {
 };
 int catalog_current(struct catalog *c, struct catalog_current *out, struct err *err);
 
-/* Rows with ts > from (TIME_NONE: all), by ts, with their files where `files`; everything lies in `arena`. */
+/* Rows with ts > from (TIME_NONE: all), and older ones that are neither skipped nor expired: the horizon jumps over these when
+ * `window` is made shorter. By ts, with their files where `files`; everything lies in `arena`. */
 int catalog_rows(struct catalog *c, int64_t from, bool files, struct arena *arena, struct row **rows,
 	size_t *count, struct err *err);
 /* Inserts or replaces rows and their `read` lists in one transaction: rows that were read without files would lose theirs. */

@@ -196,6 +196,9 @@ static void rows_come_back_as_they_were_noted(void)
 	check_int(count, 2);
 	check_row(&got[0], &rows[0]);
 	check_row(&got[1], &rows[1]);
+	rows[0].state = PART_EXPIRED;
+	rows[1].state = PART_SKIPPED;
+	check_int(catalog_note(c, rows, 2, &err), 0);
 	check_int(catalog_rows(c, T0, true, &arena, &got, &count, &err), 0);
 	check_int(count, 1);
 	check_row(&got[0], &rows[1]);
@@ -209,6 +212,31 @@ static void rows_come_back_as_they_were_noted(void)
 	check_row(&got[0], &rows[0]);
 	check_int(catalog_rows(c, TIME_NONE, false, &arena, &got, &count, &err), 0);
 	check_int(got[0].read_count, 0);
+	arena_release(&arena);
+}
+
+static void rows_before_the_start_come_too_until_they_are_settled(void)
+{
+	static const enum partition_state states[] = {PART_PUBLISHED, PART_EXPIRED, PART_FAILED, PART_SKIPPED,
+		PART_OPEN, PART_COMPLETE, PART_EXPIRED, PART_PUBLISHED};
+	static const int64_t want[] = {0, 2, 4, 5, 6, 7}; /* minutes */
+	SCRATCH dir = scratch_make();
+	OWNED(state) struct state *s = make_state(&dir);
+	OWNED(catalog) struct catalog *c = open_catalog(s, true);
+	struct row rows[8], *got;
+	struct arena arena = {0};
+	struct err err = ERR_INIT;
+	size_t count;
+
+	for (int i = 0; i < 8; i++) {
+		rows[i] = sample_row(T0 + i * TIME_MINUTE, NULL, 0);
+		rows[i].state = states[i];
+	}
+	check_int(catalog_note(c, rows, 8, &err), 0);
+	check_int(catalog_rows(c, T0 + 5 * TIME_MINUTE, true, &arena, &got, &count, &err), 0);
+	check_int(count, 6);
+	for (size_t i = 0; i < count && i < 6; i++)
+		check_int(got[i].ts, T0 + want[i] * TIME_MINUTE);
 	arena_release(&arena);
 }
 
@@ -461,6 +489,7 @@ int main(void)
 	RUN(a_catalog_whose_making_was_killed_is_made_anew);
 	RUN(small_texts_are_kept_by_name);
 	RUN(rows_come_back_as_they_were_noted);
+	RUN(rows_before_the_start_come_too_until_they_are_settled);
 	RUN(a_note_that_fails_changes_nothing);
 	RUN(numbers_are_never_handed_out_twice);
 	RUN(a_publish_moves_rows_watermark_and_generation_together);
