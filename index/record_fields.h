@@ -87,7 +87,7 @@ struct slice integer_text(yyjson_val *v, char room[INTEGER_TEXT]);
 int value_text(struct record_parser *p, yyjson_val *v, struct buf *out);
 /* Makes the term of one keyword value; it is valid until the next one, with 16 readable bytes behind it. Returns
  * 0, 1 refused, or -ENOMEM. */
-int keyword_term(struct record_parser *p, yyjson_val *v, const struct field *f, struct slice *out,
-	struct err *err);
+int keyword_term(
+	struct record_parser *p, yyjson_val *v, const struct field *f, struct slice *out, struct err *err);
 
 #endif

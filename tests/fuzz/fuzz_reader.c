@@ -19,6 +19,7 @@ static void read_all(struct reader *r)
 		for (int i = 0; i < RECORD_PADDING; i++)
 			tail ^= line.text.data[line.text.len + (size_t)i];
 	}
+	(void)tail; /* the reads are what counts */
 	if (code < 0 && (code != -EBADMSG || !err.message[0]))
 		abort();
 }

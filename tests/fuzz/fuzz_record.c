@@ -28,6 +28,7 @@ static void take_term(void *ctx, enum term_class cls, const char *text, size_t l
 		abort();
 	for (int i = 0; i < 16; i++)
 		tail ^= text[len + i];
+	(void)tail; /* the reads are what counts */
 }
 
 static void one(struct record_parser *p, struct slice line)
