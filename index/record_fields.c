@@ -271,7 +271,10 @@ int value_walk(
 	if (yyjson_is_arr(v)) {
 		yyjson_arr_foreach(v, i, max, item)
 		{
-			r = value_walk(p, item, path, fn, ctx, err);
+			if (!path.len && yyjson_is_str(item)) /* what most are: no need to call itself */
+				r = fn(p, item, ctx, err);
+			else
+				r = value_walk(p, item, path, fn, ctx, err);
 			if (r)
 				return r;
 		}
