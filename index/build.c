@@ -430,7 +430,8 @@ static int gather_rejects(struct tick *t, struct err *err)
 	for (i = 0; i < t->intake.file_count; i++) {
 		struct intake_file *f = &t->intake.files[i];
 
-		if (f->rejects.count)
+		/* A file that is clean now takes back what was refused of it before. */
+		if (f->rejects.count || !f->code)
 			t->rejects[t->reject_count++] =
 				(struct publish_reject){.partition = f->item->seen->path,
 					.file = f->seen->path,

@@ -310,6 +310,22 @@ static int place_reject(
 	return r;
 }
 
+/* Returns 0 and the directory that has changed, if any. */
+static int remove_reject(const struct state *state, const char *path, char **dir_out, struct err *err)
+{
+	OWNED_STR char *dir = state_path(state, "%s", path);
+
+	if (!dir)
+		return no_memory(err);
+	if (unlink(dir) < 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG
+			       ? 0
+			       : err_sys(err, -errno, "%s: cannot be removed", dir);
+	*strrchr(dir, '/') = '\0';
+	*dir_out = steal(&dir);
+	return 0;
+}
+
 static int write_reject(struct state *state, const struct publish_reject *reject, char **dir, struct err *err)
 {
 	OWNED_BUF path = {0};
@@ -324,6 +340,8 @@ static int write_reject(struct state *state, const struct publish_reject *reject
 	buf_cstr(&path);
 	if (buf_error(&path))
 		return no_memory(err);
+	if (!reject->text.len)
+		return remove_reject(state, path.data, dir, err);
 	r = write_temp(state, "rejects", reject->text, err);
 	return r ? r : place_reject(state, path.data, "rejects", dir, err);
 }
@@ -336,19 +354,19 @@ static int str_cmp(const void *a, const void *b)
 int publish_rejects(struct state *state, const struct publish_reject *rejects, size_t count, struct err *err)
 {
 	char **dirs = calloc(count ? count : 1, sizeof(*dirs));
-	size_t placed = 0;
+	size_t changed = 0;
 	int r = dirs ? 0 : no_memory(err);
 
-	while (!r && placed < count) {
-		r = write_reject(state, &rejects[placed], &dirs[placed], err);
-		placed += !r;
+	for (size_t i = 0; !r && i < count; i++) {
+		r = write_reject(state, &rejects[i], &dirs[changed], err);
+		changed += dirs[changed] != NULL;
 	}
-	if (placed)
-		qsort(dirs, placed, sizeof(*dirs), str_cmp);
-	for (size_t i = 0; !r && i < placed; i++)
+	if (changed)
+		qsort(dirs, changed, sizeof(*dirs), str_cmp);
+	for (size_t i = 0; !r && i < changed; i++)
 		if (i == 0 || strcmp(dirs[i], dirs[i - 1]) != 0)
 			r = sync_path(dirs[i], err);
-	for (size_t i = 0; i < placed; i++)
+	for (size_t i = 0; i < changed; i++)
 		free(dirs[i]);
 	free(dirs);
 	return r;

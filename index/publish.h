@@ -7,7 +7,7 @@
 
 struct publish_reject {
 	struct slice partition, file; /* paths */
-	struct slice text;            /* of reject_text() */
+	struct slice text; /* of reject_text(); empty: nothing was refused, and no file is to be there */
 };
 
 struct publish_input {

@@ -235,6 +235,7 @@ static void a_partition_of_refused_records_only_fails(void)
 	check_int(s.res.watermark, AT(5));
 	check_term(&s, "cup", "a\nb\n");
 	check_row(&s, AT(5), PART_PUBLISHED, "");
+	check_int(scratch_has(s.state->dir, "rejects/" DAY "05/a.jsonl.tsv"), 0);
 }
 
 static void when_every_partition_fails_the_rejects_can_be_read_all_the_same(void)
