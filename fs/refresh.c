@@ -288,6 +288,17 @@ static int look_at_feed(struct refresh *r, bool *due, bool *again, int64_t *next
 	return rc;
 }
 
+/* A build that died between the catalog and `current` has published what no mount can see: the next one
+ * mends that first, so one is due. */
+static int current_lags(struct refresh *r, bool *lags, struct err *err)
+{
+	struct catalog_current known;
+	int rc = catalog_current(r->catalog, &known, err);
+
+	*lags = rc == 0 && known.number > r->now->status.generation;
+	return rc;
+}
+
 /* Eager: when to look though nobody asks. */
 static void schedule(struct refresh *r, int64_t next_due)
 {
@@ -325,6 +336,9 @@ static int look_and_build(struct refresh *r, struct err *err)
 			break;
 	}
 	schedule(r, next_due);
+	rc = due ? 0 : current_lags(r, &due, err);
+	if (rc < 0)
+		return rc;
 	return due && monotonic_now() >= r->no_build_till ? start_build(r, err) : 0;
 }
 
