@@ -308,7 +308,9 @@ static int lookup_in_root(struct tree *t, const char *name, struct tree_entry *o
 	else if (f->holds == HOLDS_POINTER)
 		out->valid = refresh_valid_for(t->refresh);
 	s = refresh_snapshot(t->refresh);
-	return get_fixed(t, f, PLACE_LIVE, s, s->generation, &out->node, err);
+	/* What is kept for ever must not keep a generation, whose files would then stay for as long as the mount. */
+	return get_fixed(
+		t, f, PLACE_LIVE, s, f->holds == HOLDS_FOREVER ? NULL : s->generation, &out->node, err);
 }
 
 /* A number as it is listed: no sign, no leading zero. */
