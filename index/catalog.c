@@ -178,24 +178,36 @@ static int create_at(const char *path, struct err *err)
 	return r ? r : sync_path(path, err);
 }
 
+/* Removes a database and what SQLite may have left beside it. */
+static int remove_database(const char *path, struct err *err)
+{
+	static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		OWNED_STR char *name = NULL;
+
+		if (asprintf(&name, "%s%s", path, suffixes[i]) < 0) {
+			name = NULL;
+			return no_memory(err);
+		}
+		if (unlink(name) < 0 && errno != ENOENT)
+			return err_sys(err, -errno, "%s: cannot be removed", name);
+	}
+	return 0;
+}
+
 /* Makes the catalog under another name and renames it: killed half way, SQLite would leave a journal that
- * readers, who open first, may not play back. */
+ * readers, who open first, may not play back. What a removed catalog left behind goes first, or SQLite would
+ * play its log into the new one. */
 static int create(const struct state *state, const char *path, struct err *err)
 {
-	static const char *const leftovers[] = {"", "-journal", "-wal", "-shm"};
 	OWNED_STR char *made = state_path(state, "tmp/catalog.db");
-	int r;
+	int r = made ? remove_database(made, err) : no_memory(err);
 
-	if (!made)
-		return no_memory(err);
-	for (size_t i = 0; i < sizeof(leftovers) / sizeof(leftovers[0]); i++) {
-		OWNED_STR char *old = state_path(state, "tmp/catalog.db%s", leftovers[i]);
-
-		if (!old)
-			return no_memory(err);
-		if (unlink(old) < 0 && errno != ENOENT)
-			return err_sys(err, -errno, "%s: cannot be removed", old);
-	}
+	if (!r)
+		r = remove_database(path, err);
+	if (r)
+		return r;
 	r = create_at(made, err);
 	if (!r && rename(made, path) < 0)
 		r = err_sys(err, -errno, "%s: cannot be renamed to %s", made, path);

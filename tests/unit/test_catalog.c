@@ -215,6 +215,31 @@ static void rows_come_back_as_they_were_noted(void)
 	arena_release(&arena);
 }
 
+static void the_log_of_a_removed_catalog_is_not_played_into_a_new_one(void)
+{
+	SCRATCH dir = scratch_make();
+	OWNED(state) struct state *s = make_state(&dir);
+	OWNED_STR char *db = state_path(s, "catalog.db");
+	OWNED_STR char *wal = state_path(s, "catalog.db-wal");
+	OWNED_BUF log = {0};
+	OWNED_BUF key = {0};
+	struct catalog *c = open_catalog(s, true);
+	struct err err = ERR_INIT;
+	char index[UUID_TEXT];
+
+	snprintf(index, sizeof(index), "%s", catalog_index(c));
+	check_int(catalog_set(c, "url", slice_str("of the removed one"), &err), 0);
+	check_int(read_file(wal, 1 << 20, &log, &err), 0);
+	catalog_free(c);
+	check_int(unlink(db), 0);
+	check_int(write_file(wal, buf_slice(&log), &err), 0);
+	c = open_catalog(s, true);
+	check(c && strcmp(catalog_index(c), index) != 0);
+	check_int(catalog_get(c, "url", &key, &err), 0);
+	check_int(catalog_set(c, "url", slice_str("mine"), &err), 0);
+	catalog_free(c);
+}
+
 static void rows_before_the_start_come_too_until_they_are_settled(void)
 {
 	static const enum partition_state states[] = {PART_PUBLISHED, PART_EXPIRED, PART_FAILED, PART_SKIPPED,
@@ -489,6 +514,7 @@ int main(void)
 	RUN(a_catalog_whose_making_was_killed_is_made_anew);
 	RUN(small_texts_are_kept_by_name);
 	RUN(rows_come_back_as_they_were_noted);
+	RUN(the_log_of_a_removed_catalog_is_not_played_into_a_new_one);
 	RUN(rows_before_the_start_come_too_until_they_are_settled);
 	RUN(a_note_that_fails_changes_nothing);
 	RUN(numbers_are_never_handed_out_twice);
