@@ -55,19 +55,20 @@ __attribute__((format(printf, 2, 0))) static void take_fuse_log(
 
 /* --- what a publish changes for the kernel --- */
 
+static void tell_pointers(struct mount *m, bool moved)
+{
+	for (size_t i = 0; tree_pointers[i]; i++) {
+		if (moved || !strcmp(tree_pointers[i], "complete_through"))
+			notify_entry(m->notify, INODE_ROOT, tree_pointers[i]);
+	}
+}
+
 static void published(void *ctx, const struct snapshot *before, const struct snapshot *now)
 {
 	struct mount *m = ctx;
-	uint64_t was = before->status.generation;
+	bool dropped = false;
 	char name[24];
 
-	/* With a time limit on these names there is nothing to tell: they are asked for again soon. */
-	if (m->opt->cfg->refresh == REFRESH_EAGER) {
-		for (size_t i = 0; tree_pointers[i]; i++) {
-			if (was != now->status.generation || !strcmp(tree_pointers[i], "complete_through"))
-				notify_entry(m->notify, INODE_ROOT, tree_pointers[i]);
-		}
-	}
 	if (before->kept_changed != now->kept_changed)
 		notify_attributes(m->notify, tree_generations_ino(&m->ops.tree));
 	for (size_t i = 0; i < before->kept_count; i++) {
@@ -75,7 +76,14 @@ static void published(void *ctx, const struct snapshot *before, const struct sna
 			continue;
 		snprintf(name, sizeof(name), "%" PRIu64, before->kept[i].number);
 		notify_entry(m->notify, tree_generations_ino(&m->ops.tree), name);
+		dropped = true;
 	}
+	/* With a time limit on these names there is nothing to tell: they are asked for again soon. But those
+	 * that nobody asks for may still keep open what is not kept any more. */
+	if (m->opt->cfg->refresh == REFRESH_EAGER)
+		tell_pointers(m, before->status.generation != now->status.generation);
+	else if (dropped)
+		tell_pointers(m, true);
 }
 
 /* --- going up --- */
