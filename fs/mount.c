@@ -191,10 +191,10 @@ static void *wait_for_signal(void *arg)
 	return NULL;
 }
 
-static int set_up_signals(struct mount *m, struct err *err)
+/* Before there is a mount point, which a signal that ends the process would leave behind dead. */
+static void hold_signals(struct mount *m)
 {
 	struct sigaction kick = {.sa_handler = ignore_signal}, ignore = {.sa_handler = SIG_IGN};
-	int r;
 
 	sigaction(KICK, &kick, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
@@ -205,7 +205,12 @@ static int set_up_signals(struct mount *m, struct err *err)
 	sigaddset(&m->waited, LOOP_OVER);
 	pthread_sigmask(SIG_BLOCK, &m->waited, NULL);
 	m->main = pthread_self();
-	r = thread_start(&m->signals, "freshet-signals", wait_for_signal, m);
+}
+
+static int take_signals(struct mount *m, struct err *err)
+{
+	int r = thread_start(&m->signals, "freshet-signals", wait_for_signal, m);
+
 	return r < 0 ? err_sys(err, r, "starting a thread") : 0;
 }
 
@@ -220,7 +225,7 @@ static int start_threads(struct mount *m, struct err *err)
 	if (r < 0)
 		return err_sys(err, r, "starting a thread");
 	r = refresh_start(m->ops.tree.refresh, err);
-	return r < 0 ? r : set_up_signals(m, err);
+	return r < 0 ? r : take_signals(m, err);
 }
 
 static int serve(struct mount *m, struct err *err)
@@ -269,6 +274,7 @@ int mount_run(const struct mount_options *opt, struct err *err)
 	struct mount m = {.opt = opt};
 	int r = set_up_tree(&m, err);
 
+	hold_signals(&m);
 	if (r == 0)
 		r = set_up_session(&m, err);
 	if (r == 0)
