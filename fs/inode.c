@@ -16,16 +16,17 @@ struct inode_table {
 	size_t slots, count; /* slots is a power of two */
 };
 
-struct blob *blob_new(struct slice bytes)
+struct blob *blob_take(struct buf *bytes)
 {
-	struct blob *b = malloc(sizeof(*b) + bytes.len);
+	struct blob *b = bytes->failed ? NULL : malloc(sizeof(*b));
+	char *fitted;
 
 	if (!b)
 		return NULL;
-	b->refs = 1;
-	b->len = bytes.len;
-	if (bytes.len)
-		memcpy(b->data, bytes.data, bytes.len);
+	/* Many are kept for long: what was reserved in vain goes back. */
+	fitted = bytes->len && bytes->cap > bytes->len ? realloc(bytes->data, bytes->len) : NULL;
+	*b = (struct blob){.refs = 1, .len = bytes->len, .data = fitted ? fitted : bytes->data};
+	*bytes = (struct buf){0};
 	return b;
 }
 
@@ -37,8 +38,10 @@ struct blob *blob_ref(struct blob *b)
 
 void blob_unref(struct blob *b)
 {
-	if (b && --b->refs == 0)
-		free(b);
+	if (!b || --b->refs)
+		return;
+	free(b->data);
+	free(b);
 }
 
 void inode_parts_release(struct inode_parts *p)

@@ -49,9 +49,11 @@ enum node_place { PLACE_LIVE, PLACE_PINNED };
 struct blob {
 	_Atomic unsigned refs;
 	size_t len;
-	char data[];
+	char *data; /* owned */
 };
-struct blob *blob_new(struct slice bytes); /* a copy with one reference; NULL when memory is out */
+/* Takes the buffer's bytes, which leaves it empty; one reference. NULL when memory is out, also when the buffer
+ * failed before. */
+struct blob *blob_take(struct buf *bytes);
 struct blob *blob_ref(struct blob *b);
 void blob_unref(struct blob *b); /* NULL is fine */
 static inline struct slice blob_bytes(const struct blob *b)

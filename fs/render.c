@@ -217,6 +217,8 @@ int render_node(struct render *r, const struct node *n, struct blob **out, struc
 	*out = render_kept(r, n->ino);
 	if (*out)
 		return 0;
+	if (!node_is_dir(n) && n->size && !buf_reserve(&bytes, n->size))
+		return err_set(err, -ENOMEM, "out of memory for %" PRIu64 " bytes", n->size);
 	rc = make(n, &bytes, err);
 	if (rc < 0)
 		return rc;
@@ -224,7 +226,7 @@ int render_node(struct render *r, const struct node *n, struct blob **out, struc
 	if (!node_is_dir(n) && bytes.len != n->size && !bytes.failed)
 		return err_set(
 			err, -EBADMSG, "%zu bytes where %" PRIu64 " were announced", bytes.len, n->size);
-	*out = bytes.failed ? NULL : blob_new(buf_slice(&bytes));
+	*out = blob_take(&bytes);
 	if (!*out)
 		return err_set(err, -ENOMEM, "out of memory");
 	render_keep(r, n->ino, *out);

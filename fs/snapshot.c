@@ -85,7 +85,7 @@ static int make_table(struct snapshot *s, struct err *err)
 	OWNED_BUF text = {0};
 
 	status_partitions(s->rows, s->row_count, &text);
-	s->table = text.failed ? NULL : blob_new(buf_slice(&text));
+	s->table = blob_take(&text);
 	return s->table ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 

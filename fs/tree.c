@@ -166,9 +166,11 @@ static int lookup_doc(
 	r = view_doc_json(g, key.text, &json, err);
 	if (r <= 0)
 		return r;
-	blob = blob_new(buf_slice(&json));
-	r = get_node(t, &key, g, json.len, out, err);
-	if (r == 1 && blob)
+	blob = blob_take(&json);
+	if (!blob)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = get_node(t, &key, g, blob->len, out, err);
+	if (r == 1)
 		render_keep(t->render, (*out)->ino, blob);
 	return r;
 }
@@ -218,7 +220,7 @@ static int lookup_prefix(
 	r = resolve_prefix(dir->generation, buf_slice(&raw), &prefix, err);
 	if (r <= 0)
 		return r;
-	parts.blob = blob_new(buf_slice(&prefix));
+	parts.blob = blob_take(&prefix);
 	if (!parts.blob)
 		return err_set(err, -ENOMEM, "out of memory");
 	parts.generation = generation_ref(dir->generation);

@@ -192,7 +192,7 @@ static int mirror_listing(
 	r = mirror_list(&t->mirrors[dir->place], dir, &entries, err);
 	if (r < 0)
 		return r;
-	*out = entries.failed ? NULL : blob_new(buf_slice(&entries));
+	*out = blob_take(&entries);
 	if (!*out)
 		return err_set(err, -ENOMEM, "out of memory");
 	render_keep(t->render, dir->ino, *out);

@@ -11,7 +11,7 @@ static void keep(struct render *r, uint64_t ino, size_t bytes)
 
 	for (size_t i = 0; i < bytes; i++)
 		buf_add_byte(&text, (int)('a' + ino % 26));
-	b = blob_new(buf_slice(&text));
+	b = blob_take(&text);
 	render_keep(r, ino, b);
 	blob_unref(b);
 }
