@@ -40,17 +40,27 @@ static bool is_reached(const struct request *req, const struct catalog_current *
 	return req->watermark == TIME_NONE || c->watermark >= req->watermark;
 }
 
-/* The state may be waited for before anything was built in it. */
+/* What mounts can see: the catalog's word counts only once the file `current`, which they watch, says the
+ * same. The state may be waited for before anything was built in it. */
 static int look(struct cli *cli, struct catalog_current *out, struct err *err)
 {
+	const struct catalog_current none = {.watermark = TIME_NONE};
+	uint8_t sha256[SHA256_BYTES];
+	uint64_t number = 0;
 	int r = 0;
 
-	*out = (struct catalog_current){.watermark = TIME_NONE};
+	*out = none;
 	if (!cli->catalog)
 		r = catalog_open(&cli->catalog, cli->state, false, err);
 	if (r == -ENOENT)
 		return 0;
-	return r < 0 ? r : catalog_current(cli->catalog, out, err);
+	if (r == 0)
+		r = catalog_current(cli->catalog, out, err);
+	if (r == 0)
+		r = current_read(cli->state, &number, sha256, err);
+	if (r >= 0 && number != out->number)
+		*out = none;
+	return r < 0 ? r : 0;
 }
 
 static void print(const struct cli *cli, const struct catalog_current *c)
