@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "analyst.h"
 #include "fold.h"
 #include "gc.h"
 #include "name.h"
@@ -334,63 +335,17 @@ static int fold_records(struct tick *t, struct err *err)
 
 /* ---- writing ---- */
 
-/* One thread that analyses. */
-struct analyst {
-	const struct tick *tick;
-	struct record_parser *parser; /* owned */
-};
-
-static void add_term(void *ctx, enum term_class cls, const char *text, size_t len)
-{
-	invert_add(ctx, (char)cls, text, len);
-}
-
-static int analyse(void *ctx, struct slice record, struct invert *v, struct err *err)
-{
-	struct analyst *a = ctx;
-
-	if (is_stopped(a->tick))
-		return err_set(err, -EINTR, "stopped while writing");
-	return record_analyse(a->parser, record, add_term, v, err);
-}
-
-static void analysts_free(struct analyst *list, void **ctxs, unsigned count)
-{
-	for (unsigned i = 0; list && i < count; i++)
-		record_parser_free(list[i].parser);
-	free(list);
-	free(ctxs);
-}
-
-/* One for each thread, and their addresses. */
-static int analysts_new(struct tick *t, struct analyst **list, void ***ctxs, struct err *err)
-{
-	int r = 0;
-
-	*list = calloc(t->threads, sizeof(**list));
-	*ctxs = calloc(t->threads, sizeof(**ctxs));
-	if (!*list || !*ctxs)
-		return err_set(err, -ENOMEM, "out of memory");
-	for (unsigned i = 0; r == 0 && i < t->threads; i++) {
-		(*list)[i].tick = t;
-		(*ctxs)[i] = &(*list)[i];
-		r = record_parser_new(&(*list)[i].parser, t->cfg, err);
-	}
-	return r;
-}
-
 static int write_segment(struct tick *t, struct err *err)
 {
 	OWNED_STR char *path = state_path(t->state, "%s/%s", t->state->build, SEGMENT_FILE);
-	struct analyst *analysts = NULL;
-	void **ctxs = NULL;
+	struct analysts analysts = {0};
 	struct segment_input in = {.sources = t->fold.sources,
 		.source_count = t->fold.source_count,
 		.entries = t->fold.entries,
 		.entry_count = t->fold.entry_count,
 		.history = t->fold.history,
 		.history_count = t->fold.history_count,
-		.analyse = analyse,
+		.analyse = analyst_analyse,
 		.threads = t->threads,
 		.progress = meter_report,
 		.progress_ctx = &t->meter};
@@ -402,14 +357,14 @@ static int write_segment(struct tick *t, struct err *err)
 	in.first = t->fold.sources[0].ts;
 	in.last = t->fold.sources[t->fold.source_count - 1].ts;
 	config_hash(t->cfg, in.config_hash);
-	r = analysts_new(t, &analysts, &ctxs, err);
+	r = analysts_init(&analysts, t->cfg, t->threads, t->opt->stop, err);
 	if (r == 0) {
-		in.analyse_ctx = ctxs[0];
-		in.more_ctxs = ctxs + 1;
+		in.analyse_ctx = analysts.ctxs[0];
+		in.more_ctxs = analysts.ctxs + 1;
 		in.more_count = t->threads - 1;
 		r = segment_write(path, &in, &t->segment, err);
 	}
-	analysts_free(analysts, ctxs, t->threads);
+	analysts_release(&analysts);
 	if (r < 0)
 		return r;
 	t->has_segment = true;

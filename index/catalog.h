@@ -53,9 +53,5 @@ int catalog_generations(struct catalog *c, struct arena *arena, struct catalog_g
 	size_t *count, struct err *err);
 /* Forgets generations (by gc, before their files go). */
 int catalog_drop_generations(struct catalog *c, const uint64_t *numbers, size_t count, struct err *err);
-/* complete_through (section 2): the newest timestamp up to which nothing inside the horizon is missing, open, failed or uncovered;
- * TIME_NONE: none. `rows` by ts, all of those inside the horizon. */
-int64_t rows_complete_through(
-	const struct row *rows, size_t count, int64_t cadence, int64_t horizon, int64_t watermark);
 
 #endif

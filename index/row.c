@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "row.h"
+#include "timefmt.h"
 
 /* Part of the catalog and of partitions.tsv: a name, once released, keeps its meaning. */
 static const char *const names[PART_STATES] = {
@@ -25,4 +26,43 @@ int partition_state_parse(const char *name, enum partition_state *out)
 		}
 	}
 	return 0;
+}
+
+static int64_t slot_of(int64_t ts, int64_t cadence)
+{
+	int64_t slot = ts / cadence;
+
+	return ts % cadence < 0 ? slot - 1 : slot;
+}
+
+/* Open, failed, not yet built and uncovered ones are holes; what was skipped or has expired is no data that the
+ * index lacks. */
+static bool row_is_settled(const struct row *row)
+{
+	switch (row->state) {
+	case PART_PUBLISHED:
+	case PART_EXPIRED:
+		return true;
+	case PART_SKIPPED:
+		return !slice_eq(row->reason, slice_str("uncovered"));
+	default:
+		return false;
+	}
+}
+
+int64_t rows_complete_through(
+	const struct row *rows, size_t count, int64_t cadence, int64_t horizon, int64_t watermark)
+{
+	int64_t through = TIME_NONE;
+
+	for (size_t i = 0; i < count && rows[i].ts <= watermark; i++) {
+		if (horizon != TIME_NONE && rows[i].ts <= horizon)
+			continue;
+		if (!row_is_settled(&rows[i]))
+			break;
+		if (through != TIME_NONE && slot_of(rows[i].ts, cadence) > slot_of(through, cadence) + 1)
+			break;
+		through = rows[i].ts;
+	}
+	return through;
 }

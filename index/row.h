@@ -47,4 +47,9 @@ struct row {
 	size_t read_count;
 };
 
+/* complete_through (section 2): the newest timestamp up to which nothing inside the horizon is missing, open, failed or uncovered;
+ * TIME_NONE: none. `rows` by ts, all of those inside the horizon. */
+int64_t rows_complete_through(
+	const struct row *rows, size_t count, int64_t cadence, int64_t horizon, int64_t watermark);
+
 #endif
