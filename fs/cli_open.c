@@ -120,18 +120,23 @@ static int open_state(struct cli *cli, unsigned flags, struct err *err)
 	return r == -ENOENT ? 0 : r;
 }
 
-static int settle_url(struct cli *cli, unsigned flags, struct err *err)
+/* The feed that the state was built from, where it was. */
+static int url_of_state(struct cli *cli, struct err *err)
 {
 	OWNED_BUF url = {0};
+	int r = cli->catalog ? catalog_get(cli->catalog, "url", &url, err) : 0;
+
+	return r == 1 ? url_agree(cli, buf_cstr(&url), "the state directory", err) : r;
+}
+
+static int settle_url(struct cli *cli, unsigned flags, struct err *err)
+{
 	int r = 0;
 
 	if (cli->cfg->url)
 		r = url_agree(cli, cli->cfg->url, "the configuration", err);
-	if (r == 0 && cli->catalog) {
-		r = catalog_get(cli->catalog, "url", &url, err);
-		if (r == 1)
-			r = url_agree(cli, buf_cstr(&url), "the state directory", err);
-	}
+	if (r == 0)
+		r = url_of_state(cli, err);
 	if (r < 0)
 		return r;
 	if (!cli->url && (flags & CLI_FEED))
@@ -180,6 +185,8 @@ int cli_lock(struct cli *cli)
 	catalog_free(cli->catalog);
 	cli->catalog = NULL;
 	r = catalog_open(&cli->catalog, cli->state, true, &err);
+	if (r == 0) /* again: another first build may have been faster, with another feed */
+		r = url_of_state(cli, &err);
 	return r < 0 ? cli_fail(cli, r, &err) : CLI_GO;
 }
 
