@@ -150,6 +150,16 @@ static void verify_dir(struct check *c, const char *dir, const char *sums_path)
 
 /* ---- the state ---- */
 
+/* A build that died between its commit and the renaming of `current` leaves that behind: nothing is lost or
+ * wrong, mounts go on with the generation before, and the next build mends it. Worth saying, no damage. */
+static void say_behind(const struct cli *cli, uint64_t number, uint64_t known)
+{
+	fprintf(stderr,
+		"freshet: %s: %s/current: names generation %" PRIu64 ", catalog.db %" PRIu64
+		": mounts see the newer one after the next build\n",
+		cli->command->name, cli->state->dir, number, known);
+}
+
 static void verify_current(struct check *c, const struct catalog_current *known, const struct generation *g)
 {
 	const struct manifest *m = &g->manifest;
@@ -178,11 +188,13 @@ static void verify_current(struct check *c, const struct catalog_current *known,
 			&err);
 	r = current_read(cli->state, &number, sum, &err);
 	if (r == 0)
-		r = err_set(&err, -EBADMSG, "%s/current: missing; the next build writes it", cli->state->dir);
-	else if (r == 1 && (number != known->number || memcmp(sum, known->sha256, SHA256_BYTES)))
+		number = 0;
+	if (r >= 0 && number < known->number)
+		say_behind(cli, number, known->number);
+	else if (r >= 0 && (number != known->number || memcmp(sum, known->sha256, SHA256_BYTES)))
 		r = err_set(&err, -EBADMSG,
-			"%s/current: names generation %" PRIu64 ", catalog.db %" PRIu64
-			"; the next build mends it",
+			"%s/current: names generation %" PRIu64 " or bytes that catalog.db, at %" PRIu64
+			", does not know",
 			cli->state->dir, number, known->number);
 	if (r < 0)
 		found(c, r, &err);

@@ -263,7 +263,9 @@ def test_without_fuse_a_mount_says_so(published):
     point = published.root / "mnt"
     point.mkdir()
     done = subprocess.run(
-        ["unshare", "--mount", "bash", "-c", 'mount -t tmpfs none /dev && exec "$@"', "sh"]
+        ["unshare", "--mount", "--propagation", "unchanged", "bash", "-c",
+         # In a chroot / is no mount point, and /dev is all that must not spread.
+         'mount --make-rprivate /dev && mount -t tmpfs none /dev && exec "$@"', "sh"]
         + published.argv("mount", published.feed.root, point),
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip

@@ -138,3 +138,18 @@ def children(parents):
         except OSError:
             pass
     return found
+
+
+def test_a_pointer_that_is_behind_is_mended_by_looking(box):
+    """A build that died between its commit and the renaming of `current`: nothing is due, yet a build is needed."""
+    box.feed.put(0, [{"id": "a", "title": "espresso"}])
+    box.build()
+    behind = (box.state / "current").read_bytes()
+    box.feed.put(1, [{"id": "b", "title": "espresso"}])
+    box.build()
+    (box.state / "current").write_bytes(behind)
+    verified = box.run("verify")
+    assert verified.code == 0 and "after the next build" in verified.err, verified
+    mount = box.mount("refresh=lazy,poll=0s")
+    eventually(lambda: mount.ids("espresso") == ["a", "b"], "the newer generation")
+    assert "current" not in box.run("verify").err
