@@ -143,7 +143,7 @@ class Table:
         self.rows = []
 
     def add(self, what, against, ours, theirs, ratio, target, met):
-        self.rows.append((what, against, ours, theirs, ratio, target, "yes" if met else "NO"))
+        self.rows.append((what, against, ours, theirs, ratio, target, {True: "yes", False: "NO", None: "-"}[met]))
         print("  " + " | ".join(self.rows[-1]), file=sys.stderr)
 
     def print(self):
@@ -241,7 +241,7 @@ def bench_ids(work, table, rounds, built):
               f"{ratio:.0f} ×", "≥ 100 ×", ratio >= 100)
     a, b = (statistics.median(p[i] for p in floors) for i in (0, 1))
     table.add(f"the same read of {size} bytes", "a low-level FUSE file system that returns a constant",
-              f"{a / 1e3:.0f} µs", f"{b / 1e3:.0f} µs", f"{median_ratio(floors):.2f} ×", "the floor", True)
+              f"{a / 1e3:.0f} µs", f"{b / 1e3:.0f} µs", f"{median_ratio(floors):.2f} ×", "the floor", None)
 
 
 def bench_warm(work, table, rounds, built):
@@ -317,7 +317,7 @@ def machine():
     with open("/proc/cpuinfo") as f:
         cpu = re.search(r"model name\s*: (.*)", f.read())
     return (f"{datetime.date.today()}, {os.cpu_count()} × {cpu.group(1) if cpu else platform.machine()}, "
-            f"Linux {platform.release()}, freshet {run(FRESHET, '--version').strip()}")
+            f"Linux {platform.release()}, {run(FRESHET, '--version').strip()}")
 
 
 def main():
