@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* index/bigmem.h - arrays of megabytes in huge pages where the kernel gives them: the inverter's random access
- * misses the TLB otherwise, and a page fault for every 4 KiB of fresh memory cost 5 % of a build. */
+ * misses the TLB otherwise, and it takes a page fault for every 4 KiB of fresh memory. */
 #ifndef FRESHET_BIGMEM_H
 #define FRESHET_BIGMEM_H
 

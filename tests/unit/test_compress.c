@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include "compress.h"
+#include "gzip.h"
 #include "tap.h"
 
 #define STEP_LIMIT 10000000
@@ -45,20 +45,6 @@ static void add_zstd(struct buf *out, struct slice in, int window_log)
 	buf_reserve(out, bound);
 	out->len += ZSTD_compress2(c, out->data + out->len, bound, in.data, in.len);
 	ZSTD_freeCCtx(c);
-}
-
-static void add_gzip(struct buf *out, struct slice in)
-{
-	z_stream z = {0};
-
-	deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
-	z.next_in = (void *)(uintptr_t)in.data;
-	z.avail_in = (uInt)in.len;
-	z.avail_out = (uInt)deflateBound(&z, in.len);
-	z.next_out = (void *)buf_reserve(out, z.avail_out);
-	deflate(&z, Z_FINISH);
-	out->len += z.total_out;
-	deflateEnd(&z);
 }
 
 static void add_packed(enum feed_packing packing, struct buf *out, struct slice in)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include "digest.h"
+#include "gzip.h"
 #include "reader.h"
 #include "tap.h"
 
@@ -42,20 +42,6 @@ static void add_zstd(struct buf *out, struct slice in)
 
 	buf_reserve(out, bound);
 	out->len += ZSTD_compress(out->data + out->len, bound, in.data, in.len, 3);
-}
-
-static void add_gzip(struct buf *out, struct slice in)
-{
-	z_stream z = {0};
-
-	deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
-	z.next_in = (void *)(uintptr_t)in.data;
-	z.avail_in = (uInt)in.len;
-	z.avail_out = (uInt)deflateBound(&z, in.len);
-	z.next_out = (void *)buf_reserve(out, z.avail_out);
-	deflate(&z, Z_FINISH);
-	out->len += z.total_out;
-	deflateEnd(&z);
 }
 
 /* Reads all lines as "NUMBER:TEXT|" (cut ones as "NUMBER!LENGTH|"). Returns 0 or -errno. */
