@@ -21,7 +21,7 @@ enum kind {
 	KIND_POLICY,   /* kept nowhere: there is one so far */
 	KIND_LIST,     /* struct string_list */
 	KIND_TEXT,     /* the same, and text_is_default */
-	KIND_EXPR,     /* drop_if and drop_if_text */
+	KIND_EXPR,     /* struct expr *, and its text in the char * at `text` */
 };
 
 struct key {
@@ -31,12 +31,14 @@ struct key {
 	const char *initial; /* NULL: absent unless given */
 	int64_t min, max;
 	const char *const *choices;
+	size_t text;
 };
 
 #define DURATION_MAX (100 * 366 * 24 * TIME_HOUR)
 
 static const char *const complete_words[] = {"rate", "marker", "both", NULL};
 static const char *const refresh_words[] = {"lazy", "eager", "manual", NULL};
+static const char *const no_yes_words[] = {"no", "yes", NULL};
 
 #define AT(field) offsetof(struct config, field)
 /* In the order of the dump; sections stand together. */
@@ -57,7 +59,7 @@ static const struct key keys[] = {
 	{"document", "version", KIND_STRING, AT(version)},
 	{"document", "text", KIND_TEXT, AT(text)},
 	{"document", "keyword", KIND_LIST, AT(keyword)},
-	{"document", "drop_if", KIND_EXPR, AT(drop_if)},
+	{"document", "drop_if", KIND_EXPR, AT(drop_if), .text = AT(drop_if_text)},
 	{"build", "threads", KIND_COUNT, AT(threads), "0", 0, 1024},
 	{"build", "max_reject_ratio", KIND_RATIO, AT(max_reject_ratio), "0.01"},
 	{"build", "keep", KIND_COUNT, AT(keep), "8", 1, 100000},
@@ -71,14 +73,26 @@ static const struct key keys[] = {
 };
 #undef AT
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
-_Static_assert(KEYS <= CONFIG_KEYS_MAX, "which");
+
+/* Of each section [attribute.NAME]; offsets are those of struct attribute_rule. */
+#define ATTRIBUTE "attribute."
+#define AT(field) offsetof(struct attribute_rule, field)
+static const struct key attribute_keys[] = {
+	{"", "when", KIND_EXPR, AT(when), .text = AT(when_text)},
+	{"", "key", KIND_STRING, AT(key)},
+	{"", "on", KIND_STRING, AT(on)},
+	{"", "version", KIND_STRING, AT(version)},
+	{"", "expire", KIND_CHOICE, AT(expire), "no", .choices = no_yes_words},
+};
+#undef AT
+#define ATTRIBUTE_KEYS (sizeof(attribute_keys) / sizeof(attribute_keys[0]))
+_Static_assert(KEYS + ATTRIBUTE_KEYS * ATTRIBUTES_MAX <= CONFIG_KEYS_MAX, "which");
 
 /* What the design names and this version cannot do: refused by name, so that nobody thinks it works.
  * `key` NULL: the whole section; a section that ends in '.' stands for all that start so. */
 static const struct {
 	const char *section, *key;
 } later[] = {
-	{"attribute.", NULL},
 	{"index", NULL},
 	{"publish", NULL},
 	{"s3", NULL},
@@ -89,9 +103,15 @@ static const struct {
 	{"mount", "max_age"},
 };
 
-static void *field_of(const struct config *c, const struct key *k)
+/* `base` is the configuration, or the attribute's rule. */
+static void *field_of(const void *base, const struct key *k)
 {
-	return (char *)(uintptr_t)c + k->offset;
+	return (char *)(uintptr_t)base + k->offset;
+}
+
+static char **text_of(const void *base, const struct key *k)
+{
+	return (char **)(void *)((char *)(uintptr_t)base + k->text);
 }
 
 static bool is_blank(char c)
@@ -259,25 +279,25 @@ static int list_set(struct string_list *to, struct slice v, struct err *err)
 	return 0;
 }
 
-static int expr_set(struct config *c, const char *v, struct err *err)
+static int expr_set(struct expr **to, char **text, const char *v, struct err *err)
 {
 	OWNED(expr) struct expr *e = NULL;
 	int r = expr_parse(&e, v, err);
 
 	if (r == 0)
-		r = string_set(&c->drop_if_text, slice_str(v), err);
+		r = string_set(text, slice_str(v), err);
 	if (r < 0)
 		return r;
-	expr_free(c->drop_if);
-	c->drop_if = steal(&e);
+	expr_free(*to);
+	*to = steal(&e);
 	return 0;
 }
 
-/* `v` is NUL-terminated behind its end. */
-static int key_set(struct config *c, const struct key *k, struct slice v, struct err *err)
+/* `v` is NUL-terminated behind its end; `c` is for what has a second field there. */
+static int key_set(struct config *c, void *base, const struct key *k, struct slice v, struct err *err)
 {
 	bool list = k->kind == KIND_LIST || k->kind == KIND_TEXT;
-	void *to = field_of(c, k);
+	void *to = field_of(base, k);
 	int r;
 
 	if (!v.len && !list)
@@ -308,7 +328,7 @@ static int key_set(struct config *c, const struct key *k, struct slice v, struct
 		c->text_is_default &= r < 0;
 		return r;
 	case KIND_EXPR:
-		return expr_set(c, v.data, err);
+		return expr_set(to, text_of(base, k), v.data, err);
 	}
 	return -EINVAL;
 }
@@ -334,19 +354,49 @@ static bool is_later(struct slice section, struct slice key, struct err *err)
 	return false;
 }
 
+static bool section_is_attribute(struct slice section)
+{
+	return slice_starts(section, slice_str(ATTRIBUTE));
+}
+
+/* The NAME of [attribute.NAME]: what a record can call its member in a path, and nothing that needs escaping. */
+static bool attribute_name_check(struct slice section, struct err *err)
+{
+	size_t from = strlen(ATTRIBUTE);
+
+	for (size_t i = from; i < section.len; i++) {
+		char c = section.data[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+			    c == '-')) {
+			err_set(err, -EINVAL, "an attribute's name has letters, digits, \"_\" and \"-\" only");
+			return false;
+		}
+	}
+	if (section.len == from)
+		err_set(err, -EINVAL, "an attribute without a name");
+	return section.len > from;
+}
+
 bool config_section_is_known(struct slice section, struct err *err)
 {
 	for (size_t i = 0; i < KEYS; i++) {
 		if (slice_eq(section, slice_str(keys[i].section)))
 			return true;
 	}
+	if (section_is_attribute(section))
+		return attribute_name_check(section, err);
 	if (!is_later(section, slice_of(NULL, 0), err))
-		err_set(err, -EINVAL, "unknown section (there are feed, lag, document, build, mount)");
+		err_set(err, -EINVAL,
+			"unknown section (there are feed, lag, document, attribute.NAME, build, mount)");
 	return false;
 }
 
 static const struct key *key_find(struct slice section, struct slice key, struct err *err)
 {
+	for (size_t i = 0; section_is_attribute(section) && i < ATTRIBUTE_KEYS; i++)
+		if (slice_eq(key, slice_str(attribute_keys[i].name)))
+			return &attribute_keys[i];
 	for (size_t i = 0; i < KEYS; i++) {
 		if (slice_eq(section, slice_str(keys[i].section)) && slice_eq(key, slice_str(keys[i].name)))
 			return &keys[i];
@@ -356,21 +406,75 @@ static const struct key *key_find(struct slice section, struct slice key, struct
 	return NULL;
 }
 
+static int rule_add(struct config *c, struct slice name, struct err *err)
+{
+	struct attribute_rule *grown;
+
+	if (c->attribute_count == ATTRIBUTES_MAX)
+		return err_set(err, -EINVAL, "more than %d attributes", ATTRIBUTES_MAX);
+	grown = realloc(c->attributes, (c->attribute_count + 1) * sizeof(*grown));
+	if (!grown)
+		return out_of_memory(err);
+	c->attributes = grown;
+	grown += c->attribute_count;
+	*grown = (struct attribute_rule){.name = strndup(name.data, name.len)};
+	if (!grown->name)
+		return out_of_memory(err);
+	c->attribute_count++;
+	return 0;
+}
+
+/* The rule of [attribute.NAME], made where it is new; its number goes to *n. */
+static int rule_of(struct config *c, struct slice section, size_t *n, struct err *err)
+{
+	size_t from = strlen(ATTRIBUTE);
+	struct slice name = slice_of(section.data + from, section.len - from);
+
+	if (!attribute_name_check(section, err))
+		return -EINVAL;
+	for (*n = 0; *n < c->attribute_count; (*n)++)
+		if (slice_eq(slice_str(c->attributes[*n].name), name))
+			return 0;
+	return rule_add(c, name, err);
+}
+
+/* Finds what a key is about: *base, and its number for `which`. */
+static int key_place(struct config *c, const struct key *k, struct slice section, void **base, unsigned *which,
+	struct err *err)
+{
+	size_t n;
+	int r;
+
+	*base = c;
+	if (!section_is_attribute(section)) {
+		*which = (unsigned)(k - keys);
+		return 0;
+	}
+	r = rule_of(c, section, &n, err);
+	if (r < 0)
+		return r;
+	*base = &c->attributes[n];
+	*which = (unsigned)(KEYS + n * ATTRIBUTE_KEYS + (size_t)(k - attribute_keys));
+	return 0;
+}
+
 int config_assign(struct config *c, struct slice section, struct slice key, struct slice value,
 	unsigned *which, struct err *err)
 {
 	const struct key *k = key_find(section, key, err);
 	OWNED_STR char *text = NULL;
-	int r = -EINVAL;
+	unsigned number = 0;
+	void *base = NULL;
+	int r = k ? key_place(c, k, section, &base, &number, err) : -EINVAL;
 
 	value = trim(value);
-	if (which && k)
-		*which = (unsigned)(k - keys);
-	if (k && value.len && memchr(value.data, 0, value.len))
+	if (which)
+		*which = number;
+	if (r == 0 && value.len && memchr(value.data, 0, value.len))
 		r = err_set(err, -EINVAL, "a NUL byte in the value");
-	else if (k) {
+	if (r == 0) {
 		text = strndup(value.len ? value.data : "", value.len);
-		r = text ? key_set(c, k, slice_of(text, value.len), err) : out_of_memory(err);
+		r = text ? key_set(c, base, k, slice_of(text, value.len), err) : out_of_memory(err);
 	}
 	if (r < 0)
 		return err_context(
@@ -388,7 +492,7 @@ int config_new(struct config **out, struct err *err)
 		return out_of_memory(err);
 	c->text_is_default = true;
 	for (size_t i = 0; i < KEYS; i++) {
-		r = keys[i].initial ? key_set(c, &keys[i], slice_str(keys[i].initial), err) : 0;
+		r = keys[i].initial ? key_set(c, c, &keys[i], slice_str(keys[i].initial), err) : 0;
 		if (r < 0)
 			return r;
 	}
@@ -411,7 +515,31 @@ void config_free(struct config *c)
 	string_list_release(&c->keyword);
 	expr_free(c->drop_if);
 	free(c->drop_if_text);
+	for (size_t i = 0; i < c->attribute_count; i++) {
+		struct attribute_rule *rule = &c->attributes[i];
+
+		free(rule->name);
+		expr_free(rule->when);
+		free(rule->when_text);
+		free(rule->key);
+		free(rule->on);
+		free(rule->version);
+	}
+	free(c->attributes);
 	free(c);
+}
+
+int config_check(const struct config *c, struct err *err)
+{
+	for (size_t i = 0; i < c->attribute_count; i++) {
+		const struct attribute_rule *rule = &c->attributes[i];
+		const char *missing = !rule->when ? "when" : !rule->key ? "key" : !rule->on ? "on" : NULL;
+
+		if (missing)
+			return err_set(err, -EINVAL, ATTRIBUTE "%s: no `%s`: an attribute has when, key and on",
+				rule->name, missing);
+	}
+	return 0;
 }
 
 int config_set(struct config *c, const char *assignment, struct err *err)
@@ -454,26 +582,26 @@ static void ratio_text(double d, struct buf *out)
 	buf_add_str(out, text);
 }
 
-static bool key_is_absent(const struct config *c, const struct key *k)
+static bool key_is_absent(const struct config *c, const void *base, const struct key *k)
 {
 	switch (k->kind) {
 	case KIND_STRING:
 	case KIND_FILENAME:
-		return !*(char *const *)field_of(c, k);
+		return !*(char *const *)field_of(base, k);
 	case KIND_TEXT:
 		return c->text_is_default;
 	case KIND_LIST:
-		return !((const struct string_list *)field_of(c, k))->count;
+		return !((const struct string_list *)field_of(base, k))->count;
 	case KIND_EXPR:
-		return !c->drop_if_text;
+		return !*text_of(base, k);
 	default:
 		return false;
 	}
 }
 
-static void key_text(const struct config *c, const struct key *k, struct buf *out)
+static void key_text(const void *base, const struct key *k, struct buf *out)
 {
-	const void *from = field_of(c, k);
+	const void *from = field_of(base, k);
 	char text[TIME_TEXT_MAX];
 
 	switch (k->kind) {
@@ -502,7 +630,7 @@ static void key_text(const struct config *c, const struct key *k, struct buf *ou
 		string_list_text(from, out);
 		break;
 	case KIND_EXPR:
-		buf_add_str(out, c->drop_if_text);
+		buf_add_str(out, *text_of(base, k));
 		break;
 	}
 }
@@ -524,19 +652,32 @@ static void line_add(const char *name, struct slice v, struct buf *out)
 	buf_add_byte(out, '\n');
 }
 
-static void section_dump(const struct config *c, const char *section, struct buf *out)
+static void key_dump(const struct config *c, const void *base, const struct key *k, struct buf *out)
 {
 	OWNED_BUF value = {0};
 
-	buf_addf(out, "[%s]\n", section);
-	for (size_t i = 0; i < KEYS; i++) {
-		if (strcmp(keys[i].section, section) != 0 || key_is_absent(c, &keys[i]))
-			continue;
-		buf_clear(&value);
-		key_text(c, &keys[i], &value);
-		line_add(keys[i].name, buf_slice(&value), out);
-	}
+	if (key_is_absent(c, base, k))
+		return;
+	key_text(base, k, &value);
+	line_add(k->name, buf_slice(&value), out);
 	out->failed |= value.failed;
+}
+
+static void section_dump(const struct config *c, const char *section, struct buf *out)
+{
+	buf_addf(out, "[%s]\n", section);
+	for (size_t i = 0; i < KEYS; i++)
+		if (strcmp(keys[i].section, section) == 0)
+			key_dump(c, c, &keys[i], out);
+}
+
+static void attributes_dump(const struct config *c, struct buf *out)
+{
+	for (size_t i = 0; i < c->attribute_count; i++) {
+		buf_addf(out, "[" ATTRIBUTE "%s]\n", c->attributes[i].name);
+		for (size_t k = 0; k < ATTRIBUTE_KEYS; k++)
+			key_dump(c, &c->attributes[i], &attribute_keys[k], out);
+	}
 }
 
 void config_dump(const struct config *c, struct buf *out)
@@ -545,6 +686,7 @@ void config_dump(const struct config *c, struct buf *out)
 		if (i == 0 || strcmp(keys[i].section, keys[i - 1].section) != 0)
 			section_dump(c, keys[i].section, out);
 	}
+	attributes_dump(c, out);
 }
 
 void config_hash(const struct config *c, uint8_t out[CONFIG_HASH_BYTES])
@@ -552,6 +694,7 @@ void config_hash(const struct config *c, uint8_t out[CONFIG_HASH_BYTES])
 	OWNED_BUF text = {0};
 
 	section_dump(c, "document", &text);
+	attributes_dump(c, &text);
 	xxh128(buf_slice(&text), out);
 	if (text.failed)
 		memset(out, 0,
