@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 
+#include "record.h"
+
 #define STEP 256      /* entries between two reports of progress */
 #define PREFETCH 512  /* bytes of the next record */
 #define PART_MIN 2048 /* entries that are worth a thread */
@@ -13,7 +15,7 @@ struct part {
 	void *ctx;
 	struct invert *invert; /* owned */
 	size_t from, to;
-	uint64_t live, hidden, deleted, length;
+	uint64_t states[ENTRY_STATES], length;
 	pthread_t thread;
 	int code;
 	struct err err;
@@ -28,6 +30,17 @@ struct analysis {
 	struct part parts[TERM_MERGE_MAX];
 };
 
+static void add_group(struct invert *v, struct slice group)
+{
+	char text[TERM_MAX + 16];
+
+	if (!group.len || group.len > TERM_MAX)
+		return;
+	memcpy(text, group.data, group.len);
+	memset(text + group.len, 0, 16);
+	invert_add(v, TERM_GROUP, text, group.len);
+}
+
 static int analyse_entry(struct part *p, uint32_t n, struct err *err)
 {
 	const struct segment_input *in = p->of->in;
@@ -37,9 +50,12 @@ static int analyse_entry(struct part *p, uint32_t n, struct err *err)
 
 	if (e->state == ENTRY_LIVE) {
 		invert_begin(p->invert, n);
+		add_group(p->invert, e->group);
 		r = in->analyse(p->ctx, e->record, p->invert, err);
 		if (r == 0)
 			invert_end(p->invert);
+		else if (r == 1)
+			invert_hide(p->invert);
 		else
 			invert_abandon(p->invert);
 		if (r < 0)
@@ -50,9 +66,7 @@ static int analyse_entry(struct part *p, uint32_t n, struct err *err)
 		else
 			e->state = ENTRY_HIDDEN;
 	}
-	p->live += e->state == ENTRY_LIVE;
-	p->hidden += e->state == ENTRY_HIDDEN;
-	p->deleted += e->state == ENTRY_DELETED;
+	p->states[e->state]++;
 	p->length += length;
 	put_le32(p->of->lengths + (uint64_t)n * 4, length);
 	return 0;
@@ -179,9 +193,10 @@ void analysis_free(struct analysis *a)
 void analysis_count(const struct analysis *a, struct segment_info *info)
 {
 	for (unsigned i = 0; i < a->count; i++) {
-		info->live += a->parts[i].live;
-		info->hidden += a->parts[i].hidden;
-		info->deleted += a->parts[i].deleted;
+		info->live += a->parts[i].states[ENTRY_LIVE];
+		info->hidden += a->parts[i].states[ENTRY_HIDDEN];
+		info->deleted += a->parts[i].states[ENTRY_DELETED];
+		info->attributes += a->parts[i].states[ENTRY_ATTRIBUTE];
 		info->total_length += a->parts[i].length;
 	}
 }

@@ -47,6 +47,7 @@ struct tick {
 	struct source *sources;     /* one a file of the intake */
 	struct record *records;
 	size_t record_count;
+	struct fold_input fold_in;
 	struct fold_output fold;
 	bool has_segment;
 	struct segment_output segment;
@@ -319,27 +320,42 @@ static int gather_records(struct tick *t, struct err *err)
 
 static int fold_records(struct tick *t, struct err *err)
 {
-	struct fold_input in = {.parent = t->parent, .horizon = t->horizon};
+	struct fold_input *in = &t->fold_in;
 	int r;
+
+	*in = (struct fold_input){.cfg = t->cfg, .parent = t->parent, .horizon = t->horizon};
 
 	meter_phase(&t->meter, "folding");
 	r = gather_records(t, err);
 	if (r < 0)
 		return r;
-	in.sources = t->sources;
-	in.source_count = t->intake.file_count;
-	in.records = t->records;
-	in.record_count = t->record_count;
-	return fold(&in, &t->fold, err);
+	in->sources = t->sources;
+	in->source_count = t->intake.file_count;
+	in->records = t->records;
+	in->record_count = t->record_count;
+	return fold(in, &t->fold, err);
 }
 
 /* ---- writing ---- */
 
+static uint32_t rules_of(const struct config *cfg, struct segment_rule out[ATTRIBUTES_MAX])
+{
+	for (size_t i = 0; i < cfg->attribute_count; i++)
+		out[i] = (struct segment_rule){.name = slice_str(cfg->attributes[i].name),
+			.on = slice_str(cfg->attributes[i].on),
+			.expires = cfg->attributes[i].expire};
+	return (uint32_t)cfg->attribute_count;
+}
+
 static int write_segment(struct tick *t, struct err *err)
 {
 	OWNED_STR char *path = state_path(t->state, "%s/%s", t->state->build, SEGMENT_FILE);
+	struct fold_attributes attributes = fold_attributes(&t->fold_in, &t->fold);
+	struct segment_rule rules[ATTRIBUTES_MAX];
 	struct analysts analysts = {0};
-	struct segment_input in = {.sources = t->fold.sources,
+	struct segment_input in = {.rules = rules,
+		.rule_count = rules_of(t->cfg, rules),
+		.sources = t->fold.sources,
 		.source_count = t->fold.source_count,
 		.entries = t->fold.entries,
 		.entry_count = t->fold.entry_count,
@@ -357,7 +373,7 @@ static int write_segment(struct tick *t, struct err *err)
 	in.first = t->fold.sources[0].ts;
 	in.last = t->fold.sources[t->fold.source_count - 1].ts;
 	config_hash(t->cfg, in.config_hash);
-	r = analysts_init(&analysts, t->cfg, t->threads, t->opt->stop, err);
+	r = analysts_init(&analysts, t->cfg, t->threads, fold_attribute, &attributes, t->opt->stop, err);
 	if (r == 0) {
 		in.analyse_ctx = analysts.ctxs[0];
 		in.more_ctxs = analysts.ctxs + 1;
@@ -409,11 +425,17 @@ static int make_rows(struct tick *t, uint64_t generation, struct row **rows, siz
 
 static int publish_tick(struct tick *t, struct err *err)
 {
+	struct publish_segment fresh = {.file = SEGMENT_FILE,
+		.output = &t->segment,
+		.at = t->parent ? t->parent->manifest.segment_count : 0};
 	struct publish_input in = {.state = t->state,
 		.catalog = t->catalog,
 		.parent = t->parent,
 		.watermark = t->watermark,
 		.horizon = t->horizon,
+		.base_at = t->parent ? t->parent->manifest.base_at : TIME_NONE,
+		.segments = &fresh,
+		.segment_count = t->has_segment,
 		.rejects = t->rejects,
 		.reject_count = t->reject_count};
 	struct row *rows;
@@ -428,10 +450,6 @@ static int publish_tick(struct tick *t, struct err *err)
 	in.rows = rows;
 	in.now = time_now();
 	config_hash(t->cfg, in.config_hash);
-	if (t->has_segment) {
-		in.segment_file = SEGMENT_FILE;
-		in.segment = &t->segment;
-	}
 	r = publish(&in, &t->out->documents, err);
 	if (r < 0)
 		return r;

@@ -367,9 +367,10 @@ static bool attribute_name_check(struct slice section, struct err *err)
 	for (size_t i = from; i < section.len; i++) {
 		char c = section.data[i];
 
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-			    c == '-')) {
-			err_set(err, -EINVAL, "an attribute's name has letters, digits, \"_\" and \"-\" only");
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+			    c == '_' || c == '-')) {
+			err_set(err, -EINVAL,
+				"an attribute's name has letters, digits, \"_\" and \"-\" only");
 			return false;
 		}
 	}
@@ -439,8 +440,8 @@ static int rule_of(struct config *c, struct slice section, size_t *n, struct err
 }
 
 /* Finds what a key is about: *base, and its number for `which`. */
-static int key_place(struct config *c, const struct key *k, struct slice section, void **base, unsigned *which,
-	struct err *err)
+static int key_place(struct config *c, const struct key *k, struct slice section, void **base,
+	unsigned *which, struct err *err)
 {
 	size_t n;
 	int r;
@@ -536,8 +537,9 @@ int config_check(const struct config *c, struct err *err)
 		const char *missing = !rule->when ? "when" : !rule->key ? "key" : !rule->on ? "on" : NULL;
 
 		if (missing)
-			return err_set(err, -EINVAL, ATTRIBUTE "%s: no `%s`: an attribute has when, key and on",
-				rule->name, missing);
+			return err_set(err, -EINVAL,
+				ATTRIBUTE "%s: no `%s`: an attribute has when, key and on", rule->name,
+				missing);
 	}
 	return 0;
 }

@@ -25,7 +25,7 @@ struct reading {
 	char section[NAME_LINE_MAX + 1], key[NAME_LINE_MAX + 1];
 	struct buf value;
 	bool seen[CONFIG_KEYS_MAX]; /* keys so far, by number */
-	int code;      /* the first error, */
+	int code;                   /* the first error, */
 	unsigned bad_line;
 	struct err why;
 };

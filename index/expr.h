@@ -38,6 +38,8 @@ typedef bool expr_test_fn(void *ctx, const struct expr_test *test);
  * expected there; or -ENOMEM. Then *out is NULL. */
 int expr_parse(struct expr **out, const char *text, struct err *err);
 bool expr_eval(const struct expr *e, expr_test_fn *test, void *ctx);
+/* Calls `fn` for each test in the expression. */
+void expr_each_test(const struct expr *e, void (*fn)(void *ctx, const struct expr_test *test), void *ctx);
 void expr_free(struct expr *e); /* NULL is fine */
 DEFINE_FREEP(expr)
 

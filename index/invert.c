@@ -5,6 +5,7 @@
 #include "invert.h"
 
 #include "bigmem.h"
+#include "record.h"
 #include "strsort.h"
 
 #define INLINE_KEY 16
@@ -36,7 +37,8 @@ struct invert {
 	uint32_t mask;
 	struct buf texts, terms, docs; /* arrays of char, struct term, doc_row */
 	struct bigmem postings;        /* array of struct posting */
-	uint64_t posting_count, doc_start;
+	uint64_t posting_count, doc_start,
+		doc_internal; /* the current document's first, and behind its internal ones */
 	uint32_t doc, words, length;
 	int failed; /* sticks */
 	/* After invert_finish. */
@@ -92,7 +94,7 @@ void invert_free(struct invert *v)
 void invert_begin(struct invert *v, uint32_t doc)
 {
 	v->doc = doc;
-	v->doc_start = v->posting_count;
+	v->doc_start = v->doc_internal = v->posting_count;
 	v->words = 0;
 }
 
@@ -275,6 +277,8 @@ void invert_add(struct invert *v, char cls, const char *text, size_t len)
 	*p = (struct posting){s->term, 1};
 	s->doc = v->doc;
 	s->at = (uint32_t)(v->posting_count - 1 - v->doc_start);
+	if (term_class_is_internal(cls))
+		v->doc_internal = v->posting_count;
 	if (term_total(v) > v->mask / 2 && !slots_grow(v))
 		v->failed = -ENOMEM;
 }
@@ -286,6 +290,13 @@ void invert_end(struct invert *v)
 	buf_add(&v->docs, &row, sizeof(row));
 	v->length = v->words;
 	v->doc = NO_DOC;
+}
+
+void invert_hide(struct invert *v)
+{
+	v->posting_count = v->doc_internal;
+	v->words = 0;
+	invert_end(v);
 }
 
 void invert_abandon(struct invert *v)

@@ -9,10 +9,12 @@
 #include <unistd.h>
 
 #include "segment_private.h"
+#include "timefmt.h"
 
 #define SOURCE_ROW 24
-#define STATISTICS_BYTES 48
-#define ID_CHUNK 32 /* copied at once when an id is no longer; less than SEGMENT_PAD */
+#define STATISTICS_BYTES 56
+#define RULE_EXPIRES 1 /* flag; the other bits are zero */
+#define ID_CHUNK 32    /* copied at once when an id is no longer; less than SEGMENT_PAD */
 
 struct slice segment_section(const struct segment *s, uint32_t kind)
 {
@@ -93,17 +95,43 @@ static int open_statistics(struct segment *s, struct err *err)
 	info->live = cursor_le64(&c);
 	info->hidden = cursor_le64(&c);
 	info->deleted = cursor_le64(&c);
+	info->attributes = cursor_le64(&c);
 	info->terms = cursor_le64(&c);
 	info->postings = cursor_le64(&c);
 	info->total_length = cursor_le64(&c);
-	if (info->live > info->entries || info->hidden > info->entries ||
-		info->live + info->hidden + info->deleted != info->entries)
-		return err_set(err, -EBADMSG, "statistics: live, hidden and deleted do not make %llu entries",
+	if (info->live > info->entries || info->hidden > info->entries || info->deleted > info->entries ||
+		info->live + info->hidden + info->deleted + info->attributes != info->entries)
+		return err_set(err, -EBADMSG,
+			"statistics: live, hidden, deleted and attributes do not make %llu entries",
 			(unsigned long long)info->entries);
 	if (info->terms != s->dict.count)
 		return err_set(err, -EBADMSG, "statistics: %llu terms, the dictionary has %llu",
 			(unsigned long long)info->terms, (unsigned long long)s->dict.count);
 	return 0;
+}
+
+static int open_rules(struct segment *s, struct err *err)
+{
+	struct cursor c = cursor_of(segment_section(s, SECTION_ATTRIBUTES));
+	uint32_t count = cursor_le32(&c);
+	int r;
+
+	s->rule_flags = cursor_bytes(&c, count).data;
+	if (!cursor_ok(&c) || count > RULES_MAX)
+		return err_set(err, -EBADMSG, "attributes: %u rules, at most %u", count, RULES_MAX);
+	s->header.info.rules = count;
+	r = strtab_open(&s->rules, cursor_bytes(&c, cursor_left(&c)), (uint64_t)count * 2, err);
+	return r < 0 ? err_context(err, r, "attributes") : 0;
+}
+
+int segment_rule(const struct segment *s, uint32_t n, struct segment_rule *out, struct err *err)
+{
+	int r = strtab_get(&s->rules, (uint64_t)n * 2, &out->name, err);
+
+	if (r == 0)
+		r = strtab_get(&s->rules, (uint64_t)n * 2 + 1, &out->on, err);
+	out->expires = s->rule_flags[n] & RULE_EXPIRES;
+	return r < 0 ? err_context(err, r, "%s: attributes", s->name) : 0;
 }
 
 static int open_sections(struct segment *s, struct err *err)
@@ -118,6 +146,8 @@ static int open_sections(struct segment *s, struct err *err)
 		r = open_rows(s, err);
 	if (r == 0)
 		r = open_terms(s, err);
+	if (r == 0)
+		r = open_rules(s, err);
 	if (r == 0)
 		r = open_statistics(s, err);
 	return r;
@@ -242,12 +272,32 @@ enum entry_state segment_state(const struct segment *s, uint32_t n)
 {
 	uint8_t state = (uint8_t)s->entries.state[n];
 
-	return state <= ENTRY_DELETED ? (enum entry_state)state : ENTRY_DELETED;
+	return state < ENTRY_STATES ? (enum entry_state)state : ENTRY_DELETED;
 }
 
-int64_t segment_named(const struct segment *s, uint32_t n)
+uint32_t segment_source_of(const struct segment *s, uint32_t n)
 {
-	return (int64_t)get_le64(s->entries.named + (uint64_t)n * 8);
+	return get_le32(s->entries.source + (uint64_t)n * 4);
+}
+
+uint32_t segment_history_source_of(const struct segment *s, uint32_t n)
+{
+	return get_le32(s->history.source + (uint64_t)n * 4);
+}
+
+uint32_t segment_sources_until(const struct segment *s, int64_t ts)
+{
+	uint32_t low = 0, high = ts == TIME_NONE ? 0 : (uint32_t)s->header.info.sources;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if ((int64_t)get_le64(s->source_rows + (uint64_t)mid * SOURCE_ROW) <= ts)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
 }
 
 uint32_t segment_length(const struct segment *s, uint32_t n)
@@ -255,30 +305,41 @@ uint32_t segment_length(const struct segment *s, uint32_t n)
 	return get_le32(s->lengths + (uint64_t)n * 4);
 }
 
-int segment_find(const struct segment *s, struct slice id, uint32_t *n, struct err *err)
+static int find_row(const struct columns *rows, struct slice id, uint32_t *n, struct err *err)
 {
-	uint32_t low = 0, high = (uint32_t)s->entries.count;
+	uint32_t low = 0, high = (uint32_t)rows->count;
+	bool found = false;
 	struct slice at;
-	int r;
 
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
+		int c, r = columns_id(rows, mid, &at, err);
 
-		r = segment_id(s, mid, &at, err);
 		if (r < 0)
 			return r;
-		r = slice_cmp(at, id);
-		if (r == 0) {
-			*n = mid;
-			return 1;
-		}
-		if (r < 0)
+		c = slice_cmp(at, id);
+		found |= c == 0;
+		if (c < 0)
 			low = mid + 1;
 		else
 			high = mid;
 	}
 	*n = low;
-	return 0;
+	return found;
+}
+
+int segment_find(const struct segment *s, struct slice id, uint32_t *n, struct err *err)
+{
+	int r = find_row(&s->entries, id, n, err);
+
+	return r < 0 ? err_context(err, r, "%s", s->name) : r;
+}
+
+int segment_history_find(const struct segment *s, struct slice id, uint32_t *n, struct err *err)
+{
+	int r = find_row(&s->history, id, n, err);
+
+	return r < 0 ? err_context(err, r, "%s: history", s->name) : r;
 }
 
 /* Readers share the segment without locks: one finds the spare scratch, the others make their own. */

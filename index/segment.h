@@ -11,7 +11,7 @@
 #include "postings.h"
 
 #define SEGMENT_MAJOR 0
-#define SEGMENT_MINOR 1
+#define SEGMENT_MINOR 2
 #define SEGMENT_NAME_HEX 32 /* a segment's name: first half of its SHA-256, in hex */
 
 struct segment;
@@ -21,7 +21,8 @@ struct segment_info {
 	uint8_t config_hash[16];
 	uint32_t shard, shards;
 	int64_t first, last; /* timestamps of the oldest and newest partition in it */
-	uint64_t entries, live, hidden, deleted, history, sources, terms, postings;
+	uint64_t entries, live, hidden, deleted, attributes, history, sources, terms, postings;
+	uint32_t rules;        /* of attributes */
 	uint64_t total_length; /* words in live entries */
 	uint64_t file_bytes;
 	struct slice versions; /* of the libraries that made it, one line */
@@ -45,16 +46,27 @@ int segment_id(const struct segment *s, uint32_t n, struct slice *id, struct err
 int segment_entry(
 	const struct segment *s, uint32_t n, struct entry *out, struct err *err); /* all but record */
 enum entry_state segment_state(const struct segment *s, uint32_t n); /* an unknown byte reads as deleted */
-int64_t segment_named(const struct segment *s, uint32_t n);
+uint32_t segment_source_of(const struct segment *s, uint32_t n); /* any number where the file is damaged */
+uint32_t segment_history_source_of(const struct segment *s, uint32_t n);
 uint32_t segment_length(const struct segment *s, uint32_t n); /* words of the document; 0 unless live */
 /* First entry with id >= `id`, by binary search: 1 and *n when it is that id, 0 and *n where it would stand, or -EBADMSG. */
 int segment_find(const struct segment *s, struct slice id, uint32_t *n, struct err *err);
 /* Appends the stored record of an entry (nothing for a deleted one without record). */
 int segment_record(const struct segment *s, uint32_t n, struct buf *out, struct err *err);
 int segment_source(const struct segment *s, uint32_t n, struct source *out, struct err *err);
+/* How many sources lie at or before `ts`: those with numbers below it. TIME_NONE: none. */
+uint32_t segment_sources_until(const struct segment *s, int64_t ts);
 /* History rows, n below info->history. */
 int segment_history(const struct segment *s, uint32_t n, struct entry *out, struct err *err);
 int segment_history_record(const struct segment *s, uint32_t n, struct buf *out, struct err *err);
+/* First history row with id >= `id`; as segment_find(). */
+int segment_history_find(const struct segment *s, struct slice id, uint32_t *n, struct err *err);
+/* The rules by which documents here were joined with attributes, n below info->rules. */
+struct segment_rule {
+	struct slice name, on; /* [attribute.NAME], and the field of documents */
+	bool expires;
+};
+int segment_rule(const struct segment *s, uint32_t n, struct segment_rule *out, struct err *err);
 /* Postings of a term that this segment's dictionary gave; inline ones too. */
 int segment_postings(const struct segment *s, const struct dict_term *t, struct postings *p, struct err *err);
 

@@ -35,7 +35,7 @@
 
 static const char *const names[SECTION_KINDS + 1] = {"unknown", "records", "record index", "ids", "columns",
 	"groups", "sources", "dictionary", "postings", "lengths", "statistics", "history record index",
-	"history ids", "history columns"};
+	"history ids", "history columns", "attributes"};
 
 const char *section_name(uint32_t kind)
 {

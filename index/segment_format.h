@@ -24,6 +24,7 @@
 #define RECORDS_LEN_MAX (8u << 20) /* of one record */
 #define RECORDS_RAW_MAX (RECORDS_LEN_MAX + RECORDS_BLOCK_TARGET)
 
+#define RULES_MAX 64u          /* of attributes */
 #define GROUP_NONE UINT32_MAX  /* an entry without a group */
 #define STRINGS_MAX UINT32_MAX /* bytes of text in a table of strings */
 
@@ -41,8 +42,9 @@ enum section_kind {
 	SECTION_HISTORY_RECORD_INDEX = 11,
 	SECTION_HISTORY_IDS = 12,
 	SECTION_HISTORY_COLUMNS = 13,
+	SECTION_ATTRIBUTES = 14,
 };
-#define SECTION_KINDS 13
+#define SECTION_KINDS 14
 const char *section_name(uint32_t kind); /* "ids" …; "unknown" */
 
 /* A row of the section table. */

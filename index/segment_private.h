@@ -20,6 +20,8 @@ struct segment {
 	struct dict dict;
 	struct slice postings;
 	const char *lengths, *source_rows;
+	struct strtab rules; /* name and `on` of each */
+	const char *rule_flags;
 	_Atomic(struct records_scratch *) spare; /* owned; whoever takes it has it alone */
 };
 

@@ -220,6 +220,23 @@ static int add_columns(struct writer *w, struct err *err)
 	return r;
 }
 
+static int add_rules(struct writer *w, struct err *err)
+{
+	const struct segment_input *in = w->in;
+	struct buf *out = &w->sections[SECTION_ATTRIBUTES];
+	struct slice names[RULES_MAX * 2];
+
+	if (in->rule_count > RULES_MAX)
+		return err_set(err, -EINVAL, "%u rules of attributes, at most %u", in->rule_count, RULES_MAX);
+	buf_add_le32(out, in->rule_count);
+	for (uint32_t i = 0; i < in->rule_count; i++) {
+		buf_add_byte(out, in->rules[i].expires);
+		names[i * 2] = in->rules[i].name;
+		names[i * 2 + 1] = in->rules[i].on;
+	}
+	return strtab_add(out, names, (uint64_t)in->rule_count * 2, err);
+}
+
 static void add_statistics(struct writer *w)
 {
 	const struct segment_info *info = &w->header.info;
@@ -228,6 +245,7 @@ static void add_statistics(struct writer *w)
 	buf_add_le64(out, info->live);
 	buf_add_le64(out, info->hidden);
 	buf_add_le64(out, info->deleted);
+	buf_add_le64(out, info->attributes);
 	buf_add_le64(out, info->terms);
 	buf_add_le64(out, info->postings);
 	buf_add_le64(out, info->total_length);
@@ -247,6 +265,8 @@ static int make_sections(struct writer *w, struct err *err)
 		r = add_sources(w, err);
 	if (r == 0)
 		r = add_columns(w, err);
+	if (r == 0)
+		r = add_rules(w, err);
 	if (r == 0)
 		add_statistics(w);
 	return r;
@@ -270,6 +290,7 @@ static void header_init(struct writer *w)
 	info->entries = in->entry_count;
 	info->history = in->history_count;
 	info->sources = in->source_count;
+	info->rules = in->rule_count;
 	info->versions =
 		slice_of(w->versions, n < (int)SEGMENT_VERSIONS_MAX ? (size_t)n : SEGMENT_VERSIONS_MAX);
 	w->header.section_count = SECTION_KINDS;

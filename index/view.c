@@ -7,7 +7,7 @@
 #include <inttypes.h>
 
 #include "heap.h"
-#include "record.h"
+#include "join.h"
 
 /* A position is the segment and the ordinal in it of what was handed out last, plus one: 0 is the start. */
 #define POSITION_SHIFT 40
@@ -449,18 +449,41 @@ int view_find(const struct generation *g, struct slice id, struct view_doc *out,
 	return 0;
 }
 
-int view_doc_json(const struct generation *g, struct slice id, struct buf *out, struct err *err)
+/* The stored record of the entry for `id` that is in that state. */
+static int find_record(const struct generation *g, struct slice id, enum entry_state state,
+	struct view_doc *doc, struct buf *out, struct err *err)
+{
+	int r = view_find(g, id, doc, err);
+
+	if (r != 1 || segment_state(g->segments[doc->segment], doc->entry) != state)
+		return r < 0 ? r : 0;
+	r = segment_record(g->segments[doc->segment], doc->entry, out, err);
+	if (r < 0)
+		return err_context(err, r, "segment %s", g->manifest.segments[doc->segment].name);
+	return 1;
+}
+
+int view_attribute(void *ctx, struct slice id, struct buf *json, struct err *err)
 {
 	struct view_doc doc;
-	int r = view_find(g, id, &doc, err);
 
-	if (r != 1 || segment_state(g->segments[doc.segment], doc.entry) != ENTRY_LIVE)
-		return r < 0 ? r : 0;
-	r = segment_record(g->segments[doc.segment], doc.entry, out, err);
-	if (r < 0)
-		return err_context(err, r, "segment %s", g->manifest.segments[doc.segment].name);
+	return find_record(ctx, id, ENTRY_ATTRIBUTE, &doc, json, err);
+}
+
+int view_doc_json(const struct generation *g, struct slice id, struct buf *out, struct err *err)
+{
+	OWNED_BUF record = {0};
+	struct view_doc doc;
+	int r = find_record(g, id, ENTRY_LIVE, &doc, &record, err);
+
+	if (r <= 0)
+		return r;
+	r = join_record(
+		g->segments[doc.segment], buf_slice(&record), view_attribute, (void *)(uintptr_t)g, out, err);
 	buf_add_byte(out, '\n');
-	return buf_error(out) ? err_set(err, -ENOMEM, "out of memory") : 1;
+	if (r == 0 && buf_error(out))
+		r = err_set(err, -ENOMEM, "out of memory");
+	return r < 0 ? r : 1;
 }
 
 struct view_ids {

@@ -37,7 +37,10 @@ struct view_doc {
 };
 /* The generation's one entry for an id, in any state: 1, 0 none, or -errno. */
 int view_find(const struct generation *g, struct slice id, struct view_doc *out, struct err *err);
-/* Appends the record of a live document and a newline. Returns 1, 0 when no live document has that id. */
+/* An attribute_fn (record.h) over a generation, which is `ctx`. */
+int view_attribute(void *ctx, struct slice id, struct buf *json, struct err *err);
+/* Appends the record of a live document, joined with the attributes that apply (join.h), and a newline. Returns 1, 0 when no live
+ * document has that id. */
 int view_doc_json(const struct generation *g, struct slice id, struct buf *out, struct err *err);
 /* Live ids in order; positions as for terms. */
 struct view_ids;

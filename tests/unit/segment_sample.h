@@ -76,7 +76,6 @@ static inline struct entry *sample_add(
 		.group = sample_text(s, group),
 		.source = (uint32_t)(s->in.entry_count % 4),
 		.line = s->in.entry_count,
-		.named = INT64_C(300000000000),
 		.record = sample_text(s, record)};
 	return e;
 }

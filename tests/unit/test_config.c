@@ -150,7 +150,6 @@ static void what_a_later_version_has_is_refused_by_name(void)
 		{"[build]\nmemory = 1G\n", "build.memory: this version does not have"},
 		{"[build]\nshards = 2\n", "build.shards: this version does not have"},
 		{"[mount]\nmax_age = 1h\n", "mount.max_age: this version does not have"},
-		{"[attribute.campaign]\nwhen = a:b\n", "section [attribute.campaign] yet"},
 		{"[index]\n", "[index] yet"}, {"[publish]\n", "[publish] yet"}, {"[s3]\n", "[s3] yet"},
 		{"[s3x]\n", "unknown section"}, {"[attribute]\n", "unknown section"},
 		{"[lag]\noverlaps = 1\n", "unknown key"}};
@@ -260,7 +259,7 @@ static void wrong_settings_are_refused(void)
 		{"feed.cadence=x", "feed.cadence: \"x\""}, {"feed.url=a\nb", "control character 0x0a"},
 		{"feed.url=a ;b", "\" ;\" in the value"}, {"feed.url=;b", "\" ;\" in the value"},
 		{"document.text=a,#b", "\" #\" in the value"}, {"feed.url=\xc0\x80", "UTF-8"},
-		{"attribute.a.b.when=x:y", "[attribute.a.b] yet"}, {"lag.policy=newest", "newest yet"}};
+		{"attribute.a.b.when=x:y", "letters, digits"}, {"lag.policy=newest", "newest yet"}};
 	OWNED(config) struct config *c = defaults();
 	OWNED_BUF before = {0}, after = {0};
 
@@ -384,7 +383,7 @@ static bool same_hash(const char *a, const char *b)
 	return memcmp(of_x, of_y, CONFIG_HASH_BYTES) == 0;
 }
 
-static void the_hash_is_that_of_the_document_section(void)
+static void the_hash_is_that_of_what_decides_about_documents(void)
 {
 	check(same_hash("", "[feed]\nurl = x\ncadence = 1m\n[build]\nthreads = 3\n[mount]\nwait = 1s\n"));
 	check(same_hash("[document]\ntext = a,b", "[document]\ntext = a,\n b\n"));
@@ -394,6 +393,36 @@ static void the_hash_is_that_of_the_document_section(void)
 	check(!same_hash("[document]\ntext = a", "[document]\nkeyword = a"));
 	check(!same_hash("[document]\ntext = a, b", "[document]\ntext = b, a"));
 	check(!same_hash("[document]\ndrop_if = a:1", "[document]\ndrop_if = a:2"));
+}
+
+static void attributes_are_read_in_their_order(void)
+{
+	OWNED(config) struct config *c = defaults(), *again = defaults();
+	OWNED_BUF text = {0}, back = {0};
+	struct err err = ERR_INIT;
+	static const char ini[] = "[attribute.item]\nwhen = kind:item\nkey = id\non = item_id\nexpire = yes\n"
+				  "[attribute.campaign]\nwhen = kind:campaign OR k<=3\nkey = id\n";
+
+	check_int(config_parse(c, "f.ini", slice_str(ini), &err), 0);
+	check_int(c->attribute_count, 2);
+	check_str(c->attributes[0].name, "item");
+	check_str(c->attributes[0].on, "item_id");
+	check_int(c->attributes[0].expire, 1);
+	check_int(c->attributes[1].expire, 0);
+	check_int(config_check(c, &err), -EINVAL);
+	check_contains(err.message, "attribute.campaign: no `on`");
+	check_int(config_set(c, "attribute.campaign.on = campaign.id", &err), 0);
+	check_int(config_check(c, &err), 0);
+	config_dump(c, &text);
+	check_int(config_parse(again, "dump", buf_slice(&text), &err), 0);
+	config_dump(again, &back);
+	check(slice_eq(buf_slice(&text), buf_slice(&back)));
+	check_refused("[attribute.a]\nkey = x\nkey = y\n", 30, "attribute.a.key is given twice");
+	check_refused("[attribute.]\nkey = x\n", 21, "without a name");
+	check_refused("[attribute.a b]\nkey = x\n", 24, "letters, digits");
+	check_refused("[attribute.a]\nexpire = 1h\n", 26, "none of no, yes");
+	check_refused("[attribute.a]\nwhere = x\n", 24, "unknown key");
+	check(!same_hash("[attribute.a]\nkey = x", "[attribute.a]\nkey = y"));
 }
 
 static void files_are_read_and_missing_ones_named(void)
@@ -430,7 +459,8 @@ int main(void)
 	RUN(dumps_read_back);
 	RUN(long_values_are_wrapped_and_read_back);
 	RUN(runs_that_no_line_can_hold_are_refused);
-	RUN(the_hash_is_that_of_the_document_section);
+	RUN(the_hash_is_that_of_what_decides_about_documents);
+	RUN(attributes_are_read_in_their_order);
 	RUN(files_are_read_and_missing_ones_named);
 	return tap_done();
 }

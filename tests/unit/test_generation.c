@@ -7,13 +7,14 @@ static const char sample[] =
 	"  \"index\": \"01234567-89ab-4def-8123-456789abcdef\",\n  \"number\": 7,\n  \"parent\": 5,\n"
 	"  \"parent_sha256\": \"0000000900000000000000000000000000000000000000000000000000000000\",\n"
 	"  \"watermark\": \"2026-05-04T10:00:00Z\",\n  \"horizon\": \"2026-05-04T04:59:59.500000000Z\",\n"
-	"  \"published\": \"2026-05-04T10:00:01Z\",\n  \"config_hash\": \"00112233445566778899aabbccddeeff\",\n"
+	"  \"base_at\": null,\n  \"published\": \"2026-05-04T10:00:01Z\",\n  \"config_hash\": \"00112233445566778899aabbccddeeff\",\n"
 	"  \"documents\": 7,\n  \"live_bytes\": 77,\n"
 	"  \"live_sha256\": \"0000000000000000000000000000000000000000000000000000000000000000\",\n"
 	"  \"segments\": [\n    {\n      \"name\": \"000102030405060708090a0b0c0d0e0f\",\n"
 	"      \"sha256\": \"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\",\n"
 	"      \"bytes\": 1234,\n      \"entries\": 10,\n      \"documents\": 7,\n      \"superseded\": 2,\n"
-	"      \"first\": \"2026-05-04T09:00:00Z\",\n      \"last\": \"2026-05-04T10:00:00Z\"\n    }\n  ]\n}\n";
+	"      \"first\": \"2026-05-04T09:00:00Z\",\n      \"last\": \"2026-05-04T10:00:00Z\",\n"
+	"      \"base\": false,\n      \"undone\": [3, 8]\n    }\n  ]\n}\n";
 
 static void a_manifest_has_one_text(void)
 {
@@ -25,6 +26,8 @@ static void a_manifest_has_one_text(void)
 	check(m.number == 7 && m.parent == 5 && m.parent_sha256[3] == 9 && m.segment_count == 1);
 	check_int(m.watermark, P_T0);
 	check_int(m.horizon, P_T0 - 5 * TIME_HOUR - TIME_SECOND / 2);
+	check(m.base_at == TIME_NONE && !m.segments[0].base);
+	check(m.segments[0].undone_count == 2 && m.segments[0].undone[1] == 8);
 	check(m.segments[0].entries == 10 && m.segments[0].first == P_T0 - TIME_HOUR);
 	manifest_encode(&m, &text);
 	check_slice(buf_slice(&text), sample);
@@ -52,6 +55,11 @@ static void decode_changed(const char *from, const char *to, int code, const cha
 static void manifests_that_break_a_rule_are_refused(void)
 {
 	decode_changed("\"version\": 1", "\"version\": 2", -ENOTSUP, "newer freshet");
+	decode_changed("[3, 8]", "[8, 3]", -EBADMSG, "undone");
+	decode_changed("[3, 8]", "[3, 3]", -EBADMSG, "undone");
+	decode_changed("[3, 8]", "[3, 4294967295]", -EBADMSG, "undone");
+	decode_changed("\"base\": false", "\"base\": 0", -EBADMSG, "base");
+	decode_changed("\"base_at\": null", "\"base_at\": 3", -EBADMSG, "base_at");
 	decode_changed("freshet manifest", "something else", -EBADMSG, "format");
 	decode_changed("\"number\": 7", "\"number\": 0", -EBADMSG, "number");
 	decode_changed("\"number\": 7", "\"number\": -7", -EBADMSG, "number");

@@ -113,7 +113,7 @@ static void the_newest_segment_with_an_id_supersedes_the_others(void)
 	check_int(s.now->live.segments[1].documents, 2);
 }
 
-static void an_entry_leaves_with_the_last_partition_that_names_it(void)
+static void an_entry_leaves_with_its_partition(void)
 {
 	SITE s = site_open();
 	const struct doc one[] = {{"a", "x"}, {"b", "x", P_T0 + P_CADENCE}, {"c", "x"}};
@@ -132,13 +132,17 @@ static void an_entry_leaves_with_the_last_partition_that_names_it(void)
 static void check_from_scratch(const struct generation *g, int64_t horizon)
 {
 	const char *names[64];
+	struct live_input in = {.segments = g->segments,
+		.names = names,
+		.count = g->manifest.segment_count,
+		.horizon = horizon};
 	struct live l;
 	OWNED_BUF bytes = {0};
 	struct err err = ERR_INIT;
 
 	for (size_t i = 0; i < g->manifest.segment_count; i++)
 		names[i] = g->manifest.segments[i].name;
-	check_int(live_derive(g->segments, names, g->manifest.segment_count, horizon, NULL, &l, &err), 0);
+	check_int(live_derive(&in, &l, &err), 0);
 	live_encode(&l, &bytes);
 	check(slice_eq(buf_slice(&bytes), buf_slice(&g->live_bytes)));
 	live_release(&l);
@@ -172,12 +176,16 @@ static void an_older_live_set_must_fit(void)
 	SITE s = site_open();
 	const struct doc one[] = {{"a", "x"}};
 	const char *names[] = {"00000000000000000000000000000000"};
+	struct live_input in = {.names = names, .count = 1, .horizon = TIME_NONE};
 	struct live l;
 	struct err err = ERR_INIT;
 
 	site_publish(&s, one, 1, P_T0, TIME_NONE);
-	check_int(live_derive(s.now->segments, names, 1, TIME_NONE, &s.now->live, &l, &err), -EINVAL);
-	check_int(live_derive(s.now->segments, names, 0, TIME_NONE, &s.now->live, &l, &err), -EINVAL);
+	in.segments = s.now->segments;
+	in.old = &s.now->live;
+	check_int(live_derive(&in, &l, &err), -EINVAL);
+	in.count = 0;
+	check_int(live_derive(&in, &l, &err), -EINVAL);
 }
 
 int main(void)
@@ -186,7 +194,7 @@ int main(void)
 	RUN(bytes_that_break_a_rule_are_refused);
 	RUN(every_flipped_bit_and_every_cut_is_noticed);
 	RUN(the_newest_segment_with_an_id_supersedes_the_others);
-	RUN(an_entry_leaves_with_the_last_partition_that_names_it);
+	RUN(an_entry_leaves_with_its_partition);
 	RUN(deriving_step_by_step_is_deriving_from_scratch);
 	RUN(an_older_live_set_must_fit);
 	return tap_done();

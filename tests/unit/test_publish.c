@@ -146,13 +146,15 @@ static void a_segment_that_is_not_what_was_written_is_refused(void)
 {
 	SITE s = site_open();
 	struct segment_output written;
+	struct publish_segment fresh = {.file = "segment", .output = &written};
 	struct publish_input in = {.state = s.state,
 		.catalog = s.catalog,
 		.watermark = P_T0,
 		.horizon = TIME_NONE,
+		.base_at = TIME_NONE,
 		.now = P_T0,
-		.segment_file = "segment",
-		.segment = &written};
+		.segments = &fresh,
+		.segment_count = 1};
 	struct err err = ERR_INIT;
 	OWNED_STR char *path = NULL;
 	uint64_t documents;

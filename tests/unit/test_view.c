@@ -9,7 +9,7 @@
 
 struct model_doc {
 	struct doc doc;
-	int64_t named;
+	int64_t ts;
 	bool there;
 };
 struct model {
@@ -24,7 +24,7 @@ static void model_add(struct model *m, const struct doc *docs, size_t count, int
 
 static bool model_shows(const struct model_doc *d, int64_t horizon)
 {
-	return d->there && d->named > horizon && d->doc.text && strncmp(d->doc.text, "hide", 4) != 0;
+	return d->there && d->ts > horizon && d->doc.text && strncmp(d->doc.text, "hide", 4) != 0;
 }
 
 static bool has_word(const char *text, const char *word)
@@ -153,7 +153,7 @@ static void check_docs(const struct generation *g, const struct model *m, int64_
 
 		if (!d->there)
 			continue;
-		check_int(view_find(g, slice_str(d->doc.id), &where, &err), d->named > horizon);
+		check_int(view_find(g, slice_str(d->doc.id), &where, &err), d->ts > horizon);
 		check_int(view_doc_json(g, slice_str(d->doc.id), &json, &err), model_shows(d, horizon));
 		if (!model_shows(d, horizon))
 			continue;
