@@ -72,7 +72,7 @@ static uint64_t parse_decimal(const char *option, const char *text, unsigned dec
 	uint64_t n = 0;
 	const char *p = text;
 
-	while (*p >= '0' && *p <= '9' && n < UINT64_MAX / 1000)
+	while (*p >= '0' && *p <= '9' && n < UINT64_MAX / PPM)
 		n = n * 10 + (uint64_t)(*p++ - '0');
 	if (p == text)
 		die(EXIT_USAGE, "--%s: '%s' is no number", option, text);
@@ -88,12 +88,13 @@ static uint64_t parse_decimal(const char *option, const char *text, unsigned dec
 static uint64_t parse_units(const char *option, const char *text, const char *units, const uint64_t *factors)
 {
 	const char *end, *unit;
-	uint64_t n = parse_decimal(option, text, 0, &end);
+	uint64_t n = parse_decimal(option, text, 0, &end), factor;
 
 	unit = *end ? strchr(units, *end) : NULL;
-	if ((*end && !unit) || (unit && end[1]) || n > UINT64_MAX / 1000 / 1000000000)
+	factor = unit ? factors[unit - units] : 1;
+	if ((*end && !unit) || (unit && end[1]) || n > UINT64_MAX / factor)
 		die(EXIT_USAGE, "--%s: '%s' cannot be understood", option, text);
-	return unit ? n * factors[unit - units] : n;
+	return n * factor;
 }
 
 static uint64_t parse_number(const char *option, const char *text)

@@ -103,6 +103,7 @@ def test_equal_arguments_give_equal_bytes_and_another_seed_others(tmp_path):
     assert one == contents(snapshot(tmp_path / "b", 3))
     assert one != contents(snapshot(tmp_path / "c", 3, *SMALL, "--seed", 2))
     assert one != contents(snapshot(tmp_path / "d", 4))
+    assert one == contents(snapshot(tmp_path / "whole", 3, *SMALL, "--file-size", 256000000))
     one = contents(feed(tmp_path / "e", 3))
     assert one == contents(feed(tmp_path / "f", 3))
     assert one != contents(feed(tmp_path / "g", 3, *SMALL, "--seed", 2))
@@ -169,6 +170,15 @@ def test_an_item_is_written_whole_with_one_rev_for_all_its_ads(tmp_path):
     assert max(Counter(r["item_id"] for r in state.values() if r["kind"] == "ad").values()) == 60
 
 
+@pytest.mark.parametrize("churn", [1, 10])
+def test_churn_is_the_part_of_items_that_a_partition_writes(tmp_path, churn):
+    shop = ["--documents", 100000, "--churn", churn]
+    items = sum(r["kind"] == "item" for r in records(snapshot(tmp_path / "s", 0, *shop)))
+    for partition in partitions(feed(tmp_path / "f", 3, *shop)):
+        written = sum(r["kind"] == "item" and "op" not in r for r in records(partition))
+        assert 0.7 < written / (items * churn / 100) < 1.3, written
+
+
 def test_words_follow_zipf(tmp_path):
     words = Counter()
     for record in records(snapshot(tmp_path / "s", 0, "--documents", 20000)):
@@ -190,9 +200,10 @@ def test_packed_files_hold_the_same_records(tmp_path):
         assert tool("zstd", "-dqc", tmp_path / "b" / (name + ".zst")).encode() == data
 
 
-def test_files_are_split_between_records(tmp_path):
+@pytest.mark.parametrize("size", ["50K", "50000"])
+def test_files_are_split_between_records(tmp_path, size):
     whole = snapshot(tmp_path / "a", 0)
-    split = snapshot(tmp_path / "b", 0, *SMALL, "--file-size", "50K")
+    split = snapshot(tmp_path / "b", 0, *SMALL, "--file-size", size)
     ads = sorted(split.glob("ads-*.jsonl"))
     assert len(ads) > 3 and all(50000 <= p.stat().st_size < 51000 for p in ads[:-1])
     assert b"".join(p.read_bytes() for p in ads) == (whole / "ads-0000.jsonl").read_bytes()
@@ -218,11 +229,14 @@ def test_what_is_there_is_not_overwritten(tmp_path):
         ["--snapshot", "x"],
         ["--snapshot", "x", "--documents", "0"],
         ["--snapshot", "x", "--documents", "10k"],
+        ["--snapshot", "x", "--documents", "18446744073709551617"],
+        ["--snapshot", "x", "--size", "99999999999999G"],
         ["--snapshot", "x", "--documents", "10", "--live"],
         ["--feed", "x", "--documents", "10"],
         ["--feed", "x", "--documents", "10", "--partitions", "1", "--start", "2026-05-04T10:01:00Z"],
         ["--feed", "x", "--documents", "10", "--partitions", "1", "--start", "2025-05-04T10:00:00Z"],
         ["--feed", "x", "--documents", "10", "--partitions", "1", "--churn", "101"],
+        ["--feed", "x", "--documents", "10", "--partitions", "1", "--churn", "1844674407370956"],
         ["--feed", "x", "--documents", "10", "--partitions", "1", "--churn", "0"],
         ["--feed", "x", "--documents", "10", "--partitions", "1", "--cadence", "0s"],
         ["--feed", "x", "--documents", "10", "--partitions", "1", "more"],
