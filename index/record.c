@@ -250,13 +250,10 @@ static int leaf_passes(struct record_parser *p, yyjson_val *v, void *ctx, struct
 	return p->failed < 0 || slice_eq(buf_slice(&p->term), buf_slice(&p->value));
 }
 
-bool record_test_holds(void *ctx, const struct expr_test *test)
+bool value_passes(struct record_parser *p, yyjson_val *root, const struct expr_test *test)
 {
-	struct record_parser *p = ctx;
 	struct expr_test t = *test;
 
-	if (p->failed < 0)
-		return false;
 	buf_clear(&p->value);
 	if (t.cmp == EXPR_IS) {
 		p->failed = text_nfc(p->text, t.value, &p->value);
@@ -265,7 +262,21 @@ bool record_test_holds(void *ctx, const struct expr_test *test)
 			return false;
 		}
 	}
-	return record_walk(p, t.field, leaf_passes, &t, NULL) != 0;
+	return value_walk(p, root, t.field, leaf_passes, &t, NULL) != 0;
+}
+
+bool record_test_holds(void *ctx, const struct expr_test *test)
+{
+	struct record_parser *p = ctx;
+	struct expr_test t = *test;
+	struct slice rest = t.field;
+	const struct joint *j = joint_of_member(p, path_head(&rest));
+
+	if (p->failed < 0)
+		return false;
+	if (j)
+		t.field = rest;
+	return value_passes(p, j ? yyjson_doc_get_root(j->doc) : p->root, &t);
 }
 
 static void give_word(void *ctx, const char *word, size_t len)

@@ -9,7 +9,14 @@
 #define READ_OPTIONS YYJSON_READ_BIGNUM_AS_RAW
 #define TAIL 16 /* readable bytes after every term */
 /* Types of what record_taken() writes: values of different types never look the same. */
-enum taken { TAKEN_STRING = 's', TAKEN_NUMBER = 'n', TAKEN_BOOL = 'b', TAKEN_OBJECT = 'o', TAKEN_PATH = 'p' };
+enum taken {
+	TAKEN_STRING = 's',
+	TAKEN_NUMBER = 'n',
+	TAKEN_BOOL = 'b',
+	TAKEN_OBJECT = 'o',
+	TAKEN_PATH = 'p',
+	TAKEN_TEST = '0', /* or '1' */
+};
 
 /* ---- rules ---- */
 
@@ -27,9 +34,16 @@ static void count_test(void *ctx, const struct expr_test *test)
 	(*(size_t *)ctx)++;
 }
 
+/* Of a test it counts whether it holds: a budget that goes down touches nobody before it is spent. */
 static void take_test(void *ctx, const struct expr_test *test)
 {
-	take_path(ctx, test->field);
+	struct joint *j = ctx;
+	struct slice rest = test->field, head = path_head(&rest);
+
+	if (!slice_eq(head, slice_str(j->rule->name)))
+		return;
+	j->tests[j->test_count] = *test;
+	j->tests[j->test_count++].field = rest;
 }
 
 static bool joint_init(struct record_parser *p, struct joint *j, const struct attribute_rule *rule)
@@ -44,8 +58,9 @@ static bool joint_init(struct record_parser *p, struct joint *j, const struct at
 		field_init(p, &j->version, rule->version, false);
 	if (cfg->drop_if)
 		expr_each_test(cfg->drop_if, count_test, &tests);
-	j->paths = calloc(cfg->text.count + cfg->keyword.count + tests + 1, sizeof(*j->paths));
-	if (!j->paths)
+	j->paths = calloc(cfg->text.count + cfg->keyword.count + 1, sizeof(*j->paths));
+	j->tests = calloc(tests + 1, sizeof(*j->tests));
+	if (!j->paths || !j->tests)
 		return false;
 	for (size_t i = 0; i < cfg->text.count; i++)
 		take_path(j, slice_str(cfg->text.items[i]));
@@ -73,6 +88,7 @@ void joints_release(struct record_parser *p)
 		struct joint *j = &p->joints[i];
 
 		free(j->paths);
+		free(j->tests);
 		buf_release(&j->id);
 		buf_release(&j->json);
 		yyjson_doc_free(j->doc);
@@ -203,15 +219,20 @@ int record_taken(
 	yyjson_doc *doc = NULL;
 	int r = json.len ? json_read(json, &doc, err) : 0;
 
+	p->failed = 0;
 	for (size_t i = 0; r == 0 && doc && j && i < j->path_count; i++) {
 		buf_add_byte(out, TAKEN_PATH);
 		r = value_walk(p, yyjson_doc_get_root(doc), j->paths[i], taken_leaf, out, err);
 	}
-	yyjson_doc_free(doc);
+	for (size_t i = 0; r == 0 && doc && j && i < j->test_count; i++) {
+		buf_add_byte(out, TAKEN_TEST + value_passes(p, yyjson_doc_get_root(doc), &j->tests[i]));
+		r = p->failed;
+	}
 	/* Where documents take something, to be there with nothing in it differs from not being there: a member of the
 	 * document's own shows again. */
-	if (r == 0 && doc && j && j->path_count)
+	if (r == 0 && doc && j && j->path_count + j->test_count)
 		buf_add_byte(out, TAKEN_PATH);
+	yyjson_doc_free(doc);
 	return r == 0 && buf_error(out) ? err_set(err, -ENOMEM, "out of memory") : r;
 }
 

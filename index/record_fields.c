@@ -288,16 +288,6 @@ int value_walk(
 	return path.len || !v || yyjson_is_null(v) ? 0 : fn(p, v, ctx, err);
 }
 
-int record_walk(struct record_parser *p, struct slice path, leaf_fn *fn, void *ctx, struct err *err)
-{
-	struct slice rest = path, head = path_head(&rest);
-	const struct joint *j = joint_of_member(p, head);
-
-	if (j)
-		return value_walk(p, yyjson_doc_get_root(j->doc), rest, fn, ctx, err);
-	return value_walk(p, p->root, path, fn, ctx, err);
-}
-
 int field_walk(struct record_parser *p, const struct field *f, leaf_fn *fn, void *ctx, struct err *err)
 {
 	return value_walk(p, p->members[f->member].val, f->rest, fn, ctx, err);

@@ -40,8 +40,10 @@ struct block {
 struct joint {
 	const struct attribute_rule *rule;
 	struct field key, on, version;
-	struct slice *paths; /* owned; inside the attribute, what documents take of it */
-	size_t path_count;
+	/* Owned; inside the attribute, what documents take of it: values, and the tests of drop_if. */
+	struct slice *paths;
+	struct expr_test *tests;
+	size_t path_count, test_count;
 	struct buf id, json; /* of what was looked up last */
 	yyjson_doc *doc;     /* owned; it parsed; NULL: there is none */
 	bool looked, joined; /* `id` and `doc` are good; the current document has it */
@@ -87,8 +89,6 @@ typedef int leaf_fn(struct record_parser *p, yyjson_val *v, void *ctx, struct er
  * is not 0, and returns it. */
 int value_walk(
 	struct record_parser *p, yyjson_val *v, struct slice path, leaf_fn *fn, void *ctx, struct err *err);
-/* The same from the top of the current record, where a joined attribute stands for its member. */
-int record_walk(struct record_parser *p, struct slice path, leaf_fn *fn, void *ctx, struct err *err);
 int field_walk(struct record_parser *p, const struct field *f, leaf_fn *fn, void *ctx, struct err *err);
 /* The one value of a field that must not have two (returns 1); *out is NULL where it has none. */
 int field_single(struct record_parser *p, const struct field *f, yyjson_val **out, struct err *err);
@@ -98,6 +98,8 @@ int key_value(struct record_parser *p, const struct field *f, char room[INTEGER_
 	struct err *err);
 /* A leaf_fn: `ctx` is the keyword's or text's field; 1 when it could give no terms. */
 leaf_fn keyword_check, text_check;
+/* Does the value at the test's field below `root` pass it? -ENOMEM goes to p->failed. */
+bool value_passes(struct record_parser *p, yyjson_val *root, const struct expr_test *test);
 /* An expr_test_fn over the current record; `ctx` is the parser. */
 bool record_test_holds(void *ctx, const struct expr_test *test);
 
