@@ -47,6 +47,16 @@ static void print_failures(const struct cli *cli, const struct build_result *res
 		fprintf(stderr, "freshet: %s: partition %.*s\n", cli->command->name, (int)(nl - line), line);
 }
 
+static void warn_of_uncovered(const struct cli *cli, const struct build_result *res)
+{
+	if (res->uncovered)
+		fprintf(stderr,
+			"freshet: %s: warning: %" PRIu64
+			" partition%s uncovered: data that the index should have and "
+			"has not; see freshet status --partitions\n",
+			cli->command->name, res->uncovered, res->uncovered == 1 ? " is" : "s are");
+}
+
 static void print_text(const struct build_result *res)
 {
 	char watermark[TIME_TEXT_MAX], n[4][32];
@@ -105,7 +115,7 @@ static int tick(struct cli *cli, const struct request *req, bool first, bool *fa
 	progress_clear(&progress);
 	if (cli->verbose && !req->dry_run)
 		fputs(buf_cstr(&res.plan_text), stderr);
-	again = r == 0 && res.generation && req->all && !stop;
+	again = r == 0 && (res.generation || res.more) && req->all && !stop;
 	if (r == -EINTR && stop) {
 		r = 128 + stop;
 	} else if (r < 0) {
@@ -116,9 +126,10 @@ static int tick(struct cli *cli, const struct request *req, bool first, bool *fa
 			fputs(buf_cstr(&res.plan_text), stdout);
 		else if (cli->json)
 			print_json(&res);
-		else if (res.generation || first)
+		else if (res.generation || (first && !again))
 			print_text(&res);
 		print_failures(cli, &res);
+		warn_of_uncovered(cli, &res);
 		r = again ? CLI_GO : 0;
 	}
 	build_result_release(&res);

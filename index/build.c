@@ -42,8 +42,9 @@ struct tick {
 	struct listing listing;
 	struct plan plan;
 	struct intake intake;
+	int64_t base_at;            /* TIME_NONE: there is no base */
 	int64_t watermark, horizon; /* after this tick */
-	size_t indexed;             /* partitions without failure */
+	size_t indexed;             /* partitions whose content changes, without failure */
 	struct source *sources;     /* one a file of the intake */
 	struct record *records;
 	size_t record_count;
@@ -117,7 +118,8 @@ static int look(const struct look *l, struct plan *plan, struct listing *listing
 	if (l->catalog)
 		r = catalog_current(l->catalog, &current, err);
 	in.watermark = current.number ? current.watermark : TIME_NONE;
-	from = plan_horizon(l->cfg, in.watermark);
+	in.base_at = TIME_NONE;
+	from = plan_horizon(l->cfg, in.watermark, in.base_at);
 	if (r == 0 && l->catalog)
 		r = catalog_rows(l->catalog, from, true, arena, &rows, &in.row_count, err);
 	if (r < 0)
@@ -224,20 +226,20 @@ static int list_and_plan(struct tick *t, struct err *err)
 
 	meter_phase(&t->meter, "listing");
 	r = look(&l, &t->plan, &t->listing, &t->arena, err);
-	if (r == 0)
-		t->out->next_due = t->plan.next_due;
+	if (r < 0)
+		return r;
+	t->out->next_due = t->plan.next_due;
+	t->out->covered_changes = t->plan.covered_changes;
 	return r;
 }
 
 /* ---- reading and folding ---- */
 
-static void note_failure(struct tick *t, const struct intake_partition *p)
+static void note_failure(struct tick *t, struct slice path, const char *reason)
 {
-	if (p->code == -ESTALE)
-		return;
 	t->out->failed++;
-	name_print(p->item->seen->path, &t->out->failed_text);
-	buf_addf(&t->out->failed_text, ": %s\n", p->reason);
+	name_print(path, &t->out->failed_text);
+	buf_addf(&t->out->failed_text, ": %s\n", reason);
 }
 
 static int read_partitions(struct tick *t, struct err *err)
@@ -257,10 +259,12 @@ static int read_partitions(struct tick *t, struct err *err)
 	for (i = 0; r == 0 && i < t->intake.partition_count; i++) {
 		const struct intake_partition *p = &t->intake.partitions[i];
 
-		if (p->code) {
-			note_failure(t, p);
+		if (p->code && p->code != -ESTALE)
+			note_failure(t, p->item->seen->path, p->reason);
+		if (p->code)
 			continue;
-		}
+		if (p->is_unchanged)
+			continue;
 		t->indexed++;
 		t->out->partitions++;
 		t->out->records += p->records;
@@ -268,7 +272,7 @@ static int read_partitions(struct tick *t, struct err *err)
 		if (t->watermark == TIME_NONE || p->item->ts > t->watermark)
 			t->watermark = p->item->ts;
 	}
-	t->horizon = plan_horizon(t->cfg, t->watermark);
+	t->horizon = plan_horizon(t->cfg, t->watermark, t->base_at);
 	return r;
 }
 
@@ -390,12 +394,21 @@ static int write_segment(struct tick *t, struct err *err)
 
 /* ---- publishing ---- */
 
+/* What was refused of files that are not there any more goes with them. */
+static void gather_vanished(struct tick *t, const struct intake_partition *p)
+{
+	for (size_t i = 0; !p->code && i < p->vanished_count; i++)
+		t->rejects[t->reject_count++] = (struct publish_reject){
+			.partition = p->item->seen->path, .file = p->vanished[i]->path};
+}
+
 static int gather_rejects(struct tick *t, struct err *err)
 {
-	size_t i;
+	size_t room = t->intake.file_count + 1, i;
 
-	t->rejects = arena_alloc(
-		&t->arena, (t->intake.file_count ? t->intake.file_count : 1) * sizeof(*t->rejects));
+	for (i = 0; i < t->intake.partition_count; i++)
+		room += t->intake.partitions[i].vanished_count;
+	t->rejects = arena_alloc(&t->arena, room * sizeof(*t->rejects));
 	if (!t->rejects)
 		return err_set(err, -ENOMEM, "out of memory");
 	for (i = 0; i < t->intake.file_count; i++) {
@@ -408,19 +421,35 @@ static int gather_rejects(struct tick *t, struct err *err)
 					.file = f->seen->path,
 					.text = reject_text(&f->rejects)};
 	}
+	for (i = 0; i < t->intake.partition_count; i++)
+		gather_vanished(t, &t->intake.partitions[i]);
 	return 0;
 }
 
-static int make_rows(struct tick *t, uint64_t generation, struct row **rows, size_t *count, struct err *err)
+static struct outcome_input outcome_of(const struct tick *t, uint64_t generation)
 {
-	struct outcome_input in = {.plan = &t->plan,
+	return (struct outcome_input){.plan = &t->plan,
 		.intake = &t->intake,
 		.generation = generation,
 		.horizon = t->horizon,
 		.plan_now = t->plan_now,
 		.now = time_now()};
+}
 
-	return outcome_rows(&in, &t->arena, rows, count, err);
+static int make_rows(struct tick *t, uint64_t generation, struct row **rows, size_t *count, struct err *err)
+{
+	struct outcome_input in = outcome_of(t, generation);
+	int r = outcome_rows(&in, &t->arena, rows, count, err);
+
+	t->out->uncovered = 0;
+	for (size_t i = 0; r == 0 && i < *count; i++) {
+		const struct row *row = &(*rows)[i];
+
+		t->out->uncovered += row_is_uncovered(row);
+		if (row->state == PART_FAILED && slice_eq(row->reason, slice_str(PLAN_CRASHED)))
+			note_failure(t, row->path, PLAN_CRASHED);
+	}
+	return r;
 }
 
 static int publish_tick(struct tick *t, struct err *err)
@@ -488,15 +517,63 @@ static int index_and_publish(struct tick *t, struct err *err)
 	return r == 0 ? publish_tick(t, err) : r;
 }
 
-/* Does content leave though nothing new pushes it out? So it is after `window` was made shorter. */
+/* Does content leave? Also where nothing new pushes it out: after `window` was made shorter. */
 static bool content_leaves(const struct tick *t)
 {
+	struct outcome_input in = outcome_of(t, 0);
+
 	for (size_t i = 0; i < t->plan.count; i++) {
 		const struct plan_item *item = &t->plan.items[i];
 
-		if (item->action == PLAN_NOTE && item->state == PART_EXPIRED && item->ts <= t->horizon)
+		if (item->action == PLAN_NOTE && item->state == PART_EXPIRED && outcome_holds(&in, item))
 			return true;
 	}
+	return false;
+}
+
+/* Notes in the catalog which partitions this build is about to read: one sync. */
+static int begin_attempt(struct tick *t, struct err *err)
+{
+	struct row *rows;
+	size_t count;
+	int r = outcome_begin(&t->plan, time_now(), &t->arena, &rows, &count, err);
+
+	return r == 0 && count ? catalog_note(t->catalog, rows, count, err) : r;
+}
+
+/* This build ends without publishing, but lives to tell: what begin_attempt() noted is not so. Where the catalog has
+ * moved on, its rows are the published ones. */
+static void take_back_attempt(struct tick *t)
+{
+	struct catalog_current current;
+	struct row *rows;
+	size_t count;
+
+	if (catalog_current(t->catalog, &current, NULL) < 0 ||
+		current.number != (t->parent ? t->parent->manifest.number : 0))
+		return;
+	if (outcome_take_back(&t->plan, time_now(), &t->arena, &rows, &count, NULL) == 0 && count)
+		catalog_note(t->catalog, rows, count, NULL);
+}
+
+static int read_and_publish(struct tick *t, struct err *err)
+{
+	int r;
+
+	r = read_partitions(t, err);
+	if (r == 0)
+		r = gather_rejects(t, err);
+	if (r == 0)
+		r = t->indexed || content_leaves(t) ? index_and_publish(t, err) : note_tick(t, err);
+	return r;
+}
+
+/* Is there work left that another tick can do at once? Not where all that this one read changed meanwhile. */
+static bool has_more(const struct tick *t)
+{
+	for (size_t i = 0; i < t->intake.partition_count; i++)
+		if (t->intake.partitions[i].code != -ESTALE)
+			return t->plan.more || t->out->failed;
 	return false;
 }
 
@@ -507,12 +584,15 @@ static int run_due(struct tick *t, struct err *err)
 	r = state_build_begin(t->state, err);
 	if (r < 0)
 		return r;
-	r = read_partitions(t, err);
-	if (r == 0)
-		r = gather_rejects(t, err);
-	if (r == 0)
-		r = t->indexed || content_leaves(t) ? index_and_publish(t, err) : note_tick(t, err);
+	r = begin_attempt(t, err);
+	if (r == 0) {
+		r = read_and_publish(t, err);
+		if (r < 0)
+			take_back_attempt(t);
+	}
 	state_build_end(t->state);
+	if (r == 0)
+		t->out->more = has_more(t);
 	return r;
 }
 
@@ -532,7 +612,7 @@ static int run(struct tick *t, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory");
 	if (t->opt->dry_run)
 		return 0;
-	t->horizon = plan_horizon(t->cfg, t->watermark);
+	t->horizon = plan_horizon(t->cfg, t->watermark, t->base_at);
 	if (t->plan.to_index || content_leaves(t))
 		r = run_due(t, err);
 	else if (t->plan.to_note)
@@ -572,6 +652,7 @@ int build_tick(struct state *state, struct catalog *catalog, struct store *store
 		.out = out,
 		.plan_now = opt->now == TIME_NONE ? time_now() : opt->now,
 		.threads = thread_count(cfg),
+		.base_at = TIME_NONE,
 		.meter = {.to = opt->progress}};
 	struct err own = ERR_INIT;
 	int r;

@@ -19,8 +19,8 @@
 #include "timefmt.h"
 
 #define APPLICATION_ID 0x46524348 /* "FRCH" */
-#define SCHEMA_VERSION 1
-#define VALUE_MAX (16u << 20) /* of `meta` */
+#define SCHEMA_VERSION 2          /* 1 was that of freshet 0.x */
+#define VALUE_MAX (16u << 20)     /* of `meta` */
 
 /* Partitions of which something is in the index, or may still come. */
 #define UNSETTLED "state NOT IN ('skipped', 'expired')"
@@ -32,7 +32,8 @@ static const char schema[] =
 	" ts INTEGER PRIMARY KEY NOT NULL, path BLOB NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,"
 	" files INTEGER NOT NULL, bytes INTEGER NOT NULL, records INTEGER NOT NULL, rejected INTEGER NOT NULL,"
 	" arrived INTEGER, detected INTEGER, published INTEGER, generation INTEGER NOT NULL,"
-	" fingerprint INTEGER NOT NULL, retry_at INTEGER, failures INTEGER NOT NULL) STRICT;"
+	" fingerprint INTEGER NOT NULL, retry_at INTEGER, failures INTEGER NOT NULL, attempts INTEGER NOT NULL,"
+	" has_content INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX unsettled ON partitions (ts) WHERE " UNSETTLED ";"
 	"CREATE TABLE files ("
 	" ts INTEGER NOT NULL REFERENCES partitions(ts) ON DELETE CASCADE, path BLOB NOT NULL,"
@@ -66,7 +67,7 @@ enum query {
 
 #define ROW_COLUMNS                                                                                           \
 	"ts, path, state, reason, files, bytes, records, rejected, arrived, detected, published, generation," \
-	" fingerprint, retry_at, failures"
+	" fingerprint, retry_at, failures, attempts, has_content"
 
 static const char *const queries[SQL_QUERIES_MAX] = {
 	[Q_META_GET] = "SELECT value FROM meta WHERE key = ?1",
@@ -82,13 +83,15 @@ static const char *const queries[SQL_QUERIES_MAX] = {
 	[Q_FILES] =
 		"SELECT path, size, mtime, ctime, records, rejected, hash FROM files WHERE ts = ?1 ORDER BY path",
 	[Q_ROW_PUT] =
-		"INSERT INTO partitions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+		"INSERT INTO partitions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"
+		" ?16, ?17)"
 		" ON CONFLICT (ts) DO UPDATE SET path = excluded.path, state = excluded.state,"
 		" reason = excluded.reason, files = excluded.files, bytes = excluded.bytes,"
 		" records = excluded.records, rejected = excluded.rejected, arrived = excluded.arrived,"
 		" detected = excluded.detected, published = excluded.published,"
 		" generation = excluded.generation, fingerprint = excluded.fingerprint,"
-		" retry_at = excluded.retry_at, failures = excluded.failures",
+		" retry_at = excluded.retry_at, failures = excluded.failures, attempts = excluded.attempts,"
+		" has_content = excluded.has_content",
 	[Q_FILES_DROP] = "DELETE FROM files WHERE ts = ?1",
 	[Q_FILE_PUT] = "INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[Q_TAKE] = "UPDATE head SET taken = taken + 1",
@@ -144,6 +147,11 @@ static int identify(struct catalog *c, struct err *err)
 		return err_set(err, -ENOTSUP,
 			"%s: version %" PRId64 ", written by a newer freshet; this one knows version %d",
 			path, version, SCHEMA_VERSION);
+	if (version == 1)
+		return err_set(err, -ENOTSUP,
+			"%s: written by freshet 0.x, which this version cannot go on from: build anew, into another "
+			"--state or after removing this one",
+			path);
 	if (version != SCHEMA_VERSION)
 		return err_set(err, -EBADMSG, "%s: damaged (version %" PRId64 ")", path, version);
 	return 0;
@@ -376,7 +384,9 @@ static int take_row(struct sqlite3_stmt *s, struct arena *arena, void *to)
 		.generation = sql_u64(s, 11),
 		.fingerprint = sql_u64(s, 12),
 		.retry_at = sql_time(s, 13),
-		.failures = (uint32_t)sql_u64(s, 14)};
+		.failures = (uint32_t)sql_u64(s, 14),
+		.attempts = (uint32_t)sql_u64(s, 15),
+		.has_content = sql_u64(s, 16) != 0};
 	if (!state.data || !row->path.data || !row->reason.data)
 		return -ENOMEM;
 	return partition_state_parse(state.data, &row->state) ? 0 : -EBADMSG;
@@ -493,6 +503,8 @@ static int put_row(struct catalog *c, const struct row *row, struct err *err)
 	sql_bind_u64(s, 13, row->fingerprint);
 	sql_bind_time(s, 14, row->retry_at);
 	sql_bind_u64(s, 15, row->failures);
+	sql_bind_u64(s, 16, row->attempts);
+	sql_bind_u64(s, 17, row->has_content);
 	return sql_step(c->sql, s, err);
 }
 

@@ -14,11 +14,10 @@ enum kind {
 	KIND_STRING,   /* char *; NULL when never given */
 	KIND_FILENAME, /* the same, one path component */
 	KIND_DURATION, /* int64_t within min..max */
-	KIND_WINDOW,   /* the same, `all` allowed */
+	KIND_WINDOW,   /* the same, `all` allowed; below 0 when never given */
 	KIND_COUNT,    /* unsigned within min..max */
 	KIND_RATIO,    /* double within 0..1 */
 	KIND_CHOICE,   /* an enum: the number of the word in `choices` */
-	KIND_POLICY,   /* kept nowhere: there is one so far */
 	KIND_LIST,     /* struct string_list */
 	KIND_TEXT,     /* the same, and text_is_default */
 	KIND_EXPR,     /* struct expr *, and its text in the char * at `text` */
@@ -37,6 +36,7 @@ struct key {
 #define DURATION_MAX (100 * 366 * 24 * TIME_HOUR)
 
 static const char *const complete_words[] = {"rate", "marker", "both", NULL};
+static const char *const policy_words[] = {"latest", "newest", "replay", NULL};
 static const char *const refresh_words[] = {"lazy", "eager", "manual", NULL};
 static const char *const no_yes_words[] = {"no", "yes", NULL};
 
@@ -51,8 +51,10 @@ static const struct key keys[] = {
 	{"feed", "settle", KIND_DURATION, AT(settle), "0s", 0, DURATION_MAX},
 	{"feed", "quiet", KIND_DURATION, AT(quiet), "2s", 0, DURATION_MAX},
 	{"feed", "marker", KIND_FILENAME, AT(marker), "_SUCCESS"},
-	{"lag", "policy", KIND_POLICY, 0, "latest"},
+	{"lag", "policy", KIND_CHOICE, AT(policy), "latest", .choices = policy_words},
 	{"lag", "window", KIND_WINDOW, AT(window), "5h", 1, DURATION_MAX},
+	{"lag", "overlap", KIND_WINDOW, AT(overlap), NULL, 0, DURATION_MAX},
+	{"lag", "gap_timeout", KIND_DURATION, AT(gap_timeout), "1h", 0, DURATION_MAX},
 	{"document", "id", KIND_STRING, AT(id)},
 	{"document", "group", KIND_STRING, AT(group)},
 	{"document", "op", KIND_STRING, AT(op), "op"},
@@ -66,6 +68,7 @@ static const struct key keys[] = {
 	{"build", "keep_for", KIND_DURATION, AT(keep_for), "1h", 0, DURATION_MAX},
 	{"build", "keep_max", KIND_COUNT, AT(keep_max), "64", 1, 100000},
 	{"build", "lock_wait", KIND_DURATION, AT(lock_wait), "0s", 0, DURATION_MAX},
+	{"build", "stall_timeout", KIND_DURATION, AT(stall_timeout), "10m", 1, DURATION_MAX},
 	{"mount", "refresh", KIND_CHOICE, AT(refresh), "lazy", .choices = refresh_words},
 	{"mount", "poll", KIND_DURATION, AT(poll), "1s", 0, DURATION_MAX},
 	{"mount", "wait", KIND_DURATION, AT(wait), "2s", 0, DURATION_MAX},
@@ -96,8 +99,6 @@ static const struct {
 	{"index", NULL},
 	{"publish", NULL},
 	{"s3", NULL},
-	{"lag", "overlap"},
-	{"lag", "gap_timeout"},
 	{"build", "memory"},
 	{"build", "shards"},
 	{"mount", "max_age"},
@@ -250,15 +251,6 @@ static int choice_set(unsigned *to, const struct key *k, const char *v, struct e
 	return err_set(err, -EINVAL, "\"%s\" is none of %s", v, words);
 }
 
-static int policy_check(const char *v, struct err *err)
-{
-	if (strcmp(v, "newest") == 0 || strcmp(v, "replay") == 0)
-		return err_set(err, -EINVAL, "this version does not have the policy %s yet, only latest", v);
-	if (strcmp(v, "latest") != 0)
-		return err_set(err, -EINVAL, "\"%s\" is no policy; this version has latest", v);
-	return 0;
-}
-
 /* The canonical text is what has to be fit for a file: blanks after the commas, wherever there were none. */
 static int list_set(struct string_list *to, struct slice v, struct err *err)
 {
@@ -319,8 +311,6 @@ static int key_set(struct config *c, void *base, const struct key *k, struct sli
 		return ratio_set(to, v.data, err);
 	case KIND_CHOICE:
 		return choice_set(to, k, v.data, err);
-	case KIND_POLICY:
-		return policy_check(v.data, err);
 	case KIND_LIST:
 		return list_set(to, v, err);
 	case KIND_TEXT:
@@ -492,6 +482,7 @@ int config_new(struct config **out, struct err *err)
 	if (!c)
 		return out_of_memory(err);
 	c->text_is_default = true;
+	c->overlap = -1;
 	for (size_t i = 0; i < KEYS; i++) {
 		r = keys[i].initial ? key_set(c, c, &keys[i], slice_str(keys[i].initial), err) : 0;
 		if (r < 0)
@@ -596,6 +587,8 @@ static bool key_is_absent(const struct config *c, const void *base, const struct
 		return !((const struct string_list *)field_of(base, k))->count;
 	case KIND_EXPR:
 		return !*text_of(base, k);
+	case KIND_WINDOW:
+		return *(const int64_t *)field_of(base, k) < 0;
 	default:
 		return false;
 	}
@@ -623,9 +616,6 @@ static void key_text(const void *base, const struct key *k, struct buf *out)
 		break;
 	case KIND_CHOICE:
 		buf_add_str(out, k->choices[*(const unsigned *)from]);
-		break;
-	case KIND_POLICY:
-		buf_add_str(out, k->initial);
 		break;
 	case KIND_LIST:
 	case KIND_TEXT:

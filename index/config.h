@@ -19,6 +19,7 @@
 #include "timefmt.h"
 
 enum complete_rule { COMPLETE_RATE, COMPLETE_MARKER, COMPLETE_BOTH };
+enum lag_policy { POLICY_LATEST, POLICY_NEWEST, POLICY_REPLAY };
 enum refresh_mode { REFRESH_LAZY, REFRESH_EAGER, REFRESH_MANUAL };
 
 #define ATTRIBUTES_MAX 64
@@ -44,8 +45,11 @@ struct config {
 	int64_t settle;              /* 0s */
 	int64_t quiet;               /* 2s */
 	char *marker;                /* _SUCCESS */
-	/* [lag]; policy = latest is the only one so far, others are refused by name */
-	int64_t window; /* 5h; TIME_FOREVER for `all` */
+	/* [lag] */
+	enum lag_policy policy; /* latest */
+	int64_t window;         /* 5h; TIME_FOREVER for `all` */
+	int64_t overlap;        /* TIME_FOREVER for `all`; below 0: not given, then it is the window */
+	int64_t gap_timeout;    /* 1h */
 	/* [document]; an absent `id` means the configuration-free default of section 6 */
 	char *id;             /* NULL: field "id" where present, else PARTITION/FILE:LINE */
 	char *group;          /* NULL: each document its own group, under no name */
@@ -66,6 +70,7 @@ struct config {
 	int64_t keep_for;        /* 1h */
 	unsigned keep_max;       /* 64 */
 	int64_t lock_wait;       /* 0s */
+	int64_t stall_timeout;   /* 10m; > 0 */
 	/* [mount] */
 	enum refresh_mode refresh; /* lazy */
 	int64_t poll;              /* 1s */

@@ -308,12 +308,14 @@ static void a_file_that_ends_early_fails_its_partition_and_no_other(void)
 
 static void a_late_file_that_fails_leaves_what_was_indexed(void)
 {
+	OWNED_BUF bad = {0};
 	SITE s;
 
 	site_init(&s);
 	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"cup\"}\n");
 	check_int(tick(&s), 0);
-	put(&s, DAY "00/b.jsonl", "broken\n");
+	fill(&bad, 0, 11);
+	put(&s, DAY "00/b.jsonl", buf_cstr(&bad));
 	check_int(tick(&s), 0);
 	check_int(s.res.failed, 1);
 	check_int(s.res.generation, 0);

@@ -44,6 +44,10 @@ static void defaults_are_as_documented(void)
 	check_int(c->keep_for, TIME_HOUR);
 	check_int(c->keep_max, 64);
 	check_int(c->lock_wait, 0);
+	check_int(c->stall_timeout, 10 * TIME_MINUTE);
+	check_int(c->policy, POLICY_LATEST);
+	check(c->overlap < 0);
+	check_int(c->gap_timeout, TIME_HOUR);
 	check_int(c->refresh, REFRESH_LAZY);
 	check_int(c->poll, TIME_SECOND);
 	check_int(c->wait, 2 * TIME_SECOND);
@@ -53,7 +57,7 @@ static const char every_key[] =
 	"\xef\xbb\xbf# all of it\r\n"
 	"[feed]\nurl = /srv/feed\npartition = %Y/%m/%d/%H%M\ncadence=7m\ncomplete : both\nsettle = 1s\n"
 	"quiet = 0s\nmarker = _DONE\n\n"
-	"[lag]\npolicy = latest\nwindow = all\n"
+	"[lag]\npolicy = newest\nwindow = all\noverlap = 0s\ngap_timeout = 2h\n"
 	"[document]\nid = ad.id\r\ngroup = item\nop = action\nversion = v\n"
 	"; fields\ntext = title,\n\tbody ,\n  # not part of it\n\n    item.name\nkeyword = brand\n"
 	"drop_if = status:paused OR\n    price<=0\n"
@@ -132,7 +136,10 @@ static void wrong_files_are_refused_with_line_and_key(void)
 		{"[build]\nmax_reject_ratio = 1.5\n", "within 0 to 1"},
 		{"[build]\nmax_reject_ratio = nan\n", "within 0 to 1"},
 		{"[build]\nmax_reject_ratio = 0x1\n", "within 0"},
-		{"[mount]\nrefresh = Lazy\n", "none of lazy, eager, manual"}};
+		{"[mount]\nrefresh = Lazy\n", "none of lazy, eager, manual"},
+		{"[lag]\npolicy = oldest\n", "none of latest, newest, replay"},
+		{"[lag]\noverlap = -1s\n", "lag.overlap"},
+		{"[build]\nstall_timeout = 0s\n", "must be more than 0"}};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		check_refused(cases[i].text, strlen(cases[i].text), cases[i].want);
@@ -142,12 +149,7 @@ static void what_a_later_version_has_is_refused_by_name(void)
 {
 	static const struct {
 		const char *text, *want;
-	} cases[] = {{"[lag]\npolicy = replay\n", "this version does not have the policy replay yet"},
-		{"[lag]\npolicy = newest\n", "this version does not have the policy newest yet"},
-		{"[lag]\npolicy = oldest\n", "\"oldest\" is no policy"},
-		{"[lag]\noverlap = 1h\n", "lag.overlap: this version does not have this key yet"},
-		{"[lag]\ngap_timeout = 1h\n", "lag.gap_timeout: this version does not have"},
-		{"[build]\nmemory = 1G\n", "build.memory: this version does not have"},
+	} cases[] = {{"[build]\nmemory = 1G\n", "build.memory: this version does not have"},
 		{"[build]\nshards = 2\n", "build.shards: this version does not have"},
 		{"[mount]\nmax_age = 1h\n", "mount.max_age: this version does not have"},
 		{"[index]\n", "[index] yet"}, {"[publish]\n", "[publish] yet"}, {"[s3]\n", "[s3] yet"},
@@ -259,7 +261,7 @@ static void wrong_settings_are_refused(void)
 		{"feed.cadence=x", "feed.cadence: \"x\""}, {"feed.url=a\nb", "control character 0x0a"},
 		{"feed.url=a ;b", "\" ;\" in the value"}, {"feed.url=;b", "\" ;\" in the value"},
 		{"document.text=a,#b", "\" #\" in the value"}, {"feed.url=\xc0\x80", "UTF-8"},
-		{"attribute.a.b.when=x:y", "letters, digits"}, {"lag.policy=newest", "newest yet"}};
+		{"attribute.a.b.when=x:y", "letters, digits"}, {"lag.policy=first", "none of latest"}};
 	OWNED(config) struct config *c = defaults();
 	OWNED_BUF before = {0}, after = {0};
 
@@ -315,9 +317,10 @@ static void the_dump_is_canonical(void)
 	config_dump(c, &out);
 	check_slice(buf_slice(&out),
 		"[feed]\npartition = dt=%Y-%m-%d/hour=%H/minute=%M\ncadence = 5m\ncomplete = rate\n"
-		"settle = 0s\nquiet = 2s\nmarker = _SUCCESS\n[lag]\npolicy = latest\nwindow = 5h\n[document]\n"
+		"settle = 0s\nquiet = 2s\nmarker = _SUCCESS\n[lag]\npolicy = latest\nwindow = 5h\n"
+		"gap_timeout = 1h\n[document]\n"
 		"id = x\nop = op\ntext = a, b\n[build]\nthreads = 0\nmax_reject_ratio = 0.01\nkeep = 8\n"
-		"keep_for = 1h\nkeep_max = 64\nlock_wait = 0s\n[mount]\nrefresh = lazy\npoll = 1s\nwait = 2s\n");
+		"keep_for = 1h\nkeep_max = 64\nlock_wait = 0s\nstall_timeout = 10m\n[mount]\nrefresh = lazy\npoll = 1s\nwait = 2s\n");
 	check_dump_reads_back(c);
 }
 
