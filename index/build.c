@@ -8,13 +8,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "analyst.h"
+#include "compose.h"
 #include "fold.h"
 #include "gc.h"
 #include "name.h"
 #include "outcome.h"
 #include "publish.h"
-#include "segment_write.h"
+#include "undo.h"
 
 #define SEGMENT_FILE "segment"
 #define REPORT_EVERY (TIME_SECOND / 10)
@@ -38,6 +38,9 @@ struct tick {
 	struct meter meter;
 
 	struct generation *parent; /* NULL: none */
+	struct generation *
+		under; /* what the new records are folded over: the parent, or its base alone; NULL: nothing */
+	struct undo undo; /* of the parent's records */
 	struct arena arena;
 	struct listing listing;
 	struct plan plan;
@@ -106,7 +109,7 @@ static int look(const struct look *l, struct plan *plan, struct listing *listing
 	struct err *err)
 {
 	OWNED(template) struct template *template = NULL;
-	struct catalog_current current = {.watermark = TIME_NONE};
+	struct catalog_current current = {.watermark = TIME_NONE, .base_at = TIME_NONE};
 	struct plan_input in = {.cfg = l->cfg, .now = l->now, .listing = listing, .retry = l->retry};
 	struct row *rows = NULL;
 	int64_t from;
@@ -118,7 +121,7 @@ static int look(const struct look *l, struct plan *plan, struct listing *listing
 	if (l->catalog)
 		r = catalog_current(l->catalog, &current, err);
 	in.watermark = current.number ? current.watermark : TIME_NONE;
-	in.base_at = TIME_NONE;
+	in.base_at = current.number ? current.base_at : TIME_NONE;
 	from = plan_horizon(l->cfg, in.watermark, in.base_at);
 	if (r == 0 && l->catalog)
 		r = catalog_rows(l->catalog, from, true, arena, &rows, &in.row_count, err);
@@ -211,6 +214,7 @@ static int prepare(struct tick *t, struct err *err)
 	if (r == 0 && !t->opt->dry_run)
 		r = remember_config(t, err);
 	t->watermark = t->parent ? t->parent->manifest.watermark : TIME_NONE;
+	t->base_at = t->parent ? t->parent->manifest.base_at : TIME_NONE;
 	t->out->watermark = t->watermark;
 	return r;
 }
@@ -296,7 +300,7 @@ static void gather_file(struct tick *t, struct intake_file *f)
 	}
 }
 
-/* The records of the partitions that did not fail, as one array. */
+/* The records of the partitions that did not fail, as one array; those of files that are as before are in the index. */
 static int gather_records(struct tick *t, struct err *err)
 {
 	const struct intake *in = &t->intake;
@@ -317,9 +321,79 @@ static int gather_records(struct tick *t, struct err *err)
 		const struct intake_partition *p = &in->partitions[i];
 
 		for (k = p->first; !p->code && k < p->first + p->count; k++)
-			gather_file(t, &in->files[k]);
+			if (!in->files[k].same)
+				gather_file(t, &in->files[k]);
 	}
 	return 0;
+}
+
+/* Documents leave with their partition, unless there is a base: then an older version would shine through. */
+static int64_t leaving(const struct tick *t)
+{
+	return t->base_at == TIME_NONE ? t->horizon : TIME_NONE;
+}
+
+static void add_undone(const struct intake_partition *p, const struct file_row *was, struct buf *out)
+{
+	struct source source = {.ts = p->item->ts, .partition = p->item->row->path, .file = was->path};
+
+	memcpy(source.hash, was->hash, sizeof(source.hash));
+	buf_add(out, &source, sizeof(source));
+}
+
+/* The files whose records count no more: rewritten and vanished ones of partitions that did not fail. */
+static int gather_undone(struct tick *t, struct err *err)
+{
+	OWNED_BUF sources = {0};
+
+	for (size_t i = 0; i < t->intake.partition_count; i++) {
+		const struct intake_partition *p = &t->intake.partitions[i];
+
+		if (p->code || !p->item->has_content)
+			continue;
+		for (size_t k = p->first; k < p->first + p->count; k++)
+			if (t->intake.files[k].was && !t->intake.files[k].same)
+				add_undone(p, t->intake.files[k].was, &sources);
+		for (size_t k = 0; k < p->vanished_count; k++)
+			add_undone(p, p->vanished[k], &sources);
+	}
+	if (buf_error(&sources))
+		return err_set(err, -ENOMEM, "out of memory");
+	return undo_init(&t->undo, t->parent, (const struct source *)sources.data,
+		sources.len / sizeof(struct source), err);
+}
+
+/* Has the tick indexed the partition that takes the place of all others? */
+static bool has_replaced(const struct tick *t)
+{
+	return t->plan.replaces && t->intake.partition_count == 1 && !t->intake.partitions[0].code;
+}
+
+static bool is_dropped(const struct tick *t, size_t segment)
+{
+	return has_replaced(t) && !t->parent->manifest.segments[segment].base;
+}
+
+static int choose_under(struct tick *t, struct err *err)
+{
+	size_t n = t->parent ? t->parent->manifest.segment_count : 0;
+	bool *keep;
+	int r;
+
+	if (!t->parent)
+		return 0;
+	if (!has_replaced(t)) {
+		t->under = generation_ref(t->parent);
+		return 0;
+	}
+	keep = calloc(n + 1, sizeof(*keep));
+	if (!keep)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		keep[i] = !is_dropped(t, i);
+	r = generation_part(&t->under, t->parent, keep, leaving(t), err);
+	free(keep);
+	return r;
 }
 
 static int fold_records(struct tick *t, struct err *err)
@@ -327,64 +401,49 @@ static int fold_records(struct tick *t, struct err *err)
 	struct fold_input *in = &t->fold_in;
 	int r;
 
-	*in = (struct fold_input){.cfg = t->cfg, .parent = t->parent, .horizon = t->horizon};
-
 	meter_phase(&t->meter, "folding");
 	r = gather_records(t, err);
+	if (r == 0)
+		r = gather_undone(t, err);
+	if (r == 0)
+		r = choose_under(t, err);
 	if (r < 0)
 		return r;
-	in->sources = t->sources;
-	in->source_count = t->intake.file_count;
-	in->records = t->records;
-	in->record_count = t->record_count;
+	*in = (struct fold_input){.cfg = t->cfg,
+		.parent = t->under,
+		.horizon = leaving(t),
+		.undone = t->under == t->parent && t->undo.fresh ? t->undo.list : NULL,
+		.sources = t->sources,
+		.source_count = t->intake.file_count,
+		.records = t->records,
+		.record_count = t->record_count};
 	return fold(in, &t->fold, err);
 }
 
 /* ---- writing ---- */
 
-static uint32_t rules_of(const struct config *cfg, struct segment_rule out[ATTRIBUTES_MAX])
-{
-	for (size_t i = 0; i < cfg->attribute_count; i++)
-		out[i] = (struct segment_rule){.name = slice_str(cfg->attributes[i].name),
-			.on = slice_str(cfg->attributes[i].on),
-			.expires = cfg->attributes[i].expire};
-	return (uint32_t)cfg->attribute_count;
-}
-
 static int write_segment(struct tick *t, struct err *err)
 {
-	OWNED_STR char *path = state_path(t->state, "%s/%s", t->state->build, SEGMENT_FILE);
 	struct fold_attributes attributes = fold_attributes(&t->fold_in, &t->fold);
-	struct segment_rule rules[ATTRIBUTES_MAX];
-	struct analysts analysts = {0};
-	struct segment_input in = {.rules = rules,
-		.rule_count = rules_of(t->cfg, rules),
+	struct compose_input in = {.state = t->state,
+		.cfg = t->cfg,
+		.file = SEGMENT_FILE,
 		.sources = t->fold.sources,
 		.source_count = t->fold.source_count,
 		.entries = t->fold.entries,
 		.entry_count = t->fold.entry_count,
 		.history = t->fold.history,
 		.history_count = t->fold.history_count,
-		.analyse = analyst_analyse,
+		.attribute = fold_attribute,
+		.attribute_ctx = &attributes,
 		.threads = t->threads,
+		.stop = t->opt->stop,
 		.progress = meter_report,
 		.progress_ctx = &t->meter};
 	int r;
 
 	meter_phase(&t->meter, "writing");
-	if (!path)
-		return err_set(err, -ENOMEM, "out of memory");
-	in.first = t->fold.sources[0].ts;
-	in.last = t->fold.sources[t->fold.source_count - 1].ts;
-	config_hash(t->cfg, in.config_hash);
-	r = analysts_init(&analysts, t->cfg, t->threads, fold_attribute, &attributes, t->opt->stop, err);
-	if (r == 0) {
-		in.analyse_ctx = analysts.ctxs[0];
-		in.more_ctxs = analysts.ctxs + 1;
-		in.more_count = t->threads - 1;
-		r = segment_write(path, &in, &t->segment, err);
-	}
-	analysts_release(&analysts);
+	r = compose(&in, &t->segment, err);
 	if (r < 0)
 		return r;
 	t->has_segment = true;
@@ -461,17 +520,22 @@ static int publish_tick(struct tick *t, struct err *err)
 		.catalog = t->catalog,
 		.parent = t->parent,
 		.watermark = t->watermark,
-		.horizon = t->horizon,
-		.base_at = t->parent ? t->parent->manifest.base_at : TIME_NONE,
+		.horizon = leaving(t),
+		.base_at = t->base_at,
+		.undone = t->fold_in.undone,
 		.segments = &fresh,
 		.segment_count = t->has_segment,
 		.rejects = t->rejects,
 		.reject_count = t->reject_count};
+	size_t old = t->parent ? t->parent->manifest.segment_count : 0;
+	bool *dropped = arena_alloc(&t->arena, old + 1);
 	struct row *rows;
 	int r;
 
 	meter_phase(&t->meter, "publishing");
-	r = catalog_take_number(t->catalog, &in.number, err);
+	in.dropped = dropped;
+	r = dropped ? catalog_take_number(t->catalog, &in.number, err)
+		    : err_set(err, -ENOMEM, "out of memory");
 	if (r == 0)
 		r = make_rows(t, in.number, &rows, &in.row_count, err);
 	if (r < 0)
@@ -479,6 +543,8 @@ static int publish_tick(struct tick *t, struct err *err)
 	in.rows = rows;
 	in.now = time_now();
 	config_hash(t->cfg, in.config_hash);
+	for (size_t i = 0; i < old; i++)
+		dropped[i] = is_dropped(t, i);
 	r = publish(&in, &t->out->documents, err);
 	if (r < 0)
 		return r;
@@ -624,16 +690,11 @@ static int run(struct tick *t, struct err *err)
 	return 0;
 }
 
-static unsigned thread_count(const struct config *cfg)
-{
-	long n = cfg->threads ? (long)cfg->threads : sysconf(_SC_NPROCESSORS_ONLN);
-
-	return n < 1 ? 1 : (unsigned)n;
-}
-
 static void tick_release(struct tick *t)
 {
 	fold_release(&t->fold);
+	undo_release(&t->undo);
+	generation_unref(t->under);
 	intake_release(&t->intake);
 	plan_release(&t->plan);
 	listing_release(&t->listing);
@@ -651,7 +712,7 @@ int build_tick(struct state *state, struct catalog *catalog, struct store *store
 		.opt = opt,
 		.out = out,
 		.plan_now = opt->now == TIME_NONE ? time_now() : opt->now,
-		.threads = thread_count(cfg),
+		.threads = compose_threads(cfg),
 		.base_at = TIME_NONE,
 		.meter = {.to = opt->progress}};
 	struct err own = ERR_INIT;

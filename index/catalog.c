@@ -41,7 +41,7 @@ static const char schema[] =
 	" records INTEGER NOT NULL, rejected INTEGER NOT NULL, PRIMARY KEY (ts, path)) STRICT, WITHOUT ROWID;"
 	"CREATE TABLE generations ("
 	" number INTEGER PRIMARY KEY NOT NULL, parent INTEGER NOT NULL, watermark INTEGER NOT NULL,"
-	" published INTEGER NOT NULL, sha256 BLOB NOT NULL) STRICT;"
+	" published INTEGER NOT NULL, sha256 BLOB NOT NULL, base_at INTEGER, merged INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE head ("
 	" one INTEGER PRIMARY KEY NOT NULL CHECK (one = 1), taken INTEGER NOT NULL,"
 	" current INTEGER REFERENCES generations(number)) STRICT;"
@@ -74,8 +74,9 @@ static const char *const queries[SQL_QUERIES_MAX] = {
 	[Q_META_SET] =
 		"INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
 	[Q_VERSION] = "PRAGMA data_version",
-	[Q_CURRENT] = "SELECT g.number, g.watermark, g.published, g.sha256 FROM head JOIN generations g"
-		      " ON g.number = head.current",
+	[Q_CURRENT] =
+		"SELECT g.number, g.watermark, g.published, g.sha256, g.base_at FROM head JOIN generations g"
+		" ON g.number = head.current",
 	/* The lower bound that ?1 NULL stands for is below every timestamp. */
 	[Q_ROWS] = "SELECT " ROW_COLUMNS " FROM partitions WHERE ts > ifnull(?1, -9223372036854775808)"
 		   " UNION ALL SELECT " ROW_COLUMNS " FROM partitions WHERE ts <= ?1 AND " UNSETTLED
@@ -96,9 +97,9 @@ static const char *const queries[SQL_QUERIES_MAX] = {
 	[Q_FILE_PUT] = "INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[Q_TAKE] = "UPDATE head SET taken = taken + 1",
 	[Q_TAKEN] = "SELECT taken FROM head",
-	[Q_GENERATION_PUT] = "INSERT INTO generations VALUES (?1, ?2, ?3, ?4, ?5)",
+	[Q_GENERATION_PUT] = "INSERT INTO generations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[Q_CURRENT_SET] = "UPDATE head SET current = ?1",
-	[Q_GENERATIONS] = "SELECT number, watermark, published FROM generations ORDER BY number DESC",
+	[Q_GENERATIONS] = "SELECT number, watermark, published, merged FROM generations ORDER BY number DESC",
 	[Q_GENERATION_DROP] =
 		"DELETE FROM generations WHERE number = ?1 AND number IS NOT (SELECT current FROM head)",
 };
@@ -330,7 +331,7 @@ int catalog_current(struct catalog *c, struct catalog_current *out, struct err *
 	int r = sql_query(c->sql, Q_CURRENT, &s, err);
 	bool whole;
 
-	*out = (struct catalog_current){.watermark = TIME_NONE, .published = TIME_NONE};
+	*out = (struct catalog_current){.watermark = TIME_NONE, .base_at = TIME_NONE, .published = TIME_NONE};
 	if (!r)
 		r = sql_step(c->sql, s, err);
 	if (r <= 0)
@@ -339,6 +340,7 @@ int catalog_current(struct catalog *c, struct catalog_current *out, struct err *
 	out->watermark = sql_time(s, 1);
 	out->published = sql_time(s, 2);
 	whole = sql_exactly(s, 3, out->sha256, SHA256_BYTES);
+	out->base_at = sql_time(s, 4);
 	sql_done(s);
 	if (!whole)
 		return err_set(err, -EBADMSG, "%s: damaged (checksum of generation %" PRIu64 ")",
@@ -394,8 +396,8 @@ static int take_row(struct sqlite3_stmt *s, struct arena *arena, void *to)
 
 static int take_generation(struct sqlite3_stmt *s, struct arena *arena, void *to)
 {
-	*(struct catalog_generation *)to =
-		(struct catalog_generation){sql_u64(s, 0), sql_time(s, 1), sql_time(s, 2)};
+	*(struct catalog_generation *)to = (struct catalog_generation){
+		sql_u64(s, 0), sql_time(s, 1), sql_time(s, 2), sql_u64(s, 3) != 0};
 	return 0;
 }
 
@@ -564,7 +566,8 @@ static int publish_check(struct catalog *c, const struct manifest *m, struct err
 		return err_set(err, -ESTALE,
 			"generation %" PRIu64 " was built on %" PRIu64 ", but %" PRIu64 " is current by now",
 			m->number, m->parent, now.number);
-	if (m->watermark == TIME_NONE || (now.number && m->watermark < now.watermark))
+	if (m->watermark == TIME_NONE ||
+		(now.number && m->watermark < now.watermark && m->kind != MANIFEST_ROLLBACK))
 		return err_set(
 			err, -ESTALE, "generation %" PRIu64 " would move the watermark back", m->number);
 	if (m->number > taken || m->number <= now.number)
@@ -590,6 +593,8 @@ static int publish_in_transaction(struct catalog *c, const struct manifest *m,
 	sql_bind_time(s, 3, m->watermark);
 	sql_bind_time(s, 4, m->published);
 	sql_bind_blob(s, 5, slice_of(sha256, SHA256_BYTES));
+	sql_bind_time(s, 6, m->base_at);
+	sql_bind_u64(s, 7, m->kind == MANIFEST_MERGE);
 	r = sql_step(c->sql, s, err);
 	if (!r)
 		r = sql_query(c->sql, Q_CURRENT_SET, &s, err);

@@ -22,8 +22,13 @@ struct manifest_segment {
 	size_t undone_count;
 };
 
+/* What made a generation. Merging changes no content; rolling back alone takes the watermark back. */
+enum manifest_kind { MANIFEST_BUILD, MANIFEST_MERGE, MANIFEST_ROLLBACK, MANIFEST_BASE };
+#define MANIFEST_KINDS 4
+
 struct manifest {
 	char index[UUID_TEXT]; /* the index's UUID */
+	enum manifest_kind kind;
 	uint64_t number;
 	uint64_t parent;                     /* 0: none */
 	uint8_t parent_sha256[SHA256_BYTES]; /* zeros without */

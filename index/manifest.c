@@ -15,6 +15,13 @@
 #define VERSION 1
 #define INSTANT_MAX (TIME_TEXT_MAX + 16)
 
+static const char *const kinds[MANIFEST_KINDS] = {
+	[MANIFEST_BUILD] = "build",
+	[MANIFEST_MERGE] = "merge",
+	[MANIFEST_ROLLBACK] = "rollback",
+	[MANIFEST_BASE] = "base",
+};
+
 /* ---- writing ---- */
 
 /* `t` quoted, or null for none. */
@@ -57,6 +64,7 @@ void manifest_encode(const struct manifest *m, struct buf *out)
 
 	buf_addf(out, "{\n  \"format\": \"%s\",\n  \"version\": %d,\n", FORMAT, VERSION);
 	buf_addf(out, "  \"index\": \"%s\",\n  \"number\": %" PRIu64 ",\n", m->index, m->number);
+	buf_addf(out, "  \"kind\": \"%s\",\n", kinds[m->kind]);
 	if (m->parent)
 		buf_addf(out, "  \"parent\": %" PRIu64 ",\n  \"parent_sha256\": \"%s\",\n", m->parent,
 			hex_text(m->parent_sha256, SHA256_BYTES, hex));
@@ -245,6 +253,19 @@ static bool index_is_valid(struct slice s)
 	return true;
 }
 
+static void take_kind(struct reader *r, struct manifest *m)
+{
+	struct slice kind = take_text(r, "kind");
+
+	for (unsigned i = 0; i < MANIFEST_KINDS; i++) {
+		if (slice_eq(kind, slice_str(kinds[i]))) {
+			m->kind = (enum manifest_kind)i;
+			return;
+		}
+	}
+	reader_fail(r, "kind");
+}
+
 static void take_parent(struct reader *r, struct manifest *m)
 {
 	if (member_is_null(r, "parent") && member_is_null(r, "parent_sha256"))
@@ -271,6 +292,7 @@ static int take_head(struct reader *r, struct manifest *m, struct err *err)
 	m->number = take_u64(r, "number");
 	if (!m->number)
 		reader_fail(r, "number");
+	take_kind(r, m);
 	take_parent(r, m);
 	m->watermark = take_instant(r, "watermark");
 	m->horizon = member_is_null(r, "horizon") ? TIME_NONE : take_instant(r, "horizon");

@@ -241,6 +241,7 @@ static int encode(const struct publish_input *in, struct draft *d, struct err *e
 
 	snprintf(m->index, sizeof(m->index), "%s", catalog_index(in->catalog));
 	m->number = in->number;
+	m->kind = in->kind;
 	if (in->parent) {
 		m->parent = in->parent->manifest.number;
 		memcpy(m->parent_sha256, in->parent->sha256, SHA256_BYTES);

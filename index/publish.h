@@ -23,6 +23,7 @@ struct publish_input {
 	struct catalog *catalog;         /* writer */
 	const struct generation *parent; /* NULL: the first */
 	uint64_t number;                 /* taken before */
+	enum manifest_kind kind;
 	int64_t watermark, horizon, now; /* horizon: as in the manifest */
 	int64_t base_at;
 	uint8_t config_hash[16];

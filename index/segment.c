@@ -376,6 +376,21 @@ int segment_history_record(const struct segment *s, uint32_t n, struct buf *out,
 	return read_record(s, &s->history_records, n, out, err);
 }
 
+int segment_history_id(const struct segment *s, uint32_t n, struct slice *id, struct err *err)
+{
+	int r = columns_id(&s->history, n, id, err);
+
+	return r < 0 ? err_context(err, r, "%s: history", s->name) : 0;
+}
+
+int segment_row_record(const struct segment *s, bool history, uint32_t n, struct records_scratch *scratch,
+	struct slice *out, struct err *err)
+{
+	int r = records_get(history ? &s->history_records : &s->records, scratch, n, out, err);
+
+	return r < 0 ? err_context(err, r, "%s", s->name) : 0;
+}
+
 int segment_source(const struct segment *s, uint32_t n, struct source *out, struct err *err)
 {
 	const char *row = s->source_rows + (uint64_t)n * SOURCE_ROW;

@@ -58,7 +58,12 @@ int segment_source(const struct segment *s, uint32_t n, struct source *out, stru
 uint32_t segment_sources_until(const struct segment *s, int64_t ts);
 /* History rows, n below info->history. */
 int segment_history(const struct segment *s, uint32_t n, struct entry *out, struct err *err);
+int segment_history_id(const struct segment *s, uint32_t n, struct slice *id, struct err *err);
 int segment_history_record(const struct segment *s, uint32_t n, struct buf *out, struct err *err);
+/* The same for who reads many in order with a scratch of his own (records.h): *out is valid until its next use. */
+struct records_scratch;
+int segment_row_record(const struct segment *s, bool history, uint32_t n, struct records_scratch *scratch,
+	struct slice *out, struct err *err);
 /* First history row with id >= `id`; as segment_find(). */
 int segment_history_find(const struct segment *s, struct slice id, uint32_t *n, struct err *err);
 /* The rules by which documents here were joined with attributes, n below info->rules. */
