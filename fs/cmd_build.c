@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "build.h"
 #include "cli.h"
@@ -18,6 +19,7 @@ static const char help[] =
 
 struct request {
 	bool all, dry_run, retry;
+	bool pulse; /* for mounts, not in the help: a byte on stdout where something moves, and no text */
 	int64_t now;
 };
 
@@ -35,6 +37,13 @@ static void catch_signals(void)
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Nobody has to read it: what cannot be written is let go. */
+static void beat(void *ctx, const char *phase, uint64_t done, uint64_t total)
+{
+	if (write(STDOUT_FILENO, ".", 1) < 0)
+		errno = 0;
 }
 
 /* Partition P failed because … : one line each, on stderr. */
@@ -98,6 +107,7 @@ static void print_json(const struct build_result *res)
 /* One tick. Returns CLI_GO when another may find something, else the exit status. */
 static int tick(struct cli *cli, const struct request *req, bool first, bool *failed)
 {
+	static const struct build_progress pulse = {beat, NULL};
 	struct progress progress;
 	struct build_result res = {0};
 	struct build_options opt = {.now = req->now,
@@ -110,7 +120,7 @@ static int tick(struct cli *cli, const struct request *req, bool first, bool *fa
 	int r;
 
 	progress_init(&progress);
-	opt.progress = progress_hook(&progress);
+	opt.progress = req->pulse ? &pulse : progress_hook(&progress);
 	r = build_tick(cli->state, cli->catalog, cli->store, cli->cfg, &opt, &res, &err);
 	progress_clear(&progress);
 	if (cli->verbose && !req->dry_run)
@@ -126,7 +136,7 @@ static int tick(struct cli *cli, const struct request *req, bool first, bool *fa
 			fputs(buf_cstr(&res.plan_text), stdout);
 		else if (cli->json)
 			print_json(&res);
-		else if (res.generation || (first && !again))
+		else if (!req->pulse && (res.generation || (first && !again)))
 			print_text(&res);
 		print_failures(cli, &res);
 		warn_of_uncovered(cli, &res);
@@ -161,6 +171,7 @@ int cmd_build(int argc, char **argv)
 		{"all", 0, CLI_FLAG, &req.all},
 		{"dry-run", 'n', CLI_FLAG, &req.dry_run},
 		{"now", 0, CLI_TIME, &req.now},
+		{"pulse", 0, CLI_FLAG, &req.pulse},
 		{"retry", 0, CLI_FLAG, &req.retry},
 	};
 	const struct cli_command command = {

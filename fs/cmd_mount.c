@@ -212,12 +212,13 @@ static int check_apart(struct mount_command *c)
 static const char **builder_argv(struct mount_command *c)
 {
 	struct cli *cli = &c->cli;
-	const char **argv = calloc(7 + 2 * cli->sets.count + 1, sizeof(*argv)), **to = argv;
+	const char **argv = calloc(8 + 2 * cli->sets.count + 1, sizeof(*argv)), **to = argv;
 
 	if (!argv)
 		return NULL;
 	*to++ = "freshet";
 	*to++ = "build";
+	*to++ = "--pulse";
 	*to++ = cli->url;
 	*to++ = "--state";
 	*to++ = cli->state->dir;

@@ -219,8 +219,12 @@ static int start_build(struct refresh *r, struct err *err)
 static void explain_end(struct refresh *r, int status, char text[ERR_MAX])
 {
 	const char *said = r->builder.last_line;
+	char time[TIME_TEXT_MAX];
 
-	if (WIFSIGNALED(status))
+	if (r->builder.stalled)
+		snprintf(text, ERR_MAX, "build: killed, since nothing in it moved for %s%s%.900s",
+			duration_text(r->opt.cfg->stall_timeout, time), *said ? ": " : "", said);
+	else if (WIFSIGNALED(status))
 		snprintf(text, ERR_MAX, "build: ended by signal %d (%s)%s%.900s", WTERMSIG(status),
 			strsignal(WTERMSIG(status)), *said ? ": " : "", said);
 	else if (*said)
@@ -370,9 +374,15 @@ static bool want_look(struct refresh *r)
 	return want || monotonic_now() >= r->next_look;
 }
 
+/* When the build that runs is to be killed. Waiting for another builder is no stall. */
+static int64_t stalls_at(const struct refresh *r)
+{
+	return builder_stalls_at(&r->builder, time_add(r->opt.cfg->stall_timeout, r->opt.cfg->lock_wait));
+}
+
 static int sleep_ms(struct refresh *r)
 {
-	int64_t until = r->next_look, left;
+	int64_t until = r->next_look < stalls_at(r) ? r->next_look : stalls_at(r), left;
 
 	pthread_mutex_lock(&r->lock);
 	if (r->building && r->build_deadline < until)
@@ -438,6 +448,8 @@ static void *run(void *arg)
 		take_watch(r);
 		if (builder_check(&r->builder, &status))
 			build_ended(r, status);
+		else if (monotonic_now() >= stalls_at(r))
+			builder_kill(&r->builder);
 	}
 	answer_building(r);
 	builder_stop(&r->builder);
