@@ -7,6 +7,7 @@
 
 #include "build.h"
 #include "cli.h"
+#include "merge.h"
 #include "progress.h"
 
 static const char help[] =
@@ -14,11 +15,13 @@ static const char help[] =
 	"configured or --state was built before.\n\n"
 	"      --all          go on until nothing is due\n"
 	"      --dry-run      print what a tick would do, and change nothing\n"
+	"      --merge-only   merge small segments where there are too many, and index nothing\n"
+	"      --no-merge     leave that to another time\n"
 	"      --now TIME     decide what is due as of TIME (RFC 3339 or @SECONDS)\n"
 	"      --retry        try failed partitions again at once\n";
 
 struct request {
-	bool all, dry_run, retry;
+	bool all, dry_run, retry, merge_only, no_merge;
 	bool pulse; /* for mounts, not in the help: a byte on stdout where something moves, and no text */
 	int64_t now;
 };
@@ -44,6 +47,11 @@ static void beat(void *ctx, const char *phase, uint64_t done, uint64_t total)
 {
 	if (write(STDOUT_FILENO, ".", 1) < 0)
 		errno = 0;
+}
+
+static void merge_beat(void *ctx, uint64_t done, uint64_t total)
+{
+	beat(ctx, "merging", done, total);
 }
 
 /* Partition P failed because … : one line each, on stderr. */
@@ -146,19 +154,48 @@ static int tick(struct cli *cli, const struct request *req, bool first, bool *fa
 	return r;
 }
 
+/* Beside further builds: whoever waits for the lock need not wait for this. */
+static int merge_all(struct cli *cli, const struct request *req)
+{
+	struct progress progress;
+	struct merge_input in = {.state = cli->state, .cfg = cli->cfg, .stop = &stop};
+	struct merge_result done;
+	struct err err = ERR_INIT;
+	int r;
+
+	catalog_free(cli->catalog);
+	cli->catalog = NULL;
+	state_unlock(cli->state);
+	progress_init(&progress);
+	in.progress = req->pulse ? merge_beat : NULL;
+	do
+		r = merge_step(&in, &done, &err);
+	while (r == 0 && done.generation && !stop);
+	progress_clear(&progress);
+	if (r == -EBUSY || r == -EINTR) /* another does it, or the next build will */
+		return 0;
+	return r < 0 ? cli_fail(cli, r, &err) : 0;
+}
+
 static int build(struct cli *cli, const struct request *req)
 {
 	bool first = true, failed = false;
 	int r;
 
 	r = cli_open(cli, cli->arg_count ? cli->args[0] : NULL, CLI_CREATE | CLI_FEED);
-	if (r == CLI_GO && !req->dry_run)
-		r = cli_lock(cli);
 	if (r != CLI_GO)
 		return r;
 	catch_signals();
+	if (req->merge_only)
+		return merge_all(cli, req);
+	if (!req->dry_run)
+		r = cli_lock(cli);
+	if (r != CLI_GO)
+		return r;
 	while ((r = tick(cli, req, first, &failed)) == CLI_GO)
 		first = false;
+	if (r == 0 && !req->dry_run && !req->no_merge)
+		r = merge_all(cli, req);
 	if (r == 0 && fflush(stdout))
 		return EX_IOERR;
 	return r == 0 && failed ? EX_DATAERR : r;
@@ -170,6 +207,8 @@ int cmd_build(int argc, char **argv)
 	const struct cli_option options[] = {
 		{"all", 0, CLI_FLAG, &req.all},
 		{"dry-run", 'n', CLI_FLAG, &req.dry_run},
+		{"merge-only", 0, CLI_FLAG, &req.merge_only},
+		{"no-merge", 0, CLI_FLAG, &req.no_merge},
 		{"now", 0, CLI_TIME, &req.now},
 		{"pulse", 0, CLI_FLAG, &req.pulse},
 		{"retry", 0, CLI_FLAG, &req.retry},

@@ -97,6 +97,7 @@ static int set_up_tree(struct mount *m, struct err *err)
 		.url = opt->url,
 		.feed_dir = *opt->url == '/' ? opt->url : NULL,
 		.argv = opt->builder_argv,
+		.merge_argv = opt->merger_argv,
 		.published = published,
 		.ctx = m};
 	struct tree *t = &m->ops.tree;

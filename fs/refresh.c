@@ -5,6 +5,7 @@
 #include "refresh.h"
 #include "build.h"
 #include "builder.h"
+#include "merge.h"
 #include "thread.h"
 #include "watch.h"
 
@@ -52,7 +53,7 @@ struct refresh {
 	struct catalog *catalog; /* NULL: there is none yet */
 	uint64_t catalog_version;
 	struct stamp stamp;
-	struct builder builder;
+	struct builder builder, merger;
 	struct watch *watch; /* eager only; NULL: cannot be had, then it polls */
 	bool watch_works;
 	int64_t next_look;     /* monotonic; eager, or a retry: look then though nobody asks; TIME_FOREVER */
@@ -233,6 +234,28 @@ static void explain_end(struct refresh *r, int status, char text[ERR_MAX])
 		snprintf(text, ERR_MAX, "build: exit status %d", WEXITSTATUS(status));
 }
 
+/* Starts merging where there are too many segments. Nobody waits for it. */
+static void start_merge(struct refresh *r)
+{
+	struct snapshot *now = refresh_snapshot(r);
+	size_t from, to;
+
+	if (now && now->generation && !builder_runs(&r->merger) && mode_of(r) != REFRESH_MANUAL &&
+		merge_pick(&now->generation->manifest, r->opt.cfg->cadence, &from, &to) &&
+		builder_start(&r->merger, r->opt.merge_argv, NULL) < 0)
+		r->merger = BUILDER_INIT;
+	snapshot_unref(now);
+}
+
+static void merge_ended(struct refresh *r)
+{
+	struct err err = ERR_INIT;
+
+	/* What it said went to the log; the next build asks again. */
+	if (take_in(r, &err) < 0)
+		set_error(r, r->look_error, err.message);
+}
+
 /* Exit 65 says that partitions failed and the rest is published; 75 that another builder is at work. */
 static void build_ended(struct refresh *r, int status)
 {
@@ -255,6 +278,8 @@ static void build_ended(struct refresh *r, int status)
 	if (take_in(r, &err) < 0)
 		set_error(r, r->look_error, err.message);
 	answer_building(r);
+	if (code == 0 || code == 65)
+		start_merge(r);
 	/* What became due while it ran. */
 	if (mode_of(r) == REFRESH_EAGER)
 		r->next_look = 0;
@@ -430,7 +455,7 @@ static bool stopping(struct refresh *r)
 static void *run(void *arg)
 {
 	struct refresh *r = arg;
-	struct pollfd fds[2 + BUILDER_FDS];
+	struct pollfd fds[2 + 2 * BUILDER_FDS];
 	uint64_t ignored;
 	int status, n;
 
@@ -441,6 +466,7 @@ static void *run(void *arg)
 		fds[0] = (struct pollfd){.fd = r->wakefd, .events = POLLIN};
 		fds[1] = (struct pollfd){.fd = r->watch ? watch_fd(r->watch) : -1, .events = POLLIN};
 		n = 2 + builder_pollfds(&r->builder, fds + 2);
+		n += builder_pollfds(&r->merger, fds + n);
 		if (poll(fds, (nfds_t)n, sleep_ms(r)) < 0)
 			continue;
 		if (fds[0].revents && read(r->wakefd, &ignored, sizeof(ignored)) < 0)
@@ -450,9 +476,12 @@ static void *run(void *arg)
 			build_ended(r, status);
 		else if (monotonic_now() >= stalls_at(r))
 			builder_kill(&r->builder);
+		if (builder_check(&r->merger, &status))
+			merge_ended(r);
 	}
 	answer_building(r);
 	builder_stop(&r->builder);
+	builder_stop(&r->merger);
 	return NULL;
 }
 
@@ -483,7 +512,7 @@ int refresh_open(struct refresh **out, const struct refresh_options *opt, struct
 	if (!r)
 		return err_set(err, -ENOMEM, "out of memory");
 	r->opt = *opt;
-	r->builder = BUILDER_INIT;
+	r->builder = r->merger = BUILDER_INIT;
 	r->looked = r->build_deadline = r->building_since = TIME_NONE;
 	r->next_look = opt->cfg->refresh == REFRESH_EAGER ? 0 : TIME_FOREVER;
 	pthread_mutex_init(&r->lock, NULL);

@@ -189,16 +189,7 @@ static int check_hash(const struct tick *t, struct err *err)
 
 static int open_parent(struct tick *t, struct err *err)
 {
-	struct catalog_current current = {0};
-	int r = 0;
-
-	if (t->catalog)
-		r = catalog_current(t->catalog, &current, err);
-	if (r == 0 && current.number)
-		r = generation_open(&t->parent, t->state, current.number, err);
-	if (r == -ENOENT)
-		return err_context(err, -EBADMSG, "%s: the current generation is not there", t->state->dir);
-	return r;
+	return t->catalog ? current_generation(t->state, t->catalog, &t->parent, err) : 0;
 }
 
 static int prepare(struct tick *t, struct err *err)
@@ -321,7 +312,7 @@ static int gather_records(struct tick *t, struct err *err)
 		const struct intake_partition *p = &in->partitions[i];
 
 		for (k = p->first; !p->code && k < p->first + p->count; k++)
-			if (!in->files[k].same)
+			if (!in->files[k].same || !p->item->has_content)
 				gather_file(t, &in->files[k]);
 	}
 	return 0;

@@ -348,6 +348,19 @@ int catalog_current(struct catalog *c, struct catalog_current *out, struct err *
 	return 0;
 }
 
+int current_generation(const struct state *state, struct catalog *c, struct generation **out, struct err *err)
+{
+	struct catalog_current current = {0};
+	int r = catalog_current(c, &current, err);
+
+	*out = NULL;
+	if (r == 0 && current.number)
+		r = generation_open(out, state, current.number, err);
+	if (r == -ENOENT)
+		return err_context(err, -EBADMSG, "%s: the current generation is not there", state->dir);
+	return r;
+}
+
 /* ---- rows ---- */
 
 /* Each takes one row of its query into `to`: 0, -ENOMEM or -EBADMSG. */

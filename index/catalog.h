@@ -45,6 +45,11 @@ int catalog_take_number(struct catalog *c, uint64_t *out, struct err *err);
 int catalog_publish(struct catalog *c, const struct manifest *m, const uint8_t sha256[SHA256_BYTES],
 	const struct row *rows, size_t row_count, struct err *err);
 
+/* Opens the generation that is current by the catalog; *out is NULL where nothing is published. Returns 0, or -EBADMSG where it
+ * is not there …. */
+int current_generation(
+	const struct state *state, struct catalog *c, struct generation **out, struct err *err);
+
 struct catalog_generation {
 	uint64_t number;
 	int64_t watermark, published;

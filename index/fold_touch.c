@@ -99,7 +99,9 @@ int fold_again(struct folder *f, struct err *err)
 	int r = 0;
 
 	for (size_t i = 0; g && r == 0 && i < g->manifest.segment_count; i++) {
-		struct lapse l = {.left_before = segment_sources_until(g->segments[i], g->manifest.horizon),
+		int64_t before = g->manifest.horizon, old = g->manifest.segments[i].left;
+		struct lapse l = {
+			.left_before = segment_sources_until(g->segments[i], before > old ? before : old),
 			.left = f->rows.left[i],
 			.before = manifest_undone(&g->manifest.segments[i]),
 			.now = rows_undone(&f->rows, i)};

@@ -20,6 +20,7 @@ struct manifest_segment {
 	bool base;        /* of the base: it lies under all deltas */
 	uint32_t *undone; /* owned; sources whose records count no more, ascending */
 	size_t undone_count;
+	int64_t left; /* partitions at or before it left before the horizon went back; TIME_NONE: none */
 };
 
 /* What made a generation. Merging changes no content; rolling back alone takes the watermark back. */
@@ -53,7 +54,7 @@ void manifest_release(struct manifest *m);
 int manifest_segment_copy(const struct manifest_segment *from, struct manifest_segment *to);
 static inline struct undone manifest_undone(const struct manifest_segment *s)
 {
-	return (struct undone){s->undone, s->undone_count};
+	return (struct undone){s->undone, s->undone_count, s->left};
 }
 
 struct generation {

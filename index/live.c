@@ -90,16 +90,16 @@ bool live_is_void(const struct segment *s, uint32_t n, uint32_t left, const stru
 
 	if (source < left && has_left(s, n))
 		return true;
-	return undone && undone->count && undone_has(undone, source);
+	return undone->count && undone_has(undone, source);
 }
 
 static int mark_void(struct live_segment *l, const struct segment *s, int64_t horizon,
 	const struct undone *undone, struct err *err)
 {
-	uint32_t left = segment_sources_until(s, horizon);
+	uint32_t left = segment_sources_until(s, horizon > undone->left ? horizon : undone->left);
 	int r = 0;
 
-	if (!left && !(undone && undone->count))
+	if (!left && !undone->count)
 		return 0;
 	for (uint32_t n = 0; !r && n < l->entries; n++)
 		if (live_is_void(s, n, left, undone))
@@ -191,7 +191,7 @@ static int derive_segment(const struct live_input *in, size_t i, struct live_seg
 	if (i < known)
 		r = copy_bits(s, &in->old->segments[i], in->names[i], err);
 	if (!r)
-		r = mark_void(s, in->segments[i], in->horizon, in->undone ? &in->undone[i] : NULL, err);
+		r = mark_void(s, in->segments[i], in->horizon, &in->undone[i], err);
 	for (size_t k = i + 1 > known ? i + 1 : known; !r && k < in->count; k++)
 		r = mark_superseded(s, in->segments[i], in->segments[k], err);
 	return r ? err_context(err, r, "segment %s", in->names[i]) : 0;

@@ -26,10 +26,12 @@ static inline bool live_is_superseded(const struct live_segment *l, uint32_t ent
 {
 	return l->bits && (l->bits[entry / 8] >> (entry % 8) & 1);
 }
-/* Files whose records count no more: numbers of a segment's sources, ascending. */
+/* What of a segment counts no more whatever the generation's horizon is: files that were undone, as numbers of its sources, ascending;
+ * and what had left before a longer window took the horizon back. */
 struct undone {
 	const uint32_t *sources; /* borrowed */
 	size_t count;
+	int64_t left; /* partitions at or before it had; TIME_NONE: none */
 };
 static inline bool undone_has(const struct undone *u, uint32_t source)
 {
@@ -49,7 +51,7 @@ static inline bool undone_has(const struct undone *u, uint32_t source)
 struct live_input {
 	struct segment *const *segments; /* oldest first */
 	const char *const *names;
-	const struct undone *undone; /* one a segment; NULL: none anywhere */
+	const struct undone *undone; /* one a segment */
 	size_t count;
 	int64_t horizon; /* documents, and attributes that expire, of partitions at or before it have left; TIME_NONE: none */
 	/* The live set of a generation whose segments all stand here in the same order, followed by new ones: then only

@@ -55,7 +55,7 @@ static void encode_segment(const struct manifest_segment *s, bool first, struct 
 	buf_addf(out, "      \"base\": %s,\n      \"undone\": [", s->base ? "true" : "false");
 	for (size_t i = 0; i < s->undone_count; i++)
 		buf_addf(out, "%s%" PRIu32, i ? ", " : "", s->undone[i]);
-	buf_add_str(out, "]\n    }");
+	buf_addf(out, "],\n      \"left\": %s\n    }", instant_text(s->left, from));
 }
 
 void manifest_encode(const struct manifest *m, struct buf *out)
@@ -198,6 +198,7 @@ static int take_segment(yyjson_val *object, struct manifest_segment *s, struct e
 	s->first = take_instant(&r, "first");
 	s->last = take_instant(&r, "last");
 	s->base = take_bool(&r, "base");
+	s->left = member_is_null(&r, "left") ? TIME_NONE : take_instant(&r, "left");
 	if (take_undone(&r, s, err) < 0)
 		return -ENOMEM;
 	if (r.bad)

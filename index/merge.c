@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "merge.h"
 
+#include <unistd.h>
+
 #include "plan.h"
 #include "publish.h"
 #include "reader.h"
@@ -10,6 +12,7 @@
 #define SEGMENT_FILE "merged"
 #define TIER_FACTOR 4
 #define TIERS_MAX 16
+#define LOCK_WAIT TIME_MINUTE /* for a build that is under way to end */
 
 /* ---- what to merge ---- */
 
@@ -321,39 +324,78 @@ static int write_merged(struct merger *m, struct segment_output *out, struct err
 	return compose(&in, out, err);
 }
 
-static int publish_merged(
-	struct merger *m, const struct segment_output *written, struct merge_result *out, struct err *err)
+/* Where the merged segments are in `now`; false where they are not side by side any more, or other files in them are
+ * undone. */
+static bool find_run(const struct merger *m, const struct manifest *now, size_t *from)
 {
-	const struct manifest *from = &m->g->manifest;
-	struct publish_segment fresh = {.file = SEGMENT_FILE, .output = written, .at = m->from};
-	bool *dropped = calloc(from->segment_count + 1, sizeof(*dropped));
+	const struct manifest_segment *was = &m->g->manifest.segments[m->from];
+	size_t n = m->to - m->from, i = 0;
+
+	while (i < now->segment_count && strcmp(now->segments[i].name, was->name) != 0)
+		i++;
+	*from = i;
+	if (n > now->segment_count - i)
+		return false;
+	for (size_t k = 0; k < n; k++) {
+		const struct manifest_segment *a = &was[k], *b = &now->segments[i + k];
+
+		if (strcmp(a->name, b->name) != 0 || a->undone_count != b->undone_count)
+			return false;
+	}
+	return true;
+}
+
+static int publish_over(struct merger *m, struct generation *now, struct catalog *catalog,
+	const struct segment_output *written, struct merge_result *out, struct err *err)
+{
+	const struct manifest *parent = &now->manifest;
+	struct publish_segment fresh = {.file = SEGMENT_FILE, .output = written};
+	bool *dropped = calloc(parent->segment_count + 1, sizeof(*dropped));
 	struct publish_input in = {.state = m->in->state,
-		.catalog = m->in->catalog,
-		.parent = m->g,
+		.catalog = catalog,
+		.parent = now,
 		.kind = MANIFEST_MERGE,
-		.watermark = from->watermark,
-		.horizon = from->horizon,
-		.base_at = from->base_at,
-		.now = m->in->now,
+		.watermark = parent->watermark,
+		.horizon = parent->horizon,
+		.base_at = parent->base_at,
+		.now = time_now(),
 		.segments = &fresh,
 		.segment_count = written != NULL,
 		.dropped = dropped};
 	uint64_t documents;
-	int r = dropped ? catalog_take_number(m->in->catalog, &in.number, err)
-			: err_set(err, -ENOMEM, "out of memory");
+	int r = dropped ? 0 : err_set(err, -ENOMEM, "out of memory");
 
-	if (r == 0) {
-		memset(dropped + m->from, true, m->to - m->from);
-		memcpy(in.config_hash, from->config_hash, sizeof(in.config_hash));
-		r = publish(&in, &documents, err);
+	if (r == 0 && find_run(m, parent, &fresh.at)) {
+		memset(dropped + fresh.at, true, m->to - m->from);
+		memcpy(in.config_hash, parent->config_hash, sizeof(in.config_hash));
+		r = catalog_take_number(catalog, &in.number, err);
+		if (r == 0)
+			r = publish(&in, &documents, err);
+		if (r == 0)
+			out->generation = in.number;
 	}
 	free(dropped);
+	return r;
+}
+
+/* The last step, with the writer's lock. */
+static int publish_merged(
+	struct merger *m, const struct segment_output *written, struct merge_result *out, struct err *err)
+{
+	OWNED(catalog) struct catalog *catalog = NULL;
+	struct generation *now = NULL;
+	int r = state_lock(m->in->state, LOCK_WAIT, err);
+
 	if (r == 0)
-		*out = (struct merge_result){.generation = in.number,
-			.segments = m->to - m->from,
-			.written = written ? written->bytes : 0};
-	for (size_t i = m->from; r == 0 && i < m->to; i++)
-		out->read += from->segments[i].bytes;
+		r = catalog_open(&catalog, m->in->state, true, err);
+	if (r == 0)
+		r = current_generation(m->in->state, catalog, &now, err);
+	if (r == 0 && now)
+		r = publish_over(m, now, catalog, written, out, err);
+	generation_unref(now);
+	catalog_freep(&catalog);
+	catalog = NULL;
+	state_unlock(m->in->state);
 	return r;
 }
 
@@ -376,38 +418,52 @@ static int merge_build(struct merger *m, struct merge_result *out, struct err *e
 	if (r == 0)
 		r = publish_merged(m, any ? &written : NULL, out, err);
 	state_build_end(m->in->state);
+	if (r == 0 && out->generation) {
+		out->segments = m->to - m->from;
+		out->written = any ? written.bytes : 0;
+		for (size_t i = m->from; i < m->to; i++)
+			out->read += m->g->manifest.segments[i].bytes;
+	}
 	return r;
 }
 
+/* Picks what to merge: 1, or 0 nothing. What was built by other rules is folded again first. */
 static int merge_open(struct merger *m, struct err *err)
 {
-	struct catalog_current current = {0};
+	OWNED(catalog) struct catalog *catalog = NULL;
 	uint8_t hash[CONFIG_HASH_BYTES];
-	int r = catalog_current(m->in->catalog, &current, err);
+	int r = catalog_open(&catalog, m->in->state, false, err);
 
-	if (r < 0 || !current.number)
-		return r;
-	r = generation_open(&m->g, m->in->state, current.number, err);
+	if (r == 0)
+		r = current_generation(m->in->state, catalog, &m->g, err);
 	config_hash(m->in->cfg, hash);
-	/* What was built by other rules is folded again first. */
-	if (r < 0 || memcmp(hash, m->g->manifest.config_hash, sizeof(hash)) != 0)
+	if (r < 0 || !m->g || memcmp(hash, m->g->manifest.config_hash, sizeof(hash)) != 0)
 		return r;
 	return merge_pick(&m->g->manifest, m->in->cfg->cadence, &m->from, &m->to);
+}
+
+static int merge_locked(struct merger *m, struct merge_result *out, struct err *err)
+{
+	int r = merge_open(m, err);
+
+	if (r != 1)
+		return r;
+	m->lowest = m->from == 0;
+	m->horizon = plan_horizon(m->in->cfg, m->g->manifest.watermark, m->g->manifest.base_at);
+	r = rows_init(&m->rows, m->g, m->g->manifest.horizon, NULL, err);
+	return r == 0 ? merge_build(m, out, err) : r;
 }
 
 int merge_step(const struct merge_input *in, struct merge_result *out, struct err *err)
 {
 	struct merger m = {.in = in};
-	int r = merge_open(&m, err);
+	int lock, r = state_lock_side(in->state, "merge.lock", &lock, err);
 
 	*out = (struct merge_result){0};
-	if (r == 1) {
-		m.lowest = m.from == 0;
-		m.horizon = plan_horizon(in->cfg, m.g->manifest.watermark, m.g->manifest.base_at);
-		r = rows_init(&m.rows, m.g, m.g->manifest.horizon, NULL, err);
-	}
-	if (r == 0 && m.to > m.from)
-		r = merge_build(&m, out, err);
+	if (r < 0)
+		return r;
+	r = merge_locked(&m, out, err);
+	close(lock);
 	rows_release(&m.rows);
 	buf_release(&m.entries);
 	buf_release(&m.history);

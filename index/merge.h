@@ -17,10 +17,8 @@
 int merge_pick(const struct manifest *m, int64_t cadence, size_t *from, size_t *to);
 
 struct merge_input {
-	struct state *state; /* writer's lock held, no build begun */
-	struct catalog *catalog;
+	struct state *state; /* no lock held, no build begun */
 	const struct config *cfg;
-	int64_t now;
 	volatile sig_atomic_t *stop;                                /* may be NULL */
 	void (*progress)(void *ctx, uint64_t done, uint64_t total); /* may be NULL */
 	void *progress_ctx;
@@ -29,7 +27,9 @@ struct merge_result {
 	uint64_t generation;              /* published; 0: nothing was to merge */
 	uint64_t segments, read, written; /* merged into one; bytes */
 };
-/* One merge, published as a generation of its own with the same watermark. Returns 0 or -errno; then nothing has changed. */
+/* One merge, published as a generation of its own with the same watermark. Builds go on meanwhile: the writer's lock is taken
+ * for the publish only, which is left out where a build has changed the merged segments' place or undone files in them. Returns 0,
+ * -EBUSY (another merges), -EINTR, or -errno; then nothing has changed. */
 int merge_step(const struct merge_input *in, struct merge_result *out, struct err *err);
 
 #endif

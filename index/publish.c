@@ -84,6 +84,7 @@ static int add_new(
 	char hex[SHA256_HEX];
 
 	*c = (struct candidate){.fresh = true,
+		.undone = {.left = TIME_NONE},
 		.m = {.bytes = s->output->bytes,
 			.entries = s->output->info.entries,
 			.first = s->output->info.first,
@@ -109,9 +110,13 @@ static void add_old(const struct publish_input *in, size_t i, struct draft *d)
 
 	if ((in->dropped && in->dropped[i]) || has_twin(in, m))
 		return;
-	d->list[d->count++] = (struct candidate){.segment = in->parent->segments[i],
+	d->list[d->count] = (struct candidate){.segment = in->parent->segments[i],
 		.m = *m,
 		.undone = in->undone ? in->undone[i] : manifest_undone(m)};
+	/* A longer window brings back what is read again, not what is left of it by chance. */
+	if (in->horizon < in->parent->manifest.horizon && in->parent->manifest.horizon > m->left)
+		d->list[d->count].undone.left = in->parent->manifest.horizon;
+	d->count++;
 }
 
 /* The segments of the new generation in their order, those that may still turn out to be done among them. */
@@ -205,6 +210,7 @@ static int choose_segments(const struct publish_input *in, struct draft *d, stru
 
 		s.undone = (uint32_t *)(uintptr_t)d->list[i].undone.sources; /* only to be copied */
 		s.undone_count = d->list[i].undone.count;
+		s.left = d->list[i].undone.left;
 		if (segment_is_done(in, &d->list[i], l)) {
 			free(l->bits);
 			l->bits = NULL;

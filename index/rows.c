@@ -13,8 +13,11 @@ int rows_init(struct rows *r, const struct generation *g, int64_t horizon, const
 	*r = (struct rows){.g = g, .undone = undone, .left = calloc(count + 1, sizeof(*r->left))};
 	if (!r->left)
 		return err_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < count; i++)
-		r->left[i] = segment_sources_until(g->segments[i], horizon);
+	for (size_t i = 0; i < count; i++) {
+		int64_t left = g->manifest.segments[i].left;
+
+		r->left[i] = segment_sources_until(g->segments[i], horizon > left ? horizon : left);
+	}
 	return 0;
 }
 

@@ -37,7 +37,7 @@ static int segment_undo(struct undo *u, size_t i, const struct generation *g, co
 		list[used++] = k;
 		u->fresh += !known;
 	}
-	u->list[i] = (struct undone){list, used};
+	u->list[i] = (struct undone){list, used, before.left};
 	return 0;
 }
 

@@ -46,8 +46,11 @@ static void world_init(struct world *w)
 	w->g->manifest.horizon = TIME_NONE;
 	config_new(&w->cfg, NULL);
 	config_set(w->cfg, "document.version=v", NULL);
-	for (size_t i = 0; i < GENERATIONS_MAX; i++)
+	for (size_t i = 0; i < GENERATIONS_MAX; i++) {
 		w->undone[i].sources = w->undone_sources[i];
+		w->undone[i].left = TIME_NONE;
+		w->g->manifest.segments[i].left = TIME_NONE;
+	}
 }
 
 /* What publish() does to segments and live set. */

@@ -4,7 +4,8 @@
 
 static const char sample[] =
 	"{\n  \"format\": \"freshet manifest\",\n  \"version\": 1,\n"
-	"  \"index\": \"01234567-89ab-4def-8123-456789abcdef\",\n  \"number\": 7,\n  \"parent\": 5,\n"
+	"  \"index\": \"01234567-89ab-4def-8123-456789abcdef\",\n  \"number\": 7,\n"
+	"  \"kind\": \"build\",\n  \"parent\": 5,\n"
 	"  \"parent_sha256\": \"0000000900000000000000000000000000000000000000000000000000000000\",\n"
 	"  \"watermark\": \"2026-05-04T10:00:00Z\",\n  \"horizon\": \"2026-05-04T04:59:59.500000000Z\",\n"
 	"  \"base_at\": null,\n  \"published\": \"2026-05-04T10:00:01Z\",\n  \"config_hash\": \"00112233445566778899aabbccddeeff\",\n"
@@ -14,7 +15,7 @@ static const char sample[] =
 	"      \"sha256\": \"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\",\n"
 	"      \"bytes\": 1234,\n      \"entries\": 10,\n      \"documents\": 7,\n      \"superseded\": 2,\n"
 	"      \"first\": \"2026-05-04T09:00:00Z\",\n      \"last\": \"2026-05-04T10:00:00Z\",\n"
-	"      \"base\": false,\n      \"undone\": [3, 8]\n    }\n  ]\n}\n";
+	"      \"base\": false,\n      \"undone\": [3, 8],\n      \"left\": null\n    }\n  ]\n}\n";
 
 static void a_manifest_has_one_text(void)
 {

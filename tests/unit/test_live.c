@@ -132,16 +132,20 @@ static void an_entry_leaves_with_its_partition(void)
 static void check_from_scratch(const struct generation *g, int64_t horizon)
 {
 	const char *names[64];
+	struct undone undone[64];
 	struct live_input in = {.segments = g->segments,
 		.names = names,
+		.undone = undone,
 		.count = g->manifest.segment_count,
 		.horizon = horizon};
 	struct live l;
 	OWNED_BUF bytes = {0};
 	struct err err = ERR_INIT;
 
-	for (size_t i = 0; i < g->manifest.segment_count; i++)
+	for (size_t i = 0; i < g->manifest.segment_count; i++) {
 		names[i] = g->manifest.segments[i].name;
+		undone[i] = manifest_undone(&g->manifest.segments[i]);
+	}
 	check_int(live_derive(&in, &l, &err), 0);
 	live_encode(&l, &bytes);
 	check(slice_eq(buf_slice(&bytes), buf_slice(&g->live_bytes)));
@@ -176,7 +180,8 @@ static void an_older_live_set_must_fit(void)
 	SITE s = site_open();
 	const struct doc one[] = {{"a", "x"}};
 	const char *names[] = {"00000000000000000000000000000000"};
-	struct live_input in = {.names = names, .count = 1, .horizon = TIME_NONE};
+	struct undone undone = {.left = TIME_NONE};
+	struct live_input in = {.names = names, .undone = &undone, .count = 1, .horizon = TIME_NONE};
 	struct live l;
 	struct err err = ERR_INIT;
 
