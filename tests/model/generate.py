@@ -3,6 +3,8 @@
 
 import json
 
+import model as m
+
 WORDS = ["espresso", "mocha", "Latte", "grind", "filter", "1kg", "Straße", "ﬁne", "東京", "café", "a-b", "x_y"]
 IDS = [f"d{i}" for i in range(9)] + ["a/b", ".hid", "ü%"]
 GROUPS = ["g0", "g1", "g2", "g/3"]
@@ -214,8 +216,13 @@ class Generator:
         sections = dict(world.model.cfg.sections)
         versions = "version" in sections["document"]
         if "refold" in self.features and self.maybe(0.5):
-            return ["config", self.config()]
-        return ["config", self.lag(sections, versions)]
+            return ["config", self.config()]  # and so another window too: this needs "return"
+        before = m.duration(sections["lag"]["window"])
+        self.lag(sections, versions)
+        left = any(row.state in ("expired", "skipped") for row in world.model.rows.values())
+        if left and "return" not in self.features and m.duration(sections["lag"]["window"]) > before:
+            sections["lag"]["window"] = world.model.cfg.sections["lag"]["window"]
+        return ["config", sections]
 
     def base(self, world):
         at = max((world.now - self.rng.choice([0, 300, 900])) // 300 * 300, world.model.base[0] if world.model.base else 0)

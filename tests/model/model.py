@@ -38,6 +38,7 @@ FEATURES = {
     "versions-window": "the newest record inside the horizon wins, also where versions say otherwise",
     "merge": "segments are merged: longer runs over one state",
     "reject-whole": "whether too many records are refused is asked of the whole partition, not of what was read now",
+    "return": "a longer window after something has expired",
     "gaps": "slots behind the horizon are missing where nothing was ever seen in them, if something older was",
 }
 
@@ -225,7 +226,7 @@ class Source:
     data: bytes
     lines: list
     total: int
-    bad: int
+    bad: list  # the numbers of the lines that were refused
 
 
 @dataclass
@@ -240,7 +241,7 @@ class Row:
 
     def counts(self):
         sources = (self.read or {}).values()
-        return sum(s.total for s in sources), sum(s.bad for s in sources)
+        return sum(s.total for s in sources), sum(len(s.bad) for s in sources)
 
 
 @dataclass
@@ -293,7 +294,7 @@ class Model:
                 data = gzip.decompress(f.data) if name.endswith(".gz") else f.data
             except (EOFError, OSError):
                 raise Broken(name) from None
-            lines, total, bad = [], 0, 0
+            lines, total, bad = [], 0, []
             for number, raw in enumerate(data.split(b"\n"), 1):
                 raw = raw[:-1] if raw.endswith(b"\r") else raw
                 if not raw.strip(b" \t\r"):
@@ -303,12 +304,12 @@ class Model:
                     read_record(self.cfg, self.path_of(ts), ts, name, number, raw)
                     lines.append((number, raw))
                 except Refused:
-                    bad += 1
+                    bad.append(number)
             found[name] = Source(f.stamp, f.data, lines, total, bad)
         return found
 
     def too_many_refused(self, sources):
-        total, bad = sum(s.total for s in sources), sum(s.bad for s in sources)
+        total, bad = sum(s.total for s in sources), sum(len(s.bad) for s in sources)
         return bad > 0 and (bad == total or bad > 10 and bad > self.cfg.max_reject_ratio * total)
 
     # Section 5: one tick
@@ -332,12 +333,12 @@ class Model:
         if row and row.state == "failed" and row.failed_at == self.listing_of(ts) and not retry:
             return ("keep",)
         if not row or not row.has_content():
-            if row and row.state in ("skipped", "expired") and not files:
+            if row and row.state in ("skipped", "expired") and not partition:
                 return ("keep",)
             reason = self.incomplete(ts, partition, files.values(), now)
             return ("note", "open", reason) if reason else ("read", sorted(files), set())
         if not files:
-            return ("note", "published", "gone") if row.read else ("keep",)
+            return ("note", "published", "gone") if row.read or not partition else ("keep",)
         added = {n for n in files if n not in row.read}
         changed = {n for n in files if n in row.read and files[n].stamp != row.read[n].stamp}
         vanished = {n for n in row.read if n not in files}
@@ -382,7 +383,7 @@ class Model:
         planned = self.horizon(max([self.watermark] + [ts for ts, v in verdicts.items() if v[0] == "read"]))
         results = {}
         for ts, verdict in verdicts.items():
-            if verdict[0] == "read" and ts <= planned:
+            if ts <= planned:
                 verdicts[ts] = ("keep",)
             elif verdict[0] == "read":
                 try:
@@ -480,7 +481,7 @@ class Model:
 
     def swap_base(self, at, lines):
         """A full snapshot as of `at`, given as the lines of one file."""
-        source = Source(0, b"", list(enumerate(lines, 1)), len(lines), 0)
+        source = Source(0, b"", list(enumerate(lines, 1)), len(lines), [])
         self.base = (at, {"base": source})
         self.watermark = max(self.watermark, at - self.cfg.cadence)
         for ts in list(self.rows):

@@ -331,10 +331,41 @@ class World:
             if state == "published":
                 counts = tuple(map(str, row.counts()))
                 self.require((records, rejected) == counts, f"{label} has {records} records, {rejected} rejected, want {counts}")
+            if state == "published" and model.features.isdisjoint({"rollback"}):
+                self.same_rejects(path_of(ts), row)
         for path, row in shown.items():
             # The listing may see more than it must: what is still to come, what is past.
             self.require(row[:2] in (("open", "not ended"), ("skipped", "old")), f"partition {path} is {row}, want no row")
             self.require(path > path_of(self.now) or path <= path_of(model.horizon(model.watermark)), f"partition {path} is {row}")
+
+    def same_rejects(self, path, row):
+        """The files of refused records name the lines that the model refuses."""
+        for name, source in row.read.items():
+            report = self.root / "mnt" / "rejects" / path / f"{name}.tsv"
+            if source.bad:
+                lines = [int(line.split(b"\t")[0]) for line in report.read_bytes().splitlines()]
+                self.require(lines == source.bad, f"{path}/{name}: lines {lines} refused, want {source.bad}")
+
+    def same_status(self, documents):
+        status = json.loads((self.root / "mnt" / "status.json").read_text())
+        self.require(status["documents"] == documents, f"status: {status['documents']} documents, want {documents}")
+        self.require(status["generation"] == self.number, f"status: generation {status['generation']}")
+        rows = list(self.model.rows.values())
+        for state in ("published", "failed", "expired"):
+            want = sum(row.state == state for row in rows if row.reason != "covered")
+            shown = status["partitions"][state]
+            self.require(shown >= want if self.model.base else shown == want, f"status: {shown} {state}, want {want}")
+        want = sum(row.reason == "uncovered" for row in rows)
+        self.require(status["uncovered"] == want, f"status: {status['uncovered']} uncovered, want {want}")
+
+    def same_prefix(self, terms):
+        """The terms below one prefix of one of them."""
+        if terms:
+            name = sorted(terms)[self.steps % len(terms)]
+            prefix = name[: 1 + self.steps % 3]
+            if "%" not in prefix:
+                found = sorted(os.listdir(self.root / "mnt" / "prefix" / prefix))
+                self.require(found == sorted(t for t in terms if t.startswith(prefix)), f"prefix/{prefix}: {found}")
 
     def compare(self, published):
         """The whole mount with the model, after a build that should have published, or not."""
@@ -351,12 +382,14 @@ class World:
             if published:
                 self.seen[self.number] = shown
             self.same_pinned()
+            self.same_status(len(self.model.content()[0]))
+            self.same_prefix(want["terms"])
+        self.same_partitions()
         if self.stale:  # the mount knows another window than the last build
             return
         through = (self.root / "mnt" / "complete_through").read_bytes()
         want = pointer(self.model.complete_through())
         self.require(through == want, f"complete_through {through}, want {want}")
-        self.same_partitions()
 
     def same_pinned(self):
         """One of the generations that must stay is as it was when it was published."""
