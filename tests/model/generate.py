@@ -132,16 +132,20 @@ class Generator:
 
     # Steps
 
+    @staticmethod
+    def steps(features):
+        """{name of a step: how often}"""
+        often = {"build": 30, "clock": 13, "add": 15, "late": 10, "rewrite": 9, "touch": 2, "remove": 5, "drop": 3, "spoil": 4,
+                 "marker": 8, "kill": 2, "gc": 1, "restart": 0.5, "verify": 0.5, "config_change": 2}  # fmt: skip
+        if "base" in features:
+            often["base"] = 2
+        if "rollback" in features:
+            often["rollback"] = 2
+        return often
+
     def step(self, world):
-        choices = {self.build: 30, self.clock: 13, self.add: 15, self.late: 10, self.rewrite: 9, self.touch: 2, self.remove: 5,
-                   self.drop: 3, self.spoil: 4, self.marker: 8, self.kill: 2, self.gc: 1, self.restart: 0.5,
-                   self.verify: 0.5, self.config_change: 2}  # fmt: skip
-        if "base" in self.features:
-            choices[self.base] = 2
-        if "rollback" in self.features:
-            choices[self.rollback] = 5 if world.model.paused else 1
-        picked = self.rng.choices(list(choices), list(choices.values()))[0]
-        return picked(world)
+        often = self.steps(self.features)
+        return getattr(self, self.rng.choices(list(often), list(often.values()))[0])(world)
 
     def build(self, world):
         return ["build", *self.rng.choice([[], [], [], [], [], [], ["--all"], ["--retry"]])]

@@ -42,6 +42,8 @@ FEATURES = {
     "gaps": "slots behind the horizon are missing where nothing was ever seen in them, if something older was",
 }
 
+PRODUCT = ()  # those that this tree has
+
 
 def duration(text):
     return float("inf") if text == "all" else int(text[:-1] or text) * UNITS.get(text[-1], 1)

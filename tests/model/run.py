@@ -3,7 +3,8 @@
 """Random steps against freshet and the model, each build compared whole.
 
     run.py [--steps N | --seconds S] [--seed S] [--features a,b] [--per-world N] [--save DIR]
-    run.py --replay FILE...          traces that were saved, or kept in cases/
+    run.py --replay FILE...          traces that were saved
+    run.py --cases                   the traces kept in cases/; those that need other features are skipped
 
 FRESHET names the binary. At a failure the seed is printed, and the trace cut down and saved with the command
 that replays it. A world is one feed with one state directory; N steps make one, then another one begins.
@@ -22,9 +23,7 @@ import model as m  # noqa: E402
 from generate import Generator  # noqa: E402
 from world import Disagreement, World  # noqa: E402
 
-HERE = Path(__file__).resolve().parent
-# What the product on this branch has.
-DEFAULT = (HERE / "features").read_text().split() if (HERE / "features").exists() else []
+CASES = Path(__file__).resolve().parent / "cases"
 
 
 def play(trace):
@@ -74,7 +73,7 @@ def save(trace, complaint, directory, name):
 
 
 def random_world(seed, features, steps, end):
-    """One world of random steps: how many it took, and the trace and complaint where the model disagrees."""
+    """One world of random steps: (steps, builds, trace, complaint); no trace where all agrees."""
     rng = random.Random(seed)
     generator = Generator(rng, features)
     trace = {"features": sorted(features), "config": generator.config(), "steps": []}
@@ -91,13 +90,17 @@ def random_world(seed, features, steps, end):
     return len(trace["steps"]), world.builds, None, None
 
 
-def replay(files):
+def replay(files, features, skip=False):
+    """Traces name the features that they need; `skip`: those that need others than `features` are left out."""
     failed = 0
     for path in files:
         trace = json.loads(Path(path).read_text())
-        lacking = set(trace["features"]) - set(m.FEATURES)
-        found = None if lacking else play(trace)
-        print(f"{path}: {found[0] if found else 'skipped: ' + ', '.join(lacking) if lacking else 'ok'}")
+        lacking = sorted(set(trace["features"]) - features)
+        if lacking and skip:
+            print(f"skipped: {path}: needs {', '.join(lacking)}")
+            continue
+        found = play(dict(trace, features=sorted(features | set(trace["features"]))))
+        print(f"FAILED: {path}: {found[0]}" if found else f"ok: {path}", flush=True)
         failed += bool(found)
     return 1 if failed else 0
 
@@ -107,18 +110,19 @@ def main():
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=0)
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--features", default=",".join(DEFAULT))
+    parser.add_argument("--features", default=",".join(m.PRODUCT))
     parser.add_argument("--per-world", type=int, default=80)
     parser.add_argument("--save", default=os.environ.get("MODEL_SAVE", "build-tests/model"))
     parser.add_argument("--failures", type=int, default=1, help="go on until so many")
     parser.add_argument("--shorten", type=float, default=60, help="seconds to cut a trace down")
     parser.add_argument("--replay", nargs="+")
+    parser.add_argument("--cases", action="store_true")
     args = parser.parse_args()
-    if args.replay:
-        return replay(args.replay)
     features = set(filter(None, args.features.split(",")))
     if features - set(m.FEATURES):
         parser.error(f"features are: {', '.join(m.FEATURES)}")
+    if args.replay or args.cases:
+        return replay(args.replay or sorted(CASES.glob("*.json")), features, skip=not args.replay)
     seed = args.seed if args.seed is not None else random.SystemRandom().randrange(10**9)
     print(f"seed {seed}, features {','.join(sorted(features)) or 'none'}", flush=True)
     steps = args.steps or (10**9 if args.seconds else 2000)

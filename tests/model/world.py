@@ -83,6 +83,11 @@ class World:
         self.steps = self.builds = 0
         for name in ("feed", "mnt"):
             (self.root / name).mkdir()
+        self.logs = self.root / "sanitizer"
+        self.logs.mkdir()
+        log = f"log_path={self.logs}/report"
+        self.environment = dict(os.environ, LC_ALL="C.UTF-8", ASAN_OPTIONS=f"{log}:allocator_may_return_null=1",
+                                UBSAN_OPTIONS=f"{log}:halt_on_error=1:print_stacktrace=1")  # fmt: skip
         self.write_config(sections)
         self.build()  # so that there is a state to mount
         self.mounted = Mount(None, self.root / "mnt")
@@ -92,7 +97,8 @@ class World:
 
     def run(self, command, *args):
         argv = [FRESHET, command, *map(str, args), "--state", str(self.root / "state")]
-        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=HANG)
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=HANG,
+                              env=self.environment)  # fmt: skip
 
     def build_args(self):
         return [self.root / "feed", "--config", self.root / "freshet.ini", "--now", rfc3339(self.now)]
@@ -109,6 +115,8 @@ class World:
 
     def close(self):
         complaint = self.mounted.take_down()
+        for report in self.logs.iterdir():
+            complaint += "\nsanitizer: " + report.read_text(errors="replace")[:6000]
         shutil.rmtree(self.root, ignore_errors=True)
         if complaint:
             raise Disagreement(complaint)
@@ -192,7 +200,8 @@ class World:
     def do_kill(self, fraction):
         """A build is killed somewhere; what is served is as before or as after, and the next carries on."""
         argv = [FRESHET, "build", *map(str, self.build_args()), "--state", str(self.root / "state")]
-        build = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        build = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                 env=self.environment)  # fmt: skip
         try:
             build.wait(timeout=fraction * self.duration())  # the one pause that is meant: a random instant
         except subprocess.TimeoutExpired:
