@@ -37,12 +37,11 @@ FEATURES = {
     "rollback": "freshet rollback",
     "versions-window": "the newest record inside the horizon wins, also where versions say otherwise",
     "merge": "segments are merged: longer runs over one state",
-    "reject-whole": "whether too many records are refused is asked of the whole partition, not of what was read now",
     "return": "a longer window after something has expired",
     "gaps": "slots behind the horizon are missing where nothing was ever seen in them, if something older was",
 }
 
-PRODUCT = ()  # those that this tree has
+PRODUCT = ("undo", "newest", "replay", "return")  # those that this tree has
 
 
 def duration(text):
@@ -263,7 +262,7 @@ class Model:
         self.generation = 0  # how many were published
         self.history = []  # of each generation: (watermark, rows, base, folded)
         self.paused = False
-        self.first_seen = None
+        self.seen = set()  # partitions that had files when they were looked at
         self.cfg = self.folded = Config(sections)  # the latest, and that of the last build
 
     def configure(self, sections):
@@ -362,15 +361,17 @@ class Model:
         return "vanished" if any(n not in files for n in row.read) else ""
 
     def attempt(self, ts, names, dropped):
-        """The record set that a read gives and whether it is another one than before, or Broken."""
-        row = self.rows.get(ts)
-        before = row.read if row and row.has_content() else None
-        fresh = self.read(ts, names)
+        """What a read comes to: ("failed", reason), or ("same" or "other", the record set)."""
+        before = self.rows[ts].read if self.has_content(ts) else None
+        try:
+            fresh = self.read(ts, names)
+        except Broken as broken:
+            return "failed", str(broken)
         after = {n: s for n, s in (before or {}).items() if n not in dropped} | fresh
-        if self.too_many_refused(after.values() if "reject-whole" in self.features else fresh.values()):
-            raise Broken(f"{names[0]}: records refused")
-        same = before is not None and {n: s.data for n, s in before.items()} == {n: s.data for n, s in after.items()}
-        return after, not same
+        if self.too_many_refused(after.values()):
+            return "failed", f"{names[0]}: records refused"
+        bytes_of = lambda sources: {n: s.data for n, s in sources.items()}
+        return "same" if before is not None and bytes_of(before) == bytes_of(after) else "other", after
 
     def tick(self, now, retry=False):
         done = Tick()
@@ -380,24 +381,18 @@ class Model:
         self.folded = self.cfg
         outside = self.horizon(self.watermark)
         look = [ts for ts in sorted(set(self.rows) | set(self.feed)) if outside < ts <= now]
+        self.seen |= {ts for ts in look if ts in self.feed and self.feed[ts].files}
         verdicts = {ts: self.judge(ts, now, retry) for ts in look if not self.covered(ts)}
-        # Planned before anything is read: what lies outside should all go well waits for the next tick.
-        planned = self.horizon(max([self.watermark] + [ts for ts, v in verdicts.items() if v[0] == "read"]))
-        results = {}
-        for ts, verdict in verdicts.items():
-            if ts <= planned:
-                verdicts[ts] = ("keep",)
-            elif verdict[0] == "read":
-                try:
-                    results[ts] = self.attempt(ts, *verdict[1:])
-                except Broken as broken:
-                    results[ts] = broken
-        self.choose(verdicts, results, now)
-        good = [ts for ts, r in results.items() if not isinstance(r, Broken)]
+        # Planned before anything is read. Where not all goes well, the rest waits for the next tick.
+        newest = self.choose(verdicts, now)
+        reads = {ts: v[1:] for ts, v in verdicts.items() if v[0] == "read"}
+        planned = self.horizon(max([self.watermark, *reads]))
+        results = {ts: self.attempt(ts, *read) for ts, read in reads.items() if ts > planned}
+        good = [ts for ts, r in results.items() if r[0] != "failed"]
         self.watermark = max([self.watermark, *good])
         horizon = self.horizon(self.watermark)
-        for ts in look:
-            if ts > horizon and ts in verdicts:
+        for ts in verdicts:
+            if ts > max(horizon, planned) and (newest in good or newest is None or ts == newest):
                 self.settle(ts, verdicts[ts], results.get(ts), done)
         for ts in sorted(set(self.rows) | set(look)):
             self.leave(ts, ts <= horizon, done)
@@ -405,75 +400,86 @@ class Model:
             self.remember()
         return done
 
-    def choose(self, verdicts, results, now):
-        """Policies: takes out of `results` what this tick does not build."""
+    def choose(self, verdicts, now):
+        """Policies: what a tick does not build is taken out. Returns the partition that replaces all others."""
         if self.cfg.policy == "newest":
-            self.choose_newest(verdicts, results)
-        elif self.cfg.policy == "replay":
-            self.choose_replay(verdicts, results, now)
+            return self.choose_newest(verdicts)
+        if self.cfg.policy == "replay":
+            self.choose_replay(verdicts, now)
+        return None
 
-    def choose_newest(self, verdicts, results):
-        known = max((ts for ts, r in self.rows.items() if r.has_content()), default=NEVER)
-        good = [ts for ts, r in results.items() if not isinstance(r, Broken)]
-        newest = max([known, *good], default=NEVER)
-        for ts in list(results):
-            if ts < newest:
-                row = self.rows.get(ts)
-                why = "superseded" if ts > newest - self.cfg.overlap else "uncovered"
-                verdicts[ts] = ("keep",) if row and row.has_content() else ("note", "skipped", why)
-                del results[ts]
-        if newest > known:
-            for ts, row in self.rows.items():
-                if row.has_content():
-                    verdicts[ts] = ("note", "expired", "replaced")
+    def fresh(self, verdicts):
+        """What may be read and has nothing in the index yet."""
+        return [ts for ts, v in verdicts.items() if v[0] == "read" and not self.has_content(ts)]
 
-    def choose_replay(self, verdicts, results, now):
-        c = self.cfg
-        slot = lambda ts: ts // c.cadence * c.cadence
-        seen = sorted(set(self.rows) | set(verdicts))
-        started = {slot(ts) for ts, r in self.rows.items() if r.has_content() or r.state == "expired"}
-        started |= {slot(ts) for ts, r in results.items() if not isinstance(r, Broken)}
-        chosen = None
-        for ts in sorted(results):
-            at = slot(seen[0]) if self.watermark == NEVER else slot(self.watermark)
-            while at < slot(ts) and (at in started or now >= at + c.cadence + c.gap_timeout):
-                at += c.cadence
-            if chosen is None and (at >= slot(ts) or ts < self.watermark):
-                chosen = ts if not isinstance(results[ts], Broken) else None
-                continue
-            verdicts[ts] = ("note", "complete", "") if not self.rows.get(ts) or not self.rows[ts].read else ("keep",)
-            del results[ts]
+    def has_content(self, ts):
+        return ts in self.rows and self.rows[ts].has_content()
+
+    def choose_newest(self, verdicts):
+        known = max(filter(self.has_content, self.rows), default=NEVER)
+        newest = max(self.fresh(verdicts), default=NEVER)
+        for ts, verdict in verdicts.items():
+            if self.has_content(ts) and ts < newest and newest > known:
+                verdicts[ts] = ("note", "expired", "replaced")
+            elif not self.has_content(ts) and ts < max(known, newest):
+                if verdict[0] == "read" or ts in self.rows and self.rows[ts].state == "failed" and verdict[0] == "keep":
+                    verdicts[ts] = ("note", "skipped", self.passed_over(ts, max(known, newest)))
+        return newest if newest > known else None
+
+    def passed_over(self, ts, newest):
+        return "superseded" if ts > newest - self.cfg.overlap else "uncovered"
+
+    def choose_replay(self, verdicts, now):
+        slot = lambda ts: ts // self.cfg.cadence
+        changed = sorted(ts for ts, v in verdicts.items() if v[0] == "read" and self.has_content(ts))
+        chosen = min(changed or self.fresh(verdicts), default=None)
+        if chosen is not None and not changed:
+            first = slot(min([*verdicts, *self.rows])) if self.watermark == NEVER else slot(self.watermark) + 1
+            ends = [(s + 1) * self.cfg.cadence for s in range(first, slot(chosen))]
+            if any(now < end + self.cfg.gap_timeout for end in ends):
+                chosen = None
+        for ts, verdict in verdicts.items():
+            if verdict[0] == "read" and ts != chosen:
+                verdicts[ts] = ("keep",) if self.has_content(ts) else ("note", "complete", "")
 
     def settle(self, ts, verdict, result, done):
         """One partition inside the horizon gets its new row."""
         row = self.rows.get(ts)
-        if isinstance(result, Broken):
-            done.failed += 1
-            kept = row.read if row and row.has_content() else None
-            self.rows[ts] = Row("failed", str(result), kept, self.listing_of(ts))
-        elif result:
-            after, other = result
-            reason = self.difference(row, self.feed[ts].files) if row and row.has_content() else ""
-            self.rows[ts] = Row("published", reason, after)
-            done.published |= other
-        elif verdict[0] == "note":
-            if verdict[1:] == ("expired", "replaced"):
-                done.published = True
-                self.rows[ts] = Row("expired", "replaced")
+        kept = row.read if row and row.has_content() else None
+        if verdict[0] == "read":
+            outcome, value = result
+            if outcome == "failed":
+                done.failed += 1
+                self.rows[ts] = Row("failed", value, kept, self.listing_of(ts))
             else:
-                self.rows[ts] = Row(*verdict[1:], row.read if row and row.has_content() else None)
+                reason = self.difference(row, self.feed[ts].files) if kept is not None else ""
+                self.rows[ts] = Row("published", reason, value)
+                done.published |= outcome == "other"
+        elif verdict == ("note", "expired", "replaced"):
+            done.published = True
+            self.rows[ts] = Row("expired", "replaced")
+        elif verdict[0] == "note":
+            self.rows[ts] = Row(*verdict[1:], kept)
 
     def leave(self, ts, is_outside, done):
         """What lies outside the horizon, or is covered by the base, has left."""
         row = self.rows.get(ts)
         if self.covered(ts):
-            if not (row and row.reason == "covered"):
-                self.rows[ts] = Row("expired" if row and row.state in ("published", "expired") else "skipped", "covered")
+            if not row or row.state not in ("skipped", "expired"):
+                self.rows[ts] = Row("expired" if row and row.has_content() else "skipped", "covered")
+            row and setattr(self.rows[ts], "read", None)
         elif is_outside and row and row.has_content():
             self.rows[ts] = Row("expired", "", row.read)
             done.published = True
         elif is_outside and (not row or row.state not in ("skipped", "expired")):
-            self.rows[ts] = Row("skipped", "old")
+            self.rows[ts] = Row("skipped", self.never_indexed(ts, row))
+
+    def never_indexed(self, ts, row):
+        newest = max(filter(self.has_content, self.rows), default=NEVER)
+        if self.cfg.policy == "newest" and self.passed_over(ts, newest) == "superseded":
+            return "superseded"
+        gone = ts in self.seen and not (ts in self.feed and self.feed[ts].files)
+        return "uncovered" if row and row.state == "failed" or gone else "old"
 
     def remember(self):
         self.generation += 1
