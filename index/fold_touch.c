@@ -163,12 +163,21 @@ static int old_row(const struct folder *f, const struct decision *d, struct pare
 	return rows_load(&f->rows, out, err);
 }
 
+/* The parent's entry goes for its age, and nothing comes in its place: the rest of its group need not be written for that. */
+static bool only_leaves(const struct folder *f, const struct decision *d)
+{
+	return d->entry == NO_ENTRY && segment_source_of(f->in->parent->segments[d->old_segment],
+					       d->old_entry) < f->rows.left[d->old_segment];
+}
+
 static int touch_document(struct folder *f, const struct decision *d, struct err *err)
 {
 	const struct entry *entries = (const struct entry *)f->entries.data;
 	struct parent_row old;
 	int r = 0;
 
+	if (only_leaves(f, d))
+		return 0;
 	if (d->entry != NO_ENTRY)
 		touch_group(f, entries[d->entry].group);
 	if (d->had) {

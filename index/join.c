@@ -105,6 +105,26 @@ static int find_all(struct joining *j, const struct segment *s, yyjson_val *root
 	return r;
 }
 
+/* In the place of the first member of that name, and of all others: readers differ in which of two they take. */
+static bool put_member(yyjson_mut_doc *doc, yyjson_mut_val *root, struct slice name, yyjson_val *attribute)
+{
+	yyjson_mut_val *key = yyjson_mut_strn(doc, name.data, name.len), *at;
+	yyjson_mut_val *val = yyjson_val_mut_copy(doc, attribute);
+	yyjson_mut_obj_iter members = yyjson_mut_obj_iter_with(root);
+	bool there = false;
+
+	if (!key || !val)
+		return false;
+	while ((at = yyjson_mut_obj_iter_next(&members))) {
+		if (!yyjson_mut_equals_strn(at, name.data, name.len))
+			continue;
+		if (there)
+			yyjson_mut_obj_iter_remove(&members);
+		there = true;
+	}
+	return there ? yyjson_mut_obj_replace(root, key, val) : yyjson_mut_obj_add(root, key, val);
+}
+
 static int write_joined(const struct joining *j, yyjson_doc *doc, struct buf *out, struct err *err)
 {
 	yyjson_mut_doc *mut = yyjson_doc_mut_copy(doc, NULL);
@@ -113,14 +133,8 @@ static int write_joined(const struct joining *j, yyjson_doc *doc, struct buf *ou
 	char *text = NULL;
 	size_t len = 0;
 
-	for (size_t i = 0; ok && i < j->count; i++) {
-		yyjson_mut_val *key = yyjson_mut_strn(mut, j->found[i].name.data, j->found[i].name.len);
-		yyjson_mut_val *val = yyjson_val_mut_copy(mut, yyjson_doc_get_root(j->found[i].doc));
-
-		ok = key && val;
-		if (ok && !yyjson_mut_obj_replace(root, key, val))
-			ok = yyjson_mut_obj_add(root, key, val);
-	}
+	for (size_t i = 0; ok && i < j->count; i++)
+		ok = put_member(mut, root, j->found[i].name, yyjson_doc_get_root(j->found[i].doc));
 	if (ok)
 		text = yyjson_mut_write(mut, YYJSON_WRITE_NOFLAG, &len);
 	if (text)

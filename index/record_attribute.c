@@ -6,7 +6,9 @@
  * looked up last by each rule stays parsed. */
 #include "record_fields.h"
 
-#define READ_OPTIONS YYJSON_READ_BIGNUM_AS_RAW
+#include "reader.h"
+
+#define READ_OPTIONS (YYJSON_READ_INSITU | YYJSON_READ_BIGNUM_AS_RAW)
 #define TAIL 16 /* readable bytes after every term */
 /* Types of what record_taken() writes: values of different types never look the same. */
 enum taken {
@@ -184,11 +186,17 @@ static int taken_leaf(struct record_parser *p, yyjson_val *v, void *ctx, struct 
 	return r;
 }
 
-static int json_read(struct slice json, yyjson_doc **out, struct err *err)
+/* Parses it in place, for as long as *out lives: what looks at a string may read RECORD_PADDING bytes behind it. */
+static int json_read(struct buf *json, yyjson_doc **out, struct err *err)
 {
 	yyjson_read_err e = {0};
+	char *tail = buf_reserve(json, RECORD_PADDING);
 
-	*out = yyjson_read_opts((char *)(uintptr_t)json.data, json.len, READ_OPTIONS, NULL, &e);
+	*out = NULL;
+	if (!tail)
+		return err_set(err, -ENOMEM, "out of memory");
+	memset(tail, 0, RECORD_PADDING);
+	*out = yyjson_read_opts(json->data, json->len, READ_OPTIONS, NULL, &e);
 	if (!*out && e.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
 		return err_set(err, -ENOMEM, "out of memory");
 	if (!*out)
@@ -216,8 +224,12 @@ int record_taken(
 	struct record_parser *p, struct slice id, struct slice json, struct buf *out, struct err *err)
 {
 	const struct joint *j = joint_of_id(p, id);
+	OWNED_BUF copy = {0};
 	yyjson_doc *doc = NULL;
-	int r = json.len ? json_read(json, &doc, err) : 0;
+	int r;
+
+	buf_add_slice(&copy, json);
+	r = json.len ? json_read(&copy, &doc, err) : 0;
 
 	p->failed = 0;
 	for (size_t i = 0; r == 0 && doc && j && i < j->path_count; i++) {
@@ -229,8 +241,8 @@ int record_taken(
 		r = p->failed;
 	}
 	/* Where documents take something, to be there with nothing in it differs from not being there: a member of the
-	 * document's own shows again. */
-	if (r == 0 && doc && j && j->path_count + j->test_count)
+	 * document's own shows again, in the default text too. */
+	if (r == 0 && doc && j && (j->path_count + j->test_count || p->cfg->text_is_default))
 		buf_add_byte(out, TAKEN_PATH);
 	yyjson_doc_free(doc);
 	return r == 0 && buf_error(out) ? err_set(err, -ENOMEM, "out of memory") : r;
@@ -281,7 +293,7 @@ static int joint_look(struct record_parser *p, struct joint *j, struct err *err)
 		return -ENOMEM;
 	r = p->attribute(p->attribute_ctx, buf_slice(&j->id), &j->json, err);
 	if (r == 1)
-		r = json_read(buf_slice(&j->json), &j->doc, err);
+		r = json_read(&j->json, &j->doc, err);
 	j->looked = r == 0;
 	return r;
 }
