@@ -8,6 +8,7 @@
 #include "log.h"
 #include "notify.h"
 #include "ops.h"
+#include "readahead.h"
 #include "thread.h"
 
 #include <fuse_lowlevel.h>
@@ -160,6 +161,7 @@ static int set_up_session(struct mount *m, struct err *err)
 			*fuse_said ? fuse_said : "refused");
 	m->mounted = true;
 	serving = true;
+	readahead_raise(m->opt->mountpoint);
 	return 0;
 }
 

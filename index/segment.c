@@ -436,6 +436,9 @@ static int ids_run(const struct segment *s, uint32_t from, uint32_t to, struct s
 	return 0;
 }
 
+_Static_assert(
+	(POSTINGS_BLOCK + 1) * ID_CHUNK <= SEGMENT_IDS_SLACK, "short ids may want more room than promised");
+
 /* Room for a long id of `more` bytes and `left` short ones, so that short ones need no look at the buffer. */
 static char *ids_room(struct buf *out, unsigned left, size_t more)
 {

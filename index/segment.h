@@ -75,7 +75,9 @@ int segment_rule(const struct segment *s, uint32_t n, struct segment_rule *out, 
 /* Postings of a term that this segment's dictionary gave; inline ones too. */
 int segment_postings(const struct segment *s, const struct dict_term *t, struct postings *p, struct err *err);
 
-/* Fast path for rendering: appends "id\n" for each of `docs` (ascending, below info->entries). */
+/* Fast path for rendering: appends "id\n" for each of `docs` (at most POSTINGS_BLOCK, ascending, below
+ * info->entries). A buffer with room for SEGMENT_IDS_SLACK bytes more than all its ids never grows on the way. */
+#define SEGMENT_IDS_SLACK 8192
 int segment_add_ids(
 	const struct segment *s, const uint32_t *docs, unsigned n, struct buf *out, struct err *err);
 
