@@ -214,42 +214,6 @@ void render_sums(const struct generation *g, struct buf *out)
 			g->manifest.segments[i].name);
 }
 
-/* Bytes of the first character of a term; its text is valid UTF-8 unless a segment is damaged. */
-static size_t first_character(struct slice text)
-{
-	size_t n = 1;
-
-	while (n < text.len && n < 4 && ((uint8_t)text.data[n] & 0xc0) == 0x80)
-		n++;
-	return n;
-}
-
-/* Terms come in order of their text, so equal first characters stand together. */
-static int first_characters(const struct generation *g, struct buf *out, struct err *err)
-{
-	OWNED(view_terms) struct view_terms *terms = NULL;
-	char last[4];
-	size_t last_len = 0, len;
-	struct slice text;
-	uint64_t position;
-	int r = view_terms_open(&terms, g, slice_of(NULL, 0), 0, err);
-
-	if (r < 0)
-		return r;
-	while ((r = view_terms_next(terms, &text, &position, err)) == 1) {
-		if (!text.len)
-			continue;
-		len = first_character(text);
-		if (len == last_len && !memcmp(last, text.data, len))
-			continue;
-		memcpy(last, text.data, len);
-		last_len = len;
-		buf_add(out, text.data, len);
-		buf_add_byte(out, 0);
-	}
-	return r;
-}
-
 static int make(const struct node *n, struct buf *out, struct err *err)
 {
 	int r;
@@ -263,8 +227,6 @@ static int make(const struct node *n, struct buf *out, struct err *err)
 	case NODE_SUMS:
 		render_sums(n->generation, out);
 		return 0;
-	case NODE_PREFIXES:
-		return first_characters(n->generation, out, err);
 	default:
 		return err_set(err, -EINVAL, "nothing to render for node kind %d", n->kind);
 	}
@@ -277,7 +239,7 @@ static int make_sized(const struct node *n, struct buf *out, struct err *err)
 
 	if (r == 0 && buf_error(out))
 		return err_set(err, -ENOMEM, "out of memory");
-	if (r == 0 && !node_is_dir(n) && out->len != n->size)
+	if (r == 0 && out->len != n->size)
 		return err_set(
 			err, -EBADMSG, "%zu bytes where %" PRIu64 " were announced", out->len, n->size);
 	return r;
@@ -291,7 +253,7 @@ int render_node(struct render *r, const struct node *n, struct blob **out, struc
 	*out = render_kept(r, n->ino);
 	if (*out)
 		return 0;
-	if (!node_is_dir(n) && n->size && !buf_reserve(&bytes, n->size + SEGMENT_IDS_SLACK))
+	if (n->size && !buf_reserve(&bytes, n->size + SEGMENT_IDS_SLACK))
 		return err_set(err, -ENOMEM, "out of memory for %" PRIu64 " bytes", n->size);
 	rc = make_sized(n, &bytes, err);
 	if (rc < 0)

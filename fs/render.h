@@ -21,9 +21,8 @@ void render_keep(struct render *r, uint64_t ino, struct blob *b);
 void render_drop(struct render *r, uint64_t ino);
 size_t render_bytes(struct render *r); /* what is kept, with what keeping costs */
 
-/* The content of a file node that is made from its generation (NODE_TERM, NODE_DOC, NODE_SUMS), or the first
- * characters that NODE_PREFIXES lists (each with a NUL behind it). *out gets a reference. Returns 0, -EBADMSG
- * (the segments are damaged), -ENOMEM. */
+/* The content of a file node that is made from its generation (NODE_TERM, NODE_DOC, NODE_SUMS). *out gets a
+ * reference. Returns 0, -EBADMSG (the segments are damaged), -ENOMEM. */
 int render_node(struct render *r, const struct node *n, struct blob **out, struct err *err);
 
 /* A file's bytes for one reply. */
