@@ -6,6 +6,7 @@
 #define FUSE_USE_VERSION 314
 #include "mount.h"
 #include "log.h"
+#include "mapping.h"
 #include "notify.h"
 #include "ops.h"
 #include "readahead.h"
@@ -302,6 +303,7 @@ int mount_run(const struct mount_options *opt, struct err *err)
 	int r = set_up_tree(&m, err);
 
 	hold_signals(&m);
+	mapping_guard();
 	if (r == 0)
 		r = set_up_session(&m, err);
 	if (r == 0)

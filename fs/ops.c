@@ -252,9 +252,15 @@ static void reply_part(fuse_req_t req, struct slice bytes, uint64_t offset, size
 static void reply_fd(fuse_req_t req, const struct node *n, uint64_t offset, size_t size)
 {
 	struct fuse_bufvec bytes = FUSE_BUFVEC_INIT(size);
+	struct stat st;
 
 	if (offset >= n->size) {
 		fuse_reply_buf(req, NULL, 0);
+		return;
+	}
+	/* Cut short by somebody, it would look like the end of the file. */
+	if (fstat(n->fd, &st) < 0 || st.st_size < (off_t)n->size) {
+		fuse_reply_err(req, EIO);
 		return;
 	}
 	if (n->size - offset < size)

@@ -235,8 +235,10 @@ static int make(const struct node *n, struct buf *out, struct err *err)
 /* The bytes of a file are as many as the kernel was told at lookup: others would be cut or padded. */
 static int make_sized(const struct node *n, struct buf *out, struct err *err)
 {
-	int r = make(n, out, err);
+	int r = make(n, out, err), broken = n->kind == NODE_SUMS ? 0 : generation_check(n->generation, err);
 
+	if (broken < 0)
+		return broken;
 	if (r == 0 && buf_error(out))
 		return err_set(err, -ENOMEM, "out of memory");
 	if (r == 0 && out->len != n->size)

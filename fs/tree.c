@@ -391,7 +391,7 @@ bool tree_is_live(const struct node *parent, const char *name)
 	return f && f->holds != HOLDS_FOREVER;
 }
 
-int tree_lookup(
+static int lookup(
 	struct tree *t, const struct node *parent, const char *name, struct tree_entry *out, struct err *err)
 {
 	struct generation *g = parent->generation;
@@ -424,6 +424,26 @@ int tree_lookup(
 	default:
 		return lookup_doc(t, g, name, &out->node, err);
 	}
+}
+
+int tree_check(const struct node *dir, struct err *err)
+{
+	bool reads = dir->generation && dir->kind != NODE_GENERATION && dir->kind != NODE_SEGMENTS;
+
+	return reads ? generation_check(dir->generation, err) : 0;
+}
+
+int tree_lookup(
+	struct tree *t, const struct node *parent, const char *name, struct tree_entry *out, struct err *err)
+{
+	int r = lookup(t, parent, name, out, err),
+	    broken = r < 0 || r == TREE_SLOW ? 0 : tree_check(parent, err);
+
+	if (broken == 0)
+		return r;
+	if (r == 1)
+		inode_forget(t->inodes, out->node->ino, 1);
+	return broken;
 }
 
 int tree_lookup_slow(

@@ -145,7 +145,7 @@ static bool add_dots(struct filler *f)
 	return f->offset != 1 || add(f, "..", true);
 }
 
-int tree_list(struct tree *t, const struct node *dir, uint64_t offset, tree_fill_fn *fill, void *ctx,
+static int list(struct tree *t, const struct node *dir, uint64_t offset, tree_fill_fn *fill, void *ctx,
 	struct err *err)
 {
 	struct filler f = {fill, ctx, offset};
@@ -178,6 +178,14 @@ int tree_list(struct tree *t, const struct node *dir, uint64_t offset, tree_fill
 	default:
 		return list_docs(dir->generation, &f, err);
 	}
+}
+
+int tree_list(struct tree *t, const struct node *dir, uint64_t offset, tree_fill_fn *fill, void *ctx,
+	struct err *err)
+{
+	int r = list(t, dir, offset, fill, ctx, err);
+
+	return r == 0 ? tree_check(dir, err) : r;
 }
 
 /* One listing serves a whole walk through the directory: it is kept from the first part on. */

@@ -35,6 +35,9 @@ int segment_open(struct segment **out, const char *path, const char *name, struc
 /* The same over bytes in memory, borrowed until segment_free(); for tests and fuzzing. */
 int segment_open_bytes(struct segment **out, struct slice bytes, const char *name, struct err *err);
 void segment_free(struct segment *s); /* NULL is fine */
+/* Was its file cut short under us, or unreadable? What was read from it, before or after, may be wrong then. Can be
+ * true in a process with mapping_guard() only; any other is ended. */
+bool segment_is_broken(const struct segment *s);
 DEFINE_FREEP(segment)
 
 const struct segment_info *segment_info(const struct segment *s);
