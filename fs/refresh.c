@@ -6,6 +6,7 @@
 #include "build.h"
 #include "builder.h"
 #include "merge.h"
+#include "stamp.h"
 #include "thread.h"
 #include "watch.h"
 
@@ -24,13 +25,6 @@
 /* Eager: a look that no event asked for, since inotify does not see what other machines do. */
 #define EAGER_IDLE_MAX (60 * TIME_SECOND)
 #define LOOKS_IN_A_ROW 4
-
-struct stamp { /* tells one `current` from the next */
-	dev_t dev;
-	ino_t ino;
-	struct timespec mtime;
-	off_t size;
-};
 
 struct refresh {
 	struct refresh_options opt;
@@ -51,8 +45,9 @@ struct refresh {
 
 	/* The refresh thread's own. */
 	struct catalog *catalog; /* NULL: there is none yet */
+	struct stamp catalog_stamp;
 	uint64_t catalog_version;
-	struct stamp stamp;
+	struct stamp stamp; /* of `current` */
 	struct builder builder, merger;
 	struct watch *watch; /* eager only; NULL: cannot be had, then it polls */
 	bool watch_works;
@@ -75,27 +70,34 @@ static void set_error(struct refresh *r, char error[ERR_MAX], const char *text)
 
 /* --- what is published --- */
 
-static bool stamp_changed(struct refresh *r)
+static bool current_changed(struct refresh *r)
 {
-	struct stamp now = {0};
-	struct stat st;
+	struct stamp now = stamp_take(r->opt.state, "current");
+	bool changed = !stamp_equal(&now, &r->stamp);
 
-	if (fstatat(r->opt.state->dirfd, "current", &st, 0) == 0)
-		now = (struct stamp){st.st_dev, st.st_ino, st.st_mtim, st.st_size};
-	if (now.dev == r->stamp.dev && now.ino == r->stamp.ino && now.size == r->stamp.size &&
-		now.mtime.tv_sec == r->stamp.mtime.tv_sec && now.mtime.tv_nsec == r->stamp.mtime.tv_nsec)
-		return false;
 	r->stamp = now;
-	return true;
+	return changed;
 }
 
-static int open_catalog(struct refresh *r, struct err *err)
+/* Where the state directory was emptied, the catalog that is open lies nowhere any more. Its stamp is taken before
+ * it is opened: what takes its place meanwhile is then seen at the next look. */
+static int open_catalog(struct refresh *r, bool *another, struct err *err)
 {
+	struct stamp now = stamp_take(r->opt.state, "catalog.db");
 	int rc;
 
+	*another = r->catalog && !stamp_same_file(&now, &r->catalog_stamp);
+	if (*another) {
+		catalog_free(r->catalog);
+		r->catalog = NULL;
+		r->catalog_version = UINT64_MAX;
+	}
 	if (r->catalog)
 		return 0;
+	r->catalog_stamp = now;
 	rc = catalog_open(&r->catalog, r->opt.state, false, err);
+	if (rc == 0 && r->watch)
+		watch_state(r->watch, r->opt.state->dir, NULL); /* which may be another directory now */
 	return rc == -ENOENT ? 0 : rc;
 }
 
@@ -121,15 +123,15 @@ static int take_in(struct refresh *r, struct err *err)
 {
 	struct stamp stamp = r->stamp;
 	uint64_t version = 0;
-	bool changed;
-	int rc = open_catalog(r, err);
+	bool changed, another;
+	int rc = open_catalog(r, &another, err);
 
 	if (rc == 0 && r->catalog)
 		rc = catalog_version(r->catalog, &version, err);
 	if (rc < 0)
 		return rc;
 	/* Remembered before loading: what changes meanwhile is then seen as a change at the next look. */
-	changed = stamp_changed(r) || version != r->catalog_version || !r->now;
+	changed = current_changed(r) || another || version != r->catalog_version || !r->now;
 	if (!changed)
 		return 0;
 	rc = load(r, err);
@@ -321,10 +323,13 @@ static int look_at_feed(struct refresh *r, bool *due, bool *again, int64_t *next
  * mends that first, so one is due. */
 static int current_lags(struct refresh *r, bool *lags, struct err *err)
 {
+	const struct generation *g = r->now->generation;
 	struct catalog_current known;
 	int rc = catalog_current(r->catalog, &known, err);
 
-	*lags = rc == 0 && known.number > r->now->status.generation;
+	*lags = rc == 0 && known.number &&
+		(!g || known.number > g->manifest.number ||
+			strcmp(catalog_index(r->catalog), g->manifest.index) != 0);
 	return rc;
 }
 

@@ -77,6 +77,11 @@ static int64_t publish_time(const struct tree *t, const struct generation *g)
 	return g ? g->manifest.published : t->started;
 }
 
+static uint64_t id_of(const struct generation *g)
+{
+	return g ? inode_generation_id(g->manifest.index, g->manifest.number) : 0;
+}
+
 /* A node of generation `g` (may be NULL: nothing is published). */
 static int get_node(struct tree *t, struct inode_key *key, struct generation *g, uint64_t size,
 	struct node **out, struct err *err)
@@ -84,7 +89,7 @@ static int get_node(struct tree *t, struct inode_key *key, struct generation *g,
 	struct inode_parts parts = {.fd = -1, .size = size, .mtime = publish_time(t, g)};
 
 	parts.ctime = parts.mtime;
-	key->generation = g ? g->manifest.number : 0;
+	key->generation = id_of(g);
 	if (g)
 		parts.generation = generation_ref(g);
 	*out = inode_get(t->inodes, key, &parts);
@@ -151,7 +156,7 @@ static int lookup_term(struct tree *t, struct generation *g, struct slice prefix
 static int lookup_doc(
 	struct tree *t, struct generation *g, const char *name, struct node **out, struct err *err)
 {
-	struct inode_key key = {.kind = NODE_DOC, .generation = g->manifest.number};
+	struct inode_key key = {.kind = NODE_DOC, .generation = id_of(g)};
 	OWNED(blob) struct blob *blob = NULL;
 	OWNED_BUF id = {0};
 	OWNED_BUF json = {0};
@@ -209,7 +214,7 @@ static int lookup_prefix(
 	struct inode_parts parts = {.fd = -1, .mtime = dir->mtime, .ctime = dir->ctime};
 	struct inode_key key = {.kind = NODE_PREFIX,
 		.place = dir->place,
-		.generation = dir->generation_number,
+		.generation = dir->generation_id,
 		.text = slice_str(name)};
 	OWNED_BUF raw = {0};
 	OWNED_BUF prefix = {0};
@@ -346,11 +351,11 @@ static int lookup_generation(
 	int r;
 
 	out->valid = 0;
-	if (!parse_number(name, &number) || !snapshot_keeps(s, number))
+	if (!parse_number(name, &number) || !s->generation || !snapshot_keeps(s, number))
 		return 0;
-	if (s->generation && s->generation->manifest.number == number)
+	if (s->generation->manifest.number == number)
 		return get_generation(t, s->generation, out, err);
-	g = inode_generation(t->inodes, number);
+	g = inode_generation(t->inodes, inode_generation_id(s->generation->manifest.index, number));
 	if (g)
 		return get_generation(t, g, out, err);
 	if (!slow)
@@ -358,7 +363,10 @@ static int lookup_generation(
 	r = generation_open(&g, t->state, number, err);
 	if (r == -ENOENT)
 		return 0; /* gc was faster than the snapshot */
-	return r < 0 ? r : get_generation(t, g, out, err);
+	if (r < 0)
+		return r;
+	/* Of another index, which was built here since the snapshot was taken? The next snapshot is of that one. */
+	return generation_is_of(g, s->generation) ? get_generation(t, g, out, err) : 0;
 }
 
 static int lookup_in_generation(
@@ -383,7 +391,7 @@ bool tree_is_live(const struct node *parent, const char *name)
 	return f && f->holds != HOLDS_FOREVER;
 }
 
-int tree_lookup(
+static int lookup(
 	struct tree *t, const struct node *parent, const char *name, struct tree_entry *out, struct err *err)
 {
 	struct generation *g = parent->generation;
@@ -416,6 +424,26 @@ int tree_lookup(
 	default:
 		return lookup_doc(t, g, name, &out->node, err);
 	}
+}
+
+int tree_check(const struct node *dir, struct err *err)
+{
+	bool reads = dir->generation && dir->kind != NODE_GENERATION && dir->kind != NODE_SEGMENTS;
+
+	return reads ? generation_check(dir->generation, err) : 0;
+}
+
+int tree_lookup(
+	struct tree *t, const struct node *parent, const char *name, struct tree_entry *out, struct err *err)
+{
+	int r = lookup(t, parent, name, out, err),
+	    broken = r < 0 || r == TREE_SLOW ? 0 : tree_check(parent, err);
+
+	if (broken == 0)
+		return r;
+	if (r == 1)
+		inode_forget(t->inodes, out->node->ino, 1);
+	return broken;
 }
 
 int tree_lookup_slow(

@@ -192,5 +192,7 @@ int gc_run(struct state *state, struct catalog *catalog, const struct config *cf
 	if (!r)
 		r = drop_old(catalog, cfg, now, generations, count, out, err);
 	arena_release(&arena);
-	return r ? r : gc_sweep(state, catalog, out, err);
+	if (!r)
+		r = gc_sweep(state, catalog, out, err);
+	return r ? r : gc_rejects(state, catalog, out, err);
 }

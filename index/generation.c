@@ -208,6 +208,17 @@ void generation_unref(struct generation *g)
 	free(g);
 }
 
+int generation_check(const struct generation *g, struct err *err)
+{
+	for (size_t i = 0; i < g->manifest.segment_count; i++)
+		if (segment_is_broken(g->segments[i]))
+			return err_set(err, -EBADMSG,
+				"segment %s: was cut short or cannot be read, while generation %" PRIu64
+				" is served from it",
+				g->manifest.segments[i].name, g->manifest.number);
+	return 0;
+}
+
 /* ---- current ---- */
 
 /* "NUMBER SHA256\n" and nothing else. */

@@ -77,6 +77,13 @@ int generation_part(struct generation **out, struct generation *whole, const boo
 /* One more reference, for generation_unref() to give back. Returns `g`. */
 struct generation *generation_ref(struct generation *g);
 void generation_unref(struct generation *g); /* NULL is fine */
+/* After reading from its segments: 0, or -EBADMSG when one is broken, so that what was read is worth nothing. */
+int generation_check(const struct generation *g, struct err *err);
+/* Are both of one index? Else their numbers say nothing of each other. */
+static inline bool generation_is_of(const struct generation *a, const struct generation *b)
+{
+	return !strcmp(a->manifest.index, b->manifest.index);
+}
 static inline void generation_freep(struct generation **g)
 {
 	generation_unref(*g);

@@ -358,16 +358,24 @@ static size_t depth_of(struct slice path)
 	return depth;
 }
 
-int reject_path(struct slice partition, struct slice file, struct buf *out)
+int reject_dir(struct slice partition, struct buf *out)
 {
-	bool is_last = false, shorten = file.len > REJECT_FILE_MAX || depth_of(file) > REJECT_DEPTH_MAX;
-	uint64_t hash = xxh64(file);
+	bool is_last = false;
 	int r = 0;
 
 	while (!r && !is_last) {
 		r = add_component(next_component(&partition, &is_last), "", out);
 		buf_add_byte(out, '/');
 	}
+	return r;
+}
+
+int reject_path(struct slice partition, struct slice file, struct buf *out)
+{
+	bool is_last, shorten = file.len > REJECT_FILE_MAX || depth_of(file) > REJECT_DEPTH_MAX;
+	uint64_t hash = xxh64(file);
+	int r = reject_dir(partition, out);
+
 	if (shorten && !r)
 		buf_addf(out, "%%%016" PRIx64 REJECT_EXT, hash);
 	for (is_last = shorten; !r && !is_last;) {

@@ -52,6 +52,8 @@ int publish(const struct publish_input *in, uint64_t *documents, struct err *err
  *   - where FILE has over 1,024 bytes, or over 16 components, it is "%" and those digits, of all of it.
  * -EINVAL: an absolute path, or one with "", "." or ".." in it. */
 int publish_rejects(struct state *state, const struct publish_reject *rejects, size_t count, struct err *err);
+/* Appends the path of the directory that they lie in, with a '/' at its end. Returns as reject_path(). */
+int reject_dir(struct slice partition, struct buf *out);
 /* Appends the path of such a file, from rejects/ on. What the mount looks up. Returns 0, or -EINVAL. */
 int reject_path(struct slice partition, struct slice file, struct buf *out);
 

@@ -4,7 +4,6 @@
 #include "segment.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -187,17 +186,17 @@ int segment_open_bytes(struct segment **out, struct slice bytes, const char *nam
 static int map_file(struct segment *s, const char *path, struct err *err)
 {
 	struct stat st;
-	void *p;
+	int r;
 
 	s->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (s->fd < 0 || fstat(s->fd, &st) < 0)
 		return err_sys(err, -errno, "%s", path);
 	if (!S_ISREG(st.st_mode) || st.st_size < SEGMENT_HEADER)
 		return err_set(err, -EBADMSG, "%lld bytes are less than a header", (long long)st.st_size);
-	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, s->fd, 0);
-	if (p == MAP_FAILED)
-		return err_sys(err, -errno, "mapping %lld bytes", (long long)st.st_size);
-	s->bytes = slice_of(p, (size_t)st.st_size);
+	r = mapping_open(&s->mapping, s->fd, (size_t)st.st_size);
+	if (r < 0)
+		return err_sys(err, r, "mapping %lld bytes", (long long)st.st_size);
+	s->bytes = mapping_bytes(s->mapping);
 	return 0;
 }
 
@@ -212,21 +211,26 @@ int segment_open(struct segment **out, const char *path, const char *name, struc
 	r = map_file(s, path, err);
 	if (r == 0)
 		r = open_sections(s, err);
+	if (segment_is_broken(s))
+		r = err_set(err, -EBADMSG, "was cut short while it was opened");
 	if (r < 0)
 		return err_context(err, r, "%s", name);
 	*out = steal(&s);
 	return 0;
 }
 
+bool segment_is_broken(const struct segment *s)
+{
+	return s->mapping && mapping_is_broken(s->mapping);
+}
+
 void segment_free(struct segment *s)
 {
 	if (!s)
 		return;
-	if (s->fd >= 0) {
-		if (s->bytes.data)
-			munmap((void *)s->bytes.data, s->bytes.len);
+	mapping_close(s->mapping);
+	if (s->fd >= 0)
 		close(s->fd);
-	}
 	records_scratch_free(s->spare);
 	free(s->name);
 	free(s);
@@ -435,6 +439,9 @@ static int ids_run(const struct segment *s, uint32_t from, uint32_t to, struct s
 	*out = slice_of(ids->text + start, end - start);
 	return 0;
 }
+
+_Static_assert(
+	(POSTINGS_BLOCK + 1) * ID_CHUNK <= SEGMENT_IDS_SLACK, "short ids may want more room than promised");
 
 /* Room for a long id of `more` bytes and `left` short ones, so that short ones need no look at the buffer. */
 static char *ids_room(struct buf *out, unsigned left, size_t more)

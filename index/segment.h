@@ -35,6 +35,9 @@ int segment_open(struct segment **out, const char *path, const char *name, struc
 /* The same over bytes in memory, borrowed until segment_free(); for tests and fuzzing. */
 int segment_open_bytes(struct segment **out, struct slice bytes, const char *name, struct err *err);
 void segment_free(struct segment *s); /* NULL is fine */
+/* Was its file cut short under us, or unreadable? What was read from it, before or after, may be wrong then. Can be
+ * true in a process with mapping_guard() only; any other is ended. */
+bool segment_is_broken(const struct segment *s);
 DEFINE_FREEP(segment)
 
 const struct segment_info *segment_info(const struct segment *s);
@@ -75,7 +78,9 @@ int segment_rule(const struct segment *s, uint32_t n, struct segment_rule *out, 
 /* Postings of a term that this segment's dictionary gave; inline ones too. */
 int segment_postings(const struct segment *s, const struct dict_term *t, struct postings *p, struct err *err);
 
-/* Fast path for rendering: appends "id\n" for each of `docs` (ascending, below info->entries). */
+/* Fast path for rendering: appends "id\n" for each of `docs` (at most POSTINGS_BLOCK, ascending, below
+ * info->entries). A buffer with room for SEGMENT_IDS_SLACK bytes more than all its ids never grows on the way. */
+#define SEGMENT_IDS_SLACK 8192
 int segment_add_ids(
 	const struct segment *s, const uint32_t *docs, unsigned n, struct buf *out, struct err *err);
 

@@ -421,6 +421,46 @@ int view_terms_next(struct view_terms *v, struct slice *text, uint64_t *position
 	return live;
 }
 
+size_t view_first_character(struct slice text)
+{
+	size_t n = text.len > 0;
+
+	while (n && n < text.len && n < 4 && ((uint8_t)text.data[n] & 0xc0) == 0x80)
+		n++;
+	return n;
+}
+
+/* The first text behind all that start with `text`, in place; false: there is none. */
+static bool text_successor(struct buf *text)
+{
+	while (text->len && (uint8_t)text->data[text->len - 1] == 0xff)
+		text->len--;
+	if (text->len)
+		text->data[text->len - 1]++;
+	return text->len > 0;
+}
+
+int view_terms_skip_character(struct view_terms *v, struct err *err)
+{
+	struct slice first = slice_of(v->text.data, view_first_character(buf_slice(&v->text)));
+	OWNED_BUF behind = {0};
+	bool any;
+	int r = 0;
+
+	buf_add_slice(&behind, first);
+	if (buf_error(&behind))
+		return err_set(err, -ENOMEM, "out of memory");
+	any = text_successor(&behind);
+	while (r == 0 && first.len && v->heap.count && slice_starts(v->heap.items[0].key, first)) {
+		size_t stream = v->heap.items[0].stream;
+
+		heap_pop(&v->heap);
+		if (any)
+			r = stream_seek(v, stream, buf_slice(&behind), false, err);
+	}
+	return r;
+}
+
 void view_terms_free(struct view_terms *v)
 {
 	if (!v)

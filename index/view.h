@@ -28,6 +28,11 @@ int view_terms_open(struct view_terms **out, const struct generation *g, struct 
 	uint64_t position, struct err *err);
 /* Returns 1 with text (valid until the next call) and its position, 0 at the end, or -errno. */
 int view_terms_next(struct view_terms *v, struct slice *text, uint64_t *position, struct err *err);
+/* Goes on behind all terms that begin with the same character as the last one handed out, or as the one that
+ * `position` named: listing first characters this way walks no terms. Returns 0 or -errno. */
+int view_terms_skip_character(struct view_terms *v, struct err *err);
+/* Bytes of the first character; a term is valid UTF-8 unless a segment is damaged. */
+size_t view_first_character(struct slice text);
 void view_terms_free(struct view_terms *v);
 DEFINE_FREEP(view_terms)
 
