@@ -444,12 +444,25 @@ static int write_segment(struct tick *t, struct err *err)
 
 /* ---- publishing ---- */
 
-/* What was refused of files that are not there any more goes with them. */
-static void gather_vanished(struct tick *t, const struct intake_partition *p)
+/* What was refused of a partition's files: of those that were read, and, of those that are there no more, nothing. Where a change of it
+ * fails, the last good records stay, and with them what was refused beside them. */
+static void gather_rejects_of(struct tick *t, const struct intake_partition *p)
 {
+	struct slice path = p->item->seen ? p->item->seen->path : p->item->row->path;
+
+	if (p->code && p->item->has_content)
+		return;
+	for (size_t i = p->first; i < p->first + p->count; i++) {
+		struct intake_file *f = &t->intake.files[i];
+
+		/* A file that is clean now takes back what was refused of it before. */
+		if (f->rejects.count || !f->code)
+			t->rejects[t->reject_count++] = (struct publish_reject){
+				.partition = path, .file = f->seen->path, .text = reject_text(&f->rejects)};
+	}
 	for (size_t i = 0; !p->code && i < p->vanished_count; i++)
-		t->rejects[t->reject_count++] = (struct publish_reject){
-			.partition = p->item->seen->path, .file = p->vanished[i]->path};
+		t->rejects[t->reject_count++] =
+			(struct publish_reject){.partition = path, .file = p->vanished[i]->path};
 }
 
 static int gather_rejects(struct tick *t, struct err *err)
@@ -461,18 +474,8 @@ static int gather_rejects(struct tick *t, struct err *err)
 	t->rejects = arena_alloc(&t->arena, room * sizeof(*t->rejects));
 	if (!t->rejects)
 		return err_set(err, -ENOMEM, "out of memory");
-	for (i = 0; i < t->intake.file_count; i++) {
-		struct intake_file *f = &t->intake.files[i];
-
-		/* A file that is clean now takes back what was refused of it before. */
-		if (f->rejects.count || !f->code)
-			t->rejects[t->reject_count++] =
-				(struct publish_reject){.partition = f->item->seen->path,
-					.file = f->seen->path,
-					.text = reject_text(&f->rejects)};
-	}
 	for (i = 0; i < t->intake.partition_count; i++)
-		gather_vanished(t, &t->intake.partitions[i]);
+		gather_rejects_of(t, &t->intake.partitions[i]);
 	return 0;
 }
 
