@@ -2,6 +2,7 @@
 /* index/fold_sources.c - the files whose records go into a new segment: new ones, and those of rows that are taken over from the
  * parent. */
 #include "fold_private.h"
+#include "recall.h"
 
 /* The place where a taken source's number is kept; NULL when memory is out. */
 static uint32_t *taken_place(struct folder *f, const struct parent_row *row)
@@ -54,18 +55,6 @@ static const struct source *source_at(const struct folder *f, size_t number)
 	size_t n = f->in->source_count;
 
 	return number < n ? &f->in->sources[number] : &f->taken[number - n];
-}
-
-static int source_cmp(const struct source *a, const struct source *b)
-{
-	int c;
-
-	if (a->ts != b->ts)
-		return a->ts < b->ts ? -1 : 1;
-	c = slice_cmp(a->file, b->file);
-	if (!c)
-		c = slice_cmp(a->partition, b->partition);
-	return c ? c : memcmp(a->hash, b->hash, sizeof(a->hash));
 }
 
 static int by_source(const void *va, const void *vb, void *ctx)

@@ -6,6 +6,7 @@
 #include "plan.h"
 #include "publish.h"
 #include "reader.h"
+#include "recall.h"
 #include "view.h"
 #include "walk.h"
 
@@ -101,17 +102,9 @@ struct merger {
 	struct buf entries, history;
 };
 
-static int source_cmp(const void *va, const void *vb)
+static int by_source(const void *a, const void *b)
 {
-	const struct source *a = va, *b = vb;
-	int c;
-
-	if (a->ts != b->ts)
-		return a->ts < b->ts ? -1 : 1;
-	c = slice_cmp(a->file, b->file);
-	if (!c)
-		c = slice_cmp(a->partition, b->partition);
-	return c ? c : memcmp(a->hash, b->hash, sizeof(a->hash));
+	return source_cmp(a, b);
 }
 
 static void mark_used(const struct segment *s, uint32_t *used)
@@ -163,7 +156,7 @@ static void map_sources(struct merger *m, size_t i)
 
 		if (!map[k] || segment_source(s, k, &source, NULL) < 0)
 			continue;
-		at = bsearch(&source, m->sources, m->source_count, sizeof(source), source_cmp);
+		at = bsearch(&source, m->sources, m->source_count, sizeof(source), by_source);
 		map[k] = (uint32_t)(at - m->sources);
 	}
 }
@@ -185,7 +178,7 @@ static int merge_sources(struct merger *m, struct err *err)
 	if (buf_error(&all) || !m->sources)
 		return err_set(err, -ENOMEM, "out of memory for sources");
 	if (all.len)
-		qsort(list, all.len / sizeof(*list), sizeof(*list), source_cmp);
+		qsort(list, all.len / sizeof(*list), sizeof(*list), by_source);
 	for (size_t i = 0; i < all.len / sizeof(*list); i++)
 		if (!i || source_cmp(&list[i - 1], &list[i]))
 			m->sources[m->source_count++] = list[i];
