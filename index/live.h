@@ -2,8 +2,8 @@
 /* index/live.h - which entries of a generation's segments are superseded: N.live.
  *
  * Derived anew for each generation and never written into a segment: an entry is superseded when a
- * newer segment of the generation has its id, or when its newest partition has left the window. What is
- * not superseded is the generation's one entry for that id (live, hidden or deleted). Format: docs/format.md. */
+ * newer segment of the generation has its id, when its partition has left (of attributes: where they expire), or when its
+ * file was undone. What is not superseded is the generation's one entry for that id (live, hidden or deleted). Format: docs/format.md. */
 #ifndef FRESHET_LIVE_H
 #define FRESHET_LIVE_H
 

@@ -134,6 +134,10 @@ static int list_candidates(const struct publish_input *in, struct draft *d, stru
 		if (i < old)
 			add_old(in, i, d);
 	}
+	for (size_t i = 1; r == 0 && i < d->count; i++)
+		if (d->list[i].m.base && !d->list[i - 1].m.base)
+			r = err_set(err, -EINVAL, "segment %s of the base would lie over a delta",
+				d->list[i].m.name);
 	return r;
 }
 
@@ -176,15 +180,25 @@ static int derive_live(const struct publish_input *in, struct draft *d, struct e
 	return r;
 }
 
-/* Attributes sort first. Old ones come back when a newer one is undone. */
+/* Attributes sort first. Old ones come back when a newer one is undone, save those that have left for good. */
 static bool has_attributes(const struct segment *s)
 {
 	struct slice id;
 	struct entry e;
 
-	if (segment_info(s)->entries && segment_id(s, 0, &id, NULL) == 0 && id_is_attribute(id))
-		return true;
-	return segment_info(s)->history && segment_history(s, 0, &e, NULL) == 0 && id_is_attribute(e.id);
+	for (uint32_t n = 0; n < segment_info(s)->entries; n++) {
+		if (segment_id(s, n, &id, NULL) < 0 || !id_is_attribute(id))
+			break;
+		if (!attribute_expires(s, id))
+			return true;
+	}
+	for (uint32_t n = 0; n < segment_info(s)->history; n++) {
+		if (segment_history(s, n, &e, NULL) < 0 || !id_is_attribute(e.id))
+			break;
+		if (!attribute_expires(s, e.id))
+			return true;
+	}
+	return false;
 }
 
 /* A delta segment goes when nothing of it shows and its history is behind the horizon. */

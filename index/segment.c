@@ -99,6 +99,7 @@ static int open_statistics(struct segment *s, struct err *err)
 	info->postings = cursor_le64(&c);
 	info->total_length = cursor_le64(&c);
 	if (info->live > info->entries || info->hidden > info->entries || info->deleted > info->entries ||
+		info->attributes > info->entries ||
 		info->live + info->hidden + info->deleted + info->attributes != info->entries)
 		return err_set(err, -EBADMSG,
 			"statistics: live, hidden, deleted and attributes do not make %llu entries",
@@ -111,13 +112,17 @@ static int open_statistics(struct segment *s, struct err *err)
 
 static int open_rules(struct segment *s, struct err *err)
 {
-	struct cursor c = cursor_of(segment_section(s, SECTION_ATTRIBUTES));
+	struct slice section = segment_section(s, SECTION_ATTRIBUTES);
+	struct cursor c = cursor_of(section);
 	uint32_t count = cursor_le32(&c);
 	int r;
 
-	s->rule_flags = cursor_bytes(&c, count).data;
-	if (!cursor_ok(&c) || count > RULES_MAX)
+	if (count > RULES_MAX)
 		return err_set(err, -EBADMSG, "attributes: %u rules, at most %u", count, RULES_MAX);
+	s->rule_flags = cursor_bytes(&c, count).data;
+	if (!cursor_ok(&c))
+		return err_set(
+			err, -EBADMSG, "attributes: %zu bytes are too few for %u rules", section.len, count);
 	s->header.info.rules = count;
 	r = strtab_open(&s->rules, cursor_bytes(&c, cursor_left(&c)), (uint64_t)count * 2, err);
 	return r < 0 ? err_context(err, r, "attributes") : 0;

@@ -6,6 +6,7 @@
 #define FRESHET_PUBLISHED_H
 
 #include "publish.h"
+#include "record.h"
 #include "scratch.h"
 #include "segment_write.h"
 #include "tap.h"
@@ -54,6 +55,10 @@ static inline int source_by_ts(const void *a, const void *b)
 	return (x->ts > y->ts) - (x->ts < y->ts);
 }
 
+/* Attributes among the documents; those called "shop" expire. */
+static const struct segment_rule doc_rules[] = {
+	{.name = {"campaign", 8}, .on = {"c", 1}}, {.name = {"shop", 4}, .on = {"s", 1}, .expires = true}};
+
 /* Ids strictly ascending. */
 static inline int write_docs(const char *path, const struct doc *docs, size_t count, int64_t ts,
 	struct segment_output *out, struct err *err)
@@ -79,13 +84,19 @@ static inline int write_docs(const char *path, const struct doc *docs, size_t co
 		if (sources[i].ts != sources[used - 1].ts)
 			sources[used++] = sources[i];
 	in.source_count = count ? used : 0;
+	if (count && id_is_attribute(slice_str(docs[0].id))) {
+		in.rules = doc_rules;
+		in.rule_count = 2;
+	}
 	for (size_t i = 0; i < count; i++) {
 		uint32_t source = 0;
 
 		while (sources[source].ts != (docs[i].ts ? docs[i].ts : ts))
 			source++;
 		entries[i] = (struct entry){.id = slice_str(docs[i].id),
-			.state = docs[i].text ? ENTRY_LIVE : ENTRY_DELETED,
+			.state = !docs[i].text                            ? ENTRY_DELETED
+				 : id_is_attribute(slice_str(docs[i].id)) ? ENTRY_ATTRIBUTE
+									  : ENTRY_LIVE,
 			.source = source,
 			.line = i + 1,
 			.record = docs[i].text ? slice_str(docs[i].text) : slice_of(NULL, 0)};

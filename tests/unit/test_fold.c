@@ -156,7 +156,8 @@ static void world_fold(struct world *w, struct fact *facts, size_t n, int64_t ho
 	struct err err = ERR_INIT;
 	size_t i;
 
-	qsort(facts, n, sizeof(*facts), source_order);
+	if (n)
+		qsort(facts, n, sizeof(*facts), source_order);
 	for (i = 0; i < n; i++) {
 		if (!i || facts[i].ts != facts[i - 1].ts || strcmp(facts[i].file, facts[i - 1].file))
 			sources[in.source_count++] = source_of(&facts[i]);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "generation.h"
+#include "memory_generation.h"
 #include "published.h"
 
 static const char sample[] =
@@ -200,6 +201,80 @@ static void files_that_do_not_fit_each_other_are_refused(void)
 	check_contains(err.message, "says that it is generation 1");
 }
 
+/* ---- parts ---- */
+
+static void check_count(struct generation *g, size_t i, uint64_t superseded, uint64_t documents)
+{
+	check_int(g->live.segments[i].superseded, superseded);
+	check_int(g->manifest.segments[i].superseded, superseded);
+	check_int(g->live.segments[i].documents, documents);
+	check_int(g->manifest.segments[i].documents, documents);
+}
+
+static void a_part_is_what_its_segments_alone_would_be(void)
+{
+	SITE s = site_open();
+	const struct doc one[] = {{"a", "x"}, {"b", "x"}, {"c", "x"}}, two[] = {{"a", "y"}, {"b", NULL}},
+			 three[] = {{"c", "z"}, {"d", "z"}};
+	OWNED(generation) struct generation *all = NULL;
+	OWNED(generation) struct generation *part = NULL;
+	OWNED(generation) struct generation *none = NULL;
+	struct err err = ERR_INIT;
+	struct slice id;
+
+	site_publish(&s, one, 3, P_T0, TIME_NONE);
+	site_publish(&s, two, 2, P_T0 + P_CADENCE, TIME_NONE);
+	site_publish(&s, three, 2, P_T0 + 2 * P_CADENCE, TIME_NONE);
+	check_int(s.now->manifest.documents, 3);
+	check_int(generation_part(&all, s.now, (bool[]){true, true, true}, TIME_NONE, &err), 0);
+	check_int(all->manifest.documents, 3);
+	check_count(all, 0, 3, 0);
+	check_int(generation_part(&part, s.now, (bool[]){true, false, true}, TIME_NONE, &err), 0);
+	check_int(part->manifest.segment_count, 2);
+	check_int(part->live.count, 2);
+	check_count(part, 0, 1, 2);
+	check_count(part, 1, 0, 2);
+	check_int(part->manifest.documents, 4);
+	check_int(part->manifest.number, 3);
+	/* The whole lives for as long as its part. */
+	generation_unref(s.now);
+	s.now = NULL;
+	check_int(segment_id(part->segments[1], 1, &id, &err), 0);
+	check_slice(id, "d");
+	check_int(generation_part(&none, part, (bool[]){false, false}, TIME_NONE, &err), 0);
+	check_int(none->manifest.segment_count, 0);
+	check_int(none->manifest.documents, 0);
+	check_str(err.message, "");
+}
+
+static void a_part_has_its_own_horizon_and_the_wholes_undone_files(void)
+{
+	MEMORY m;
+	static const struct memory_row one[] = {{"a", 1}, {"b", 2}}, two[] = {{"a", 3}, {"c", 3, "z"}};
+	OWNED(generation) struct generation *part = NULL;
+	OWNED(generation) struct generation *inside = NULL;
+	struct err err = ERR_INIT;
+
+	memory_init(&m);
+	memory_add(&m, one, 2, NULL, 0);
+	memory_add(&m, two, 2, NULL, 0);
+	memory_undo(&m, 1, 1);
+	for (size_t i = 0; i < 2; i++)
+		m.g->manifest.segments[i].entries = 2;
+	memory_derive(&m, 1);
+	check_int(generation_part(&part, m.g, (bool[]){false, true}, TIME_NONE, &err), 0);
+	check_count(part, 0, 1, 1);
+	check(live_is_superseded(&part->live.segments[0], 1));
+	check_int(part->manifest.segments[0].undone_count, 1);
+	check(part->manifest.segments[0].undone != m.g->manifest.segments[1].undone);
+	check_int(generation_part(&inside, m.g, (bool[]){true, false}, TIME_NONE, &err), 0);
+	check_count(inside, 0, 0, 2);
+	generation_unref(steal(&inside));
+	check_int(generation_part(&inside, m.g, (bool[]){true, false}, 1, &err), 0);
+	check_count(inside, 0, 1, 1);
+	check_str(err.message, "");
+}
+
 int main(void)
 {
 	RUN(a_manifest_has_one_text);
@@ -209,5 +284,7 @@ int main(void)
 	RUN(a_damaged_current_is_an_error);
 	RUN(an_open_generation_outlives_its_files);
 	RUN(files_that_do_not_fit_each_other_are_refused);
+	RUN(a_part_is_what_its_segments_alone_would_be);
+	RUN(a_part_has_its_own_horizon_and_the_wholes_undone_files);
 	return tap_done();
 }

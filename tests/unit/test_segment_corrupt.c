@@ -4,6 +4,7 @@
 #include "segment_sample.h"
 #include "tap.h"
 
+static void flipped_bytes_behind_right_checksums_do_no_harm(void);
 static struct sample sample;
 static struct buf good; /* a valid segment with one of everything */
 
@@ -250,6 +251,53 @@ static void terms_are_checked(void)
 	check_damages(table, true);
 }
 
+/* Section 14 of the sample: count, two bytes of flags, five offsets, text. Statistics: attributes are at 24. */
+static void attributes_are_checked(void)
+{
+	static const struct damage table[] = {
+		{"nothing", 0, 10, 2, 2, 0, ""},
+		{"too many rules", SECTION_ATTRIBUTES, 0, 4, 65, -EBADMSG,
+			"attributes: 65 rules, at most 64"},
+		{"no room for flags", SECTION_ATTRIBUTES, 0, 4, 64, -EBADMSG,
+			"attributes: 43 bytes are too few for 64 rules"},
+		{"one rule more", SECTION_ATTRIBUTES, 0, 4, 3, -EBADMSG, "attributes: "},
+		{"one rule fewer", SECTION_ATTRIBUTES, 0, 4, 1, -EBADMSG, "attributes: strings are not"},
+		{"reserved flag", SECTION_ATTRIBUTES, 5, 1, 3, -EBADMSG, "attributes: rule 1 has"},
+		{"first offset", SECTION_ATTRIBUTES, 6, 4, 1, -EBADMSG, "attributes: strings are not"},
+		{"last offset", SECTION_ATTRIBUTES, 22, 4, 16, -EBADMSG, "attributes: strings are not"},
+		{"offset past the end", SECTION_ATTRIBUTES, 10, 4, 1000, -EBADMSG,
+			"string 0 lies at 0 to 1000"},
+		{"no name", SECTION_ATTRIBUTES, 10, 4, 0, -EBADMSG, "attributes: rule 0 has no name"},
+		{"no field", SECTION_ATTRIBUTES, 14, 4, 8, -EBADMSG,
+			"attributes: rule 0 has no name, no field"},
+		{"section shorter", 0, ROW(SECTION_ATTRIBUTES) + 24, 8, 3, -EBADMSG,
+			"attributes: 3 bytes are too few"},
+		{"section missing", 0, ROW(SECTION_ATTRIBUTES), 8, 99 | UINT64_C(1) << 32, -EBADMSG,
+			"no section 14 (attributes)"},
+		{"an attribute that is live", SECTION_COLUMNS, 120, 1, ENTRY_LIVE, -EBADMSG,
+			"state 0 is not that of its id"},
+		{"a document that is an attribute", SECTION_COLUMNS, 125, 1, ENTRY_ATTRIBUTE, -EBADMSG,
+			"state 3 is not that of its id"},
+		{"an attribute in history that is live", SECTION_HISTORY_COLUMNS, 20, 1, ENTRY_LIVE, -EBADMSG,
+			"state 0 is not that of its id"},
+		{"attributes in all", SECTION_STATISTICS, 24, 8, 1, -EBADMSG, "do not make 6"},
+		{"attributes past all", SECTION_STATISTICS, 24, 8, UINT64_MAX, -EBADMSG, "do not make 6"},
+	};
+	static struct sample joined;
+	struct segment_output out;
+	struct buf before = good;
+
+	good = (struct buf){0};
+	sample_joined(&joined);
+	check_int(segment_write_bytes(&joined.in, &good, &out, NULL), 0);
+	check_int(out.info.attributes, 2);
+	check_damages(table, true);
+	flipped_bytes_behind_right_checksums_do_no_harm();
+	buf_release(&good);
+	good = before;
+	sample_release(&joined);
+}
+
 static void padding_is_checked(void)
 {
 	static const struct damage table[] = {
@@ -382,6 +430,7 @@ int main(void)
 	RUN(rows_are_checked);
 	RUN(records_are_checked);
 	RUN(terms_are_checked);
+	RUN(attributes_are_checked);
 	RUN(padding_is_checked);
 	RUN(an_unknown_section_is_skipped_or_refused_by_its_flag);
 	RUN(a_section_must_not_be_missing);
