@@ -98,6 +98,7 @@ struct look {
 	struct catalog *catalog;
 	struct store *store;
 	int64_t now;
+	int64_t base_at;
 	bool retry;
 };
 
@@ -117,7 +118,7 @@ static int look(const struct look *l, struct plan *plan, struct listing *listing
 	if (l->catalog)
 		r = catalog_current(l->catalog, &current, err);
 	in.watermark = current.number ? current.watermark : TIME_NONE;
-	in.base_at = TIME_NONE;
+	in.base_at = l->base_at;
 	from = plan_horizon(l->cfg, in.watermark, in.base_at);
 	if (r == 0 && l->catalog)
 		r = catalog_rows(l->catalog, from, true, arena, &rows, &in.row_count, err);
@@ -136,7 +137,7 @@ static int look(const struct look *l, struct plan *plan, struct listing *listing
 int build_look(struct catalog *catalog, struct store *store, const struct config *cfg, int64_t now,
 	struct plan *plan, struct listing *listing, struct arena *arena, struct err *err)
 {
-	struct look l = {.cfg = cfg, .catalog = catalog, .store = store, .now = now};
+	struct look l = {.cfg = cfg, .catalog = catalog, .store = store, .now = now, .base_at = TIME_NONE};
 
 	*plan = (struct plan){0};
 	*listing = (struct listing){0};
@@ -220,6 +221,7 @@ static int list_and_plan(struct tick *t, struct err *err)
 		.catalog = t->catalog,
 		.store = t->store,
 		.now = t->plan_now,
+		.base_at = t->base_at,
 		.retry = t->opt->retry};
 	int r;
 

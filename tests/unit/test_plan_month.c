@@ -9,7 +9,7 @@
 
 #define SLICES (30 * 288u)
 /* With a sanitizer a third of it has to do. */
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SKIP 4
 #else
 #define SKIP 1
