@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Terms are found in an open hash table whose slots hold texts up to 16 bytes, so that most look-ups touch one
- * cache line and no string. Postings are appended to one flat array of (term, frequency)
+ * cache line and no string. That line is seldom in the processor's cache, so occurrences wait in a batch while
+ * their slots are fetched; within a document their order does not matter. Postings are appended to one flat array of (term, frequency)
  * and scattered by term at the end, which costs less than a growing array a term. */
 #include "invert.h"
 
@@ -10,6 +11,9 @@
 #define INLINE_KEY 16
 #define SLOTS_MIN (1u << 12)
 #define NO_DOC UINT32_MAX
+#define BATCH 16         /* occurrences that wait for their slots */
+#define SCATTER_AHEAD 16 /* postings whose places are fetched before they are moved */
+#define TERMS_AHEAD 8    /* terms whose texts are fetched before they are asked for */
 
 struct slot {
 	uint64_t head
@@ -22,6 +26,11 @@ struct slot {
 struct posting {
 	uint32_t term, tf;
 };
+/* An occurrence of a term of up to 16 bytes. */
+struct waiting {
+	uint64_t head[2];
+	uint32_t shape, hash;
+};
 struct term {
 	uint64_t text; /* where its key starts in texts */
 	uint64_t len;  /* of the key */
@@ -29,6 +38,11 @@ struct term {
 struct doc_row {
 	uint64_t start; /* its first posting */
 	uint32_t doc;
+};
+/* A term with postings, in key order, so that going through them is no leaping about. */
+struct ordered_term {
+	uint64_t text, at; /* its key in texts; its first posting in `all` */
+	uint32_t len, df;
 };
 
 struct invert {
@@ -39,13 +53,14 @@ struct invert {
 	uint64_t posting_count, doc_start;
 	uint32_t doc, words, length;
 	int failed; /* sticks */
+	struct waiting batch[BATCH];
+	unsigned batch_count;
 	/* After invert_finish. */
-	uint32_t *order;   /* owned; term numbers by key */
-	uint32_t *df;      /* owned; of each term, by term number */
-	uint64_t *starts;  /* owned; of each term's postings below, by term number */
+	uint64_t *places;  /* owned; by term number: its df, then where its next posting goes */
 	struct bigmem all; /* documents of all postings by term, then their frequencies */
 	uint32_t *all_docs, *all_tfs;
-	uint64_t ordered;
+	struct ordered_term *ordered; /* owned */
+	uint64_t ordered_count;
 };
 
 static inline struct term *terms_of(const struct invert *v)
@@ -82,9 +97,8 @@ void invert_free(struct invert *v)
 	buf_release(&v->terms);
 	bigmem_release(&v->postings);
 	buf_release(&v->docs);
-	free(v->order);
-	free(v->starts);
-	free(v->df);
+	free(v->places);
+	free(v->ordered);
 	bigmem_release(&v->all);
 	free(v);
 }
@@ -195,48 +209,45 @@ static bool term_new(struct invert *v, struct slot *s, char cls, const char *tex
 
 /* Fills a free slot. */
 static struct slot *slot_take(
-	struct invert *v, struct slot *s, const struct slot *key, char cls, const char *text)
+	struct invert *v, struct slot *s, const uint64_t head[2], uint32_t shape, const char *text)
 {
-	size_t len = key->shape >> 8;
+	size_t len = shape >> 8;
 
-	if (!term_new(v, s, cls, text, len))
+	if (!term_new(v, s, (char)(shape & 0xFF), text, len))
 		return NULL;
-	s->shape = key->shape;
-	s->head[0] = key->head[0];
-	s->head[1] = len > INLINE_KEY ? terms_of(v)[s->term].text + 1 : key->head[1];
+	s->shape = shape;
+	s->head[0] = head[0];
+	s->head[1] = len > INLINE_KEY ? terms_of(v)[s->term].text + 1 : head[1];
 	return s;
 }
 
-static struct slot *find_short(struct invert *v, char cls, const char *text, size_t len)
+static struct slot *find_short(struct invert *v, const struct waiting *w)
 {
-	struct slot *slots = v->slots.data, key = {.shape = (uint32_t)len << 8 | (uint8_t)cls};
-	uint32_t at;
+	struct slot *slots = v->slots.data;
+	uint32_t at = w->hash & v->mask;
 
-	head_load(text, len, key.head);
-	at = (uint32_t)short_hash(key.head, key.shape) & v->mask;
 	for (;; at = (at + 1) & v->mask) {
 		struct slot *s = &slots[at];
 
-		if (!s->shape)
-			return slot_take(v, s, &key, cls, text);
-		if (s->head[0] == key.head[0] && s->head[1] == key.head[1] && s->shape == key.shape)
+		if (s->head[0] == w->head[0] && s->head[1] == w->head[1] && s->shape == w->shape)
 			return s;
+		if (!s->shape)
+			return slot_take(v, s, w->head, w->shape, (const char *)w->head);
 	}
 }
 
-static struct slot *find_long(struct invert *v, char cls, const char *text, size_t len)
+static struct slot *find_long(struct invert *v, uint32_t shape, const char *text, size_t len)
 {
-	struct slot *slots = v->slots.data, key = {.shape = (uint32_t)len << 8 | (uint8_t)cls};
-	uint32_t at;
+	struct slot *slots = v->slots.data;
+	uint64_t head[2] = {long_hash(text, len, shape)};
+	uint32_t at = (uint32_t)head[0] & v->mask;
 
-	key.head[0] = long_hash(text, len, key.shape);
-	at = (uint32_t)key.head[0] & v->mask;
 	for (;; at = (at + 1) & v->mask) {
 		struct slot *s = &slots[at];
 
 		if (!s->shape)
-			return slot_take(v, s, &key, cls, text);
-		if (s->head[0] == key.head[0] && s->shape == key.shape &&
+			return slot_take(v, s, head, shape, text);
+		if (s->head[0] == head[0] && s->shape == shape &&
 			!memcmp(v->texts.data + s->head[1], text, len))
 			return s;
 	}
@@ -253,17 +264,13 @@ static struct posting *posting_new(struct invert *v)
 	return (struct posting *)v->postings.data + v->posting_count++;
 }
 
-void invert_add(struct invert *v, char cls, const char *text, size_t len)
+/* Counts an occurrence of the slot's term in the current document; of no slot, nothing. */
+static inline void slot_count(struct invert *v, struct slot *s)
 {
-	struct slot *s;
 	struct posting *p;
 
-	if (v->failed)
-		return;
-	s = len > INLINE_KEY ? find_long(v, cls, text, len) : find_short(v, cls, text, len);
 	if (!s)
 		return;
-	v->words += cls == 'w';
 	if (s->doc == v->doc) {
 		p = (struct posting *)v->postings.data + v->doc_start + s->at;
 		p->tf++;
@@ -279,10 +286,38 @@ void invert_add(struct invert *v, char cls, const char *text, size_t len)
 		v->failed = -ENOMEM;
 }
 
+static void batch_flush(struct invert *v)
+{
+	for (unsigned i = 0; i < v->batch_count && !v->failed; i++)
+		slot_count(v, find_short(v, &v->batch[i]));
+	v->batch_count = 0;
+}
+
+void invert_add(struct invert *v, char cls, const char *text, size_t len)
+{
+	uint32_t shape = (uint32_t)len << 8 | (uint8_t)cls;
+	struct waiting *w = &v->batch[v->batch_count];
+
+	if (v->failed)
+		return;
+	v->words += cls == 'w';
+	if (len > INLINE_KEY) {
+		slot_count(v, find_long(v, shape, text, len));
+		return;
+	}
+	head_load(text, len, w->head);
+	w->shape = shape;
+	w->hash = (uint32_t)short_hash(w->head, shape);
+	__builtin_prefetch((struct slot *)v->slots.data + (w->hash & v->mask), 1);
+	if (++v->batch_count == BATCH)
+		batch_flush(v);
+}
+
 void invert_end(struct invert *v)
 {
 	struct doc_row row = {.start = v->doc_start, .doc = v->doc};
 
+	batch_flush(v);
 	buf_add(&v->docs, &row, sizeof(row));
 	v->length = v->words;
 	v->doc = NO_DOC;
@@ -290,6 +325,7 @@ void invert_end(struct invert *v)
 
 void invert_abandon(struct invert *v)
 {
+	v->batch_count = 0;
 	v->posting_count = v->doc_start;
 	v->length = 0;
 	v->doc = NO_DOC;
@@ -300,34 +336,14 @@ uint32_t invert_length(const struct invert *v)
 	return v->length;
 }
 
-/* Orders the terms that have postings; abandoned documents may leave some without. */
-static int terms_order(struct invert *v)
-{
-	uint64_t n = term_total(v);
-	struct slice *keys = calloc(n + 1, sizeof(*keys));
-	uint32_t *order = malloc((n + 1) * sizeof(*order));
-	int r = -ENOMEM;
-
-	if (keys && order) {
-		for (uint64_t i = 0; i < n; i++)
-			keys[i] = slice_of(v->texts.data + terms_of(v)[i].text, terms_of(v)[i].len);
-		r = strsort(keys, (uint32_t)n, order);
-	}
-	free(keys);
-	v->order = order;
-	for (uint64_t i = 0; r == 0 && i < n; i++)
-		if (v->df[order[i]])
-			order[v->ordered++] = order[i];
-	return r;
-}
-
 static int arrays_alloc(struct invert *v)
 {
 	uint64_t n = term_total(v);
 
-	v->df = calloc(n + 1, sizeof(*v->df));
-	v->starts = calloc(n + 1, sizeof(*v->starts));
-	if (!v->df || !v->starts || !bigmem_grow(&v->all, (v->posting_count + 1) * 2 * sizeof(uint32_t)))
+	v->places = calloc(n + 1, sizeof(*v->places));
+	v->ordered = malloc((n + 1) * sizeof(*v->ordered));
+	if (!v->places || !v->ordered ||
+		!bigmem_grow(&v->all, (v->posting_count + 1) * 2 * sizeof(uint32_t)))
 		return -ENOMEM;
 	v->all_docs = v->all.data;
 	v->all_tfs = v->all_docs + v->posting_count;
@@ -339,33 +355,71 @@ static void count_df(struct invert *v)
 	const struct posting *p = v->postings.data;
 
 	for (uint64_t i = 0; i < v->posting_count; i++)
-		v->df[p[i].term]++;
+		v->places[p[i].term]++;
 }
 
-/* Moves each posting to where its term's lie; starts[] ends up at their ends and is put back. */
+/* Lays out the terms' postings; abandoned documents may leave terms without. */
+static void terms_place(struct invert *v, const uint32_t *order)
+{
+	uint64_t n = term_total(v), at = 0;
+
+	for (uint64_t i = 0; i < n; i++) {
+		const struct term *t = &terms_of(v)[order[i]];
+		uint64_t *place = &v->places[order[i]], df = *place;
+
+		*place = at;
+		if (df)
+			v->ordered[v->ordered_count++] = (struct ordered_term){
+				.text = t->text, .at = at, .len = (uint32_t)t->len, .df = (uint32_t)df};
+		at += df;
+	}
+}
+
+static int terms_order(struct invert *v)
+{
+	uint64_t n = term_total(v);
+	struct slice *keys = malloc((n + 1) * sizeof(*keys));
+	uint32_t *order = malloc((n + 1) * sizeof(*order));
+	int r = -ENOMEM;
+
+	if (keys && order) {
+		for (uint64_t i = 0; i < n; i++)
+			keys[i] = slice_of(v->texts.data + terms_of(v)[i].text, terms_of(v)[i].len);
+		r = strsort(keys, (uint32_t)n, order);
+	}
+	if (r == 0)
+		terms_place(v, order);
+	free(keys);
+	free(order);
+	return r;
+}
+
+/* Moves each posting to where its term's lie. */
 static void scatter(struct invert *v)
 {
 	const struct posting *p = v->postings.data;
 	const struct doc_row *rows = (const struct doc_row *)v->docs.data;
-	uint64_t docs = v->docs.len / sizeof(*rows), end, n = term_total(v);
+	uint64_t docs = v->docs.len / sizeof(*rows), end;
 
 	for (uint64_t d = 0; d < docs; d++) {
 		end = d + 1 < docs ? rows[d + 1].start : v->posting_count;
 		for (uint64_t i = rows[d].start; i < end; i++) {
-			uint64_t to = v->starts[p[i].term]++;
+			uint64_t to = v->places[p[i].term]++;
 
+			if (i + SCATTER_AHEAD < v->posting_count) {
+				uint64_t then = v->places[p[i + SCATTER_AHEAD].term];
+
+				__builtin_prefetch(&v->all_docs[then], 1);
+				__builtin_prefetch(&v->all_tfs[then], 1);
+			}
 			v->all_docs[to] = rows[d].doc;
 			v->all_tfs[to] = p[i].tf;
 		}
 	}
-	for (uint64_t t = 0; t < n; t++)
-		v->starts[t] -= v->df[t];
 }
 
 int invert_finish(struct invert *v, struct err *err)
 {
-	uint64_t at = 0;
-
 	if (!v->failed && v->docs.failed)
 		v->failed = -ENOMEM;
 	if (!v->failed)
@@ -376,17 +430,13 @@ int invert_finish(struct invert *v, struct err *err)
 	}
 	if (v->failed)
 		return err_sys(err, v->failed, "postings of %llu terms", (unsigned long long)term_total(v));
-	for (uint64_t i = 0; i < v->ordered; i++) {
-		v->starts[v->order[i]] = at;
-		at += v->df[v->order[i]];
-	}
 	scatter(v);
 	return 0;
 }
 
 uint64_t invert_count(const struct invert *v)
 {
-	return v->ordered;
+	return v->ordered_count;
 }
 
 uint64_t invert_postings(const struct invert *v)
@@ -396,12 +446,12 @@ uint64_t invert_postings(const struct invert *v)
 
 struct inverted_term invert_term(const struct invert *v, uint64_t i)
 {
-	uint32_t number = v->order[i];
-	const struct term *t = &terms_of(v)[number];
-	uint64_t at = v->starts[number];
+	const struct ordered_term *t = &v->ordered[i];
 
+	if (i + TERMS_AHEAD < v->ordered_count)
+		__builtin_prefetch(v->texts.data + t[TERMS_AHEAD].text);
 	return (struct inverted_term){.key = slice_of(v->texts.data + t->text, t->len),
-		.docs = v->all_docs + at,
-		.tfs = v->all_tfs + at,
-		.df = v->df[number]};
+		.docs = v->all_docs + t->at,
+		.tfs = v->all_tfs + t->at,
+		.df = t->df};
 }
