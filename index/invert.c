@@ -13,6 +13,7 @@
 #define NO_DOC UINT32_MAX
 #define BATCH 16         /* occurrences that wait for their slots */
 #define SCATTER_AHEAD 16 /* postings whose places are fetched before they are moved */
+#define RARE __attribute__((noinline, cold)) /* kept out of the way of what runs for each word */
 #define TERMS_AHEAD 8    /* terms whose texts are fetched before they are asked for */
 
 struct slot {
@@ -158,7 +159,7 @@ static inline uint64_t slot_hash(const struct slot *s)
 	return s->shape >> 8 > INLINE_KEY ? s->head[0] : short_hash(s->head, s->shape);
 }
 
-static bool slots_grow(struct invert *v)
+static RARE bool slots_grow(struct invert *v)
 {
 	uint32_t mask = v->mask * 2 + 1;
 	const struct slot *old = v->slots.data;
@@ -208,7 +209,7 @@ static bool term_new(struct invert *v, struct slot *s, char cls, const char *tex
 }
 
 /* Fills a free slot. */
-static struct slot *slot_take(
+static RARE struct slot *slot_take(
 	struct invert *v, struct slot *s, const uint64_t head[2], uint32_t shape, const char *text)
 {
 	size_t len = shape >> 8;
@@ -236,6 +237,35 @@ static struct slot *find_short(struct invert *v, const struct waiting *w)
 	}
 }
 
+static RARE bool postings_grow(struct invert *v)
+{
+	if (!bigmem_grow(&v->postings, (v->posting_count + 1) * 2 * sizeof(struct posting)))
+		v->failed = -ENOMEM;
+	return !v->failed;
+}
+
+/* Counts an occurrence of the slot's term in the current document; of no slot, nothing. */
+static inline void slot_count(struct invert *v, struct slot *s)
+{
+	struct posting *p;
+
+	if (!s)
+		return;
+	if (s->doc == v->doc) {
+		p = (struct posting *)v->postings.data + v->doc_start + s->at;
+		p->tf++;
+		return;
+	}
+	if ((v->posting_count + 1) * sizeof(*p) > v->postings.size && !postings_grow(v))
+		return;
+	s->doc = v->doc;
+	s->at = (uint32_t)(v->posting_count - v->doc_start);
+	p = (struct posting *)v->postings.data + v->posting_count++;
+	*p = (struct posting){s->term, 1};
+	if (term_total(v) > v->mask / 2 && !slots_grow(v))
+		v->failed = -ENOMEM;
+}
+
 static struct slot *find_long(struct invert *v, uint32_t shape, const char *text, size_t len)
 {
 	struct slot *slots = v->slots.data;
@@ -253,40 +283,12 @@ static struct slot *find_long(struct invert *v, uint32_t shape, const char *text
 	}
 }
 
-static struct posting *posting_new(struct invert *v)
+static __attribute__((noinline)) void add_long(struct invert *v, uint32_t shape, const char *text, size_t len)
 {
-	size_t need = (v->posting_count + 1) * sizeof(struct posting);
-
-	if (need > v->postings.size && !bigmem_grow(&v->postings, need * 2)) {
-		v->failed = -ENOMEM;
-		return NULL;
-	}
-	return (struct posting *)v->postings.data + v->posting_count++;
+	slot_count(v, find_long(v, shape, text, len));
 }
 
-/* Counts an occurrence of the slot's term in the current document; of no slot, nothing. */
-static inline void slot_count(struct invert *v, struct slot *s)
-{
-	struct posting *p;
-
-	if (!s)
-		return;
-	if (s->doc == v->doc) {
-		p = (struct posting *)v->postings.data + v->doc_start + s->at;
-		p->tf++;
-		return;
-	}
-	p = posting_new(v);
-	if (!p)
-		return;
-	*p = (struct posting){s->term, 1};
-	s->doc = v->doc;
-	s->at = (uint32_t)(v->posting_count - 1 - v->doc_start);
-	if (term_total(v) > v->mask / 2 && !slots_grow(v))
-		v->failed = -ENOMEM;
-}
-
-static void batch_flush(struct invert *v)
+static __attribute__((noinline)) void batch_flush(struct invert *v)
 {
 	for (unsigned i = 0; i < v->batch_count && !v->failed; i++)
 		slot_count(v, find_short(v, &v->batch[i]));
@@ -302,7 +304,7 @@ void invert_add(struct invert *v, char cls, const char *text, size_t len)
 		return;
 	v->words += cls == 'w';
 	if (len > INLINE_KEY) {
-		slot_count(v, find_long(v, shape, text, len));
+		add_long(v, shape, text, len);
 		return;
 	}
 	head_load(text, len, w->head);
