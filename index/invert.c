@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Terms are found in an open hash table whose slots hold texts up to 16 bytes, so that most look-ups touch one
  * cache line and no string. That line is seldom in the processor's cache, so occurrences wait in a batch while
- * their slots are fetched; within a document their order does not matter. Postings are appended to one flat array of (term, frequency)
- * and scattered by term at the end, which costs less than a growing array a term. */
+ * their slots are fetched; within a document their order does not matter. Postings of the documents that ended
+ * lie in one flat list of terms and one of frequencies in a byte each, and are scattered by term at the end, which
+ * costs less than a growing array a term. */
 #include "invert.h"
 
 #include "bigmem.h"
@@ -11,10 +12,11 @@
 #define INLINE_KEY 16
 #define SLOTS_MIN (1u << 12)
 #define NO_DOC UINT32_MAX
-#define BATCH 16         /* occurrences that wait for their slots */
-#define SCATTER_AHEAD 16 /* postings whose places are fetched before they are moved */
+#define BATCH 16                             /* occurrences that wait for their slots */
+#define SCATTER_AHEAD 16                     /* postings whose places are fetched before they are moved */
+#define TF_LARGE 255                         /* stands for all from itself on */
 #define RARE __attribute__((noinline, cold)) /* kept out of the way of what runs for each word */
-#define TERMS_AHEAD 8    /* terms whose texts are fetched before they are asked for */
+#define TERMS_AHEAD 8                        /* terms whose texts are fetched before they are asked for */
 
 struct slot {
 	uint64_t head
@@ -22,7 +24,7 @@ struct slot {
 	uint32_t shape; /* class in the low 8 bits, then 24 bits of length; 0: free */
 	uint32_t term;
 	uint32_t doc; /* that last had it */
-	uint32_t at;  /* its posting, counted from the start of that document's */
+	uint32_t at;  /* its posting among that document's */
 };
 struct posting {
 	uint32_t term, tf;
@@ -50,8 +52,12 @@ struct invert {
 	struct bigmem slots; /* a power of two of them, at most half in use */
 	uint32_t mask;
 	struct buf texts, terms, docs; /* arrays of char, struct term, doc_row */
-	struct bigmem postings;        /* array of struct posting */
-	uint64_t posting_count, doc_start;
+	struct posting *open;          /* owned; of the current document */
+	uint32_t open_count, open_cap;
+	struct bigmem terms_of_postings, tfs_of_postings; /* arrays of uint32_t, uint8_t: of all before */
+	struct buf
+		large_tfs; /* array of uint32_t: frequencies from TF_LARGE on, in the order of the postings */
+	uint64_t posting_count;
 	uint32_t doc, words, length;
 	int failed; /* sticks */
 	struct waiting batch[BATCH];
@@ -96,7 +102,10 @@ void invert_free(struct invert *v)
 	bigmem_release(&v->slots);
 	buf_release(&v->texts);
 	buf_release(&v->terms);
-	bigmem_release(&v->postings);
+	free(v->open);
+	bigmem_release(&v->terms_of_postings);
+	bigmem_release(&v->tfs_of_postings);
+	buf_release(&v->large_tfs);
 	buf_release(&v->docs);
 	free(v->places);
 	free(v->ordered);
@@ -107,7 +116,7 @@ void invert_free(struct invert *v)
 void invert_begin(struct invert *v, uint32_t doc)
 {
 	v->doc = doc;
-	v->doc_start = v->posting_count;
+	v->open_count = 0;
 	v->words = 0;
 }
 
@@ -237,31 +246,34 @@ static struct slot *find_short(struct invert *v, const struct waiting *w)
 	}
 }
 
-static RARE bool postings_grow(struct invert *v)
+static RARE bool open_grow(struct invert *v)
 {
-	if (!bigmem_grow(&v->postings, (v->posting_count + 1) * 2 * sizeof(struct posting)))
+	uint32_t cap = v->open_cap ? v->open_cap * 2 : 1024;
+	struct posting *grown = cap > v->open_cap ? realloc(v->open, cap * sizeof(*grown)) : NULL;
+
+	if (!grown) {
 		v->failed = -ENOMEM;
-	return !v->failed;
+		return false;
+	}
+	v->open = grown;
+	v->open_cap = cap;
+	return true;
 }
 
 /* Counts an occurrence of the slot's term in the current document; of no slot, nothing. */
 static inline void slot_count(struct invert *v, struct slot *s)
 {
-	struct posting *p;
-
 	if (!s)
 		return;
 	if (s->doc == v->doc) {
-		p = (struct posting *)v->postings.data + v->doc_start + s->at;
-		p->tf++;
+		v->open[s->at].tf++;
 		return;
 	}
-	if ((v->posting_count + 1) * sizeof(*p) > v->postings.size && !postings_grow(v))
+	if (v->open_count == v->open_cap && !open_grow(v))
 		return;
 	s->doc = v->doc;
-	s->at = (uint32_t)(v->posting_count - v->doc_start);
-	p = (struct posting *)v->postings.data + v->posting_count++;
-	*p = (struct posting){s->term, 1};
+	s->at = v->open_count;
+	v->open[v->open_count++] = (struct posting){s->term, 1};
 	if (term_total(v) > v->mask / 2 && !slots_grow(v))
 		v->failed = -ENOMEM;
 }
@@ -315,11 +327,45 @@ void invert_add(struct invert *v, char cls, const char *text, size_t len)
 		batch_flush(v);
 }
 
+static bool postings_reserve(struct invert *v, uint64_t count)
+{
+	uint64_t tfs = v->tfs_of_postings.size;
+
+	if (count <= tfs && count <= v->terms_of_postings.size / sizeof(uint32_t))
+		return true;
+	return bigmem_grow(&v->terms_of_postings, count * 2 * sizeof(uint32_t)) &&
+	       bigmem_grow(&v->tfs_of_postings, count * 2);
+}
+
+/* Moves the current document's postings behind those of the documents before. */
+static void postings_keep(struct invert *v)
+{
+	uint32_t *terms, n = v->open_count;
+	uint8_t *tfs;
+
+	if (v->failed || !postings_reserve(v, v->posting_count + n)) {
+		v->failed = v->failed ? v->failed : -ENOMEM;
+		return;
+	}
+	terms = (uint32_t *)v->terms_of_postings.data + v->posting_count;
+	tfs = (uint8_t *)v->tfs_of_postings.data + v->posting_count;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct posting *p = &v->open[i];
+
+		terms[i] = p->term;
+		tfs[i] = p->tf < TF_LARGE ? (uint8_t)p->tf : TF_LARGE;
+		if (p->tf >= TF_LARGE)
+			buf_add(&v->large_tfs, &p->tf, sizeof(p->tf));
+	}
+	v->posting_count += n;
+}
+
 void invert_end(struct invert *v)
 {
-	struct doc_row row = {.start = v->doc_start, .doc = v->doc};
+	struct doc_row row = {.start = v->posting_count, .doc = v->doc};
 
 	batch_flush(v);
+	postings_keep(v);
 	buf_add(&v->docs, &row, sizeof(row));
 	v->length = v->words;
 	v->doc = NO_DOC;
@@ -328,7 +374,6 @@ void invert_end(struct invert *v)
 void invert_abandon(struct invert *v)
 {
 	v->batch_count = 0;
-	v->posting_count = v->doc_start;
 	v->length = 0;
 	v->doc = NO_DOC;
 }
@@ -344,8 +389,7 @@ static int arrays_alloc(struct invert *v)
 
 	v->places = calloc(n + 1, sizeof(*v->places));
 	v->ordered = malloc((n + 1) * sizeof(*v->ordered));
-	if (!v->places || !v->ordered ||
-		!bigmem_grow(&v->all, (v->posting_count + 1) * 2 * sizeof(uint32_t)))
+	if (!v->places || !v->ordered || !bigmem_grow(&v->all, (v->posting_count + 1) * 2 * sizeof(uint32_t)))
 		return -ENOMEM;
 	v->all_docs = v->all.data;
 	v->all_tfs = v->all_docs + v->posting_count;
@@ -354,10 +398,11 @@ static int arrays_alloc(struct invert *v)
 
 static void count_df(struct invert *v)
 {
-	const struct posting *p = v->postings.data;
+	const uint32_t *terms = v->terms_of_postings.data;
+	uint64_t *df = v->places;
 
 	for (uint64_t i = 0; i < v->posting_count; i++)
-		v->places[p[i].term]++;
+		df[terms[i]]++;
 }
 
 /* Lays out the terms' postings; abandoned documents may leave terms without. */
@@ -396,33 +441,39 @@ static int terms_order(struct invert *v)
 	return r;
 }
 
+/* Has the processor fetch where the posting's term's next one goes. */
+static inline void place_prefetch(const struct invert *v, uint64_t posting)
+{
+	uint64_t to = v->places[((const uint32_t *)v->terms_of_postings.data)[posting]];
+
+	__builtin_prefetch(&v->all_docs[to], 1);
+	__builtin_prefetch(&v->all_tfs[to], 1);
+}
+
 /* Moves each posting to where its term's lie. */
 static void scatter(struct invert *v)
 {
-	const struct posting *p = v->postings.data;
+	const uint32_t *terms = v->terms_of_postings.data, *large = (const uint32_t *)v->large_tfs.data;
+	const uint8_t *tfs = v->tfs_of_postings.data;
 	const struct doc_row *rows = (const struct doc_row *)v->docs.data;
 	uint64_t docs = v->docs.len / sizeof(*rows), end;
 
 	for (uint64_t d = 0; d < docs; d++) {
 		end = d + 1 < docs ? rows[d + 1].start : v->posting_count;
 		for (uint64_t i = rows[d].start; i < end; i++) {
-			uint64_t to = v->places[p[i].term]++;
+			uint64_t to = v->places[terms[i]]++;
 
-			if (i + SCATTER_AHEAD < v->posting_count) {
-				uint64_t then = v->places[p[i + SCATTER_AHEAD].term];
-
-				__builtin_prefetch(&v->all_docs[then], 1);
-				__builtin_prefetch(&v->all_tfs[then], 1);
-			}
+			if (i + SCATTER_AHEAD < v->posting_count)
+				place_prefetch(v, i + SCATTER_AHEAD);
 			v->all_docs[to] = rows[d].doc;
-			v->all_tfs[to] = p[i].tf;
+			v->all_tfs[to] = tfs[i] < TF_LARGE ? tfs[i] : *large++;
 		}
 	}
 }
 
 int invert_finish(struct invert *v, struct err *err)
 {
-	if (!v->failed && v->docs.failed)
+	if (!v->failed && (v->docs.failed || v->large_tfs.failed))
 		v->failed = -ENOMEM;
 	if (!v->failed)
 		v->failed = arrays_alloc(v);

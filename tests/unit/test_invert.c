@@ -120,6 +120,32 @@ static void the_table_grows_with_many_terms(void)
 	invert_free(v);
 }
 
+static void a_word_may_come_more_often_than_a_byte_counts(void)
+{
+	static const uint32_t times[] = {254, 255, 3, 70000, 256};
+	struct invert *v = invert_new();
+	struct inverted_term a, b;
+
+	for (uint32_t doc = 0; doc < 5; doc++) {
+		invert_begin(v, doc);
+		for (uint32_t i = 0; i < times[doc]; i++)
+			add_word(v, 1, 'w');
+		for (uint32_t i = 0; i < times[4 - doc]; i++)
+			add_word(v, 2, 'w');
+		invert_end(v);
+	}
+	check_int(invert_finish(v, NULL), 0);
+	a = invert_term(v, 0);
+	b = invert_term(v, 1);
+	check_int(a.df, 5);
+	check_int(b.df, 5);
+	for (uint32_t doc = 0; doc < 5; doc++) {
+		check_int(a.tfs[doc], times[a.key.data[1] == '1' ? doc : 4 - doc]);
+		check_int(b.tfs[doc], times[b.key.data[1] == '1' ? doc : 4 - doc]);
+	}
+	invert_free(v);
+}
+
 static void words_and_keywords_of_one_text_are_two_terms(void)
 {
 	struct invert *v = invert_new();
@@ -154,6 +180,7 @@ int main(void)
 	printf("# seed %llu\n", (unsigned long long)rng);
 	RUN(postings_are_those_of_a_simple_model);
 	RUN(the_table_grows_with_many_terms);
+	RUN(a_word_may_come_more_often_than_a_byte_counts);
 	RUN(words_and_keywords_of_one_text_are_two_terms);
 	RUN(nothing_gives_nothing);
 	return tap_done();
