@@ -10,6 +10,7 @@
 #include "strsort.h"
 
 #define INLINE_KEY 16
+#define WAITING_KEY 80 /* a multiple of INLINE_KEY; longer texts do not wait */
 #define SLOTS_MIN (1u << 12)
 #define NO_DOC UINT32_MAX
 #define BATCH 16                             /* occurrences that wait for their slots */
@@ -29,7 +30,7 @@ struct slot {
 struct posting {
 	uint32_t term, tf;
 };
-/* An occurrence of a term of up to 16 bytes. */
+/* An occurrence of a term; `head` is as in a slot, but for where the text starts. */
 struct waiting {
 	uint64_t head[2];
 	uint32_t shape, hash;
@@ -61,7 +62,9 @@ struct invert {
 	uint32_t doc, words, length;
 	int failed; /* sticks */
 	struct waiting batch[BATCH];
+	char batch_texts[BATCH][WAITING_KEY]; /* of those longer than INLINE_KEY */
 	unsigned batch_count;
+	bool batch_long; /* there are such */
 	/* After invert_finish. */
 	uint64_t *places;  /* owned; by term number: its df, then where its next posting goes */
 	struct bigmem all; /* documents of all postings by term, then their frequencies */
@@ -278,33 +281,59 @@ static inline void slot_count(struct invert *v, struct slot *s)
 		v->failed = -ENOMEM;
 }
 
-static struct slot *find_long(struct invert *v, uint32_t shape, const char *text, size_t len)
+static struct slot *find_long(struct invert *v, uint64_t hash, uint32_t shape, const char *text)
 {
 	struct slot *slots = v->slots.data;
-	uint64_t head[2] = {long_hash(text, len, shape)};
-	uint32_t at = (uint32_t)head[0] & v->mask;
+	uint32_t at = (uint32_t)hash & v->mask;
 
 	for (;; at = (at + 1) & v->mask) {
 		struct slot *s = &slots[at];
 
 		if (!s->shape)
-			return slot_take(v, s, head, shape, text);
-		if (s->head[0] == head[0] && s->shape == shape &&
-			!memcmp(v->texts.data + s->head[1], text, len))
+			return slot_take(v, s, (uint64_t[2]){hash}, shape, text);
+		if (s->head[0] == hash && s->shape == shape &&
+			!memcmp(v->texts.data + s->head[1], text, shape >> 8))
 			return s;
 	}
 }
 
-static __attribute__((noinline)) void add_long(struct invert *v, uint32_t shape, const char *text, size_t len)
+static inline bool is_long(const struct waiting *w)
 {
-	slot_count(v, find_long(v, shape, text, len));
+	return w->shape >> 8 > INLINE_KEY;
+}
+
+/* Has the processor fetch the texts that long ones will be compared with. */
+static void texts_prefetch(const struct invert *v)
+{
+	const struct slot *slots = v->slots.data;
+
+	for (unsigned i = 0; i < v->batch_count; i++) {
+		const struct slot *s = &slots[v->batch[i].hash & v->mask];
+
+		if (is_long(&v->batch[i]) && s->head[0] == v->batch[i].head[0])
+			__builtin_prefetch(v->texts.data + s->head[1]);
+	}
 }
 
 static __attribute__((noinline)) void batch_flush(struct invert *v)
 {
-	for (unsigned i = 0; i < v->batch_count && !v->failed; i++)
-		slot_count(v, find_short(v, &v->batch[i]));
+	if (v->batch_long)
+		texts_prefetch(v);
+	for (unsigned i = 0; i < v->batch_count && !v->failed; i++) {
+		const struct waiting *w = &v->batch[i];
+
+		slot_count(v, is_long(w) ? find_long(v, w->head[0], w->shape, v->batch_texts[i])
+					 : find_short(v, w));
+	}
 	v->batch_count = 0;
+	v->batch_long = false;
+}
+
+/* Copies whole steps: both sides have that many bytes. */
+static inline void text_copy(char *to, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i += INLINE_KEY)
+		memcpy(to + i, text + i, INLINE_KEY);
 }
 
 void invert_add(struct invert *v, char cls, const char *text, size_t len)
@@ -315,13 +344,20 @@ void invert_add(struct invert *v, char cls, const char *text, size_t len)
 	if (v->failed)
 		return;
 	v->words += cls == 'w';
-	if (len > INLINE_KEY) {
-		add_long(v, shape, text, len);
+	if (len > WAITING_KEY) {
+		slot_count(v, find_long(v, long_hash(text, len, shape), shape, text));
 		return;
 	}
-	head_load(text, len, w->head);
 	w->shape = shape;
-	w->hash = (uint32_t)short_hash(w->head, shape);
+	if (len <= INLINE_KEY) {
+		head_load(text, len, w->head);
+		w->hash = (uint32_t)short_hash(w->head, shape);
+	} else {
+		text_copy(v->batch_texts[v->batch_count], text, len);
+		w->head[0] = long_hash(text, len, shape);
+		w->hash = (uint32_t)w->head[0];
+		v->batch_long = true;
+	}
 	__builtin_prefetch((struct slot *)v->slots.data + (w->hash & v->mask), 1);
 	if (++v->batch_count == BATCH)
 		batch_flush(v);

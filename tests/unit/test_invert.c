@@ -15,16 +15,21 @@ static uint32_t rnd(void)
 
 static uint32_t model[WORDS][DOCS];
 
-/* Distinct words of lengths 1 to some 40, of which many share their first 16 bytes. */
-static size_t word(unsigned n, char text[64])
+#define ROOM 128
+
+/* Distinct words of lengths 1 to some 100, of which many share their first 16 or 80 bytes. */
+static size_t word(unsigned n, char text[ROOM])
 {
-	memset(text, 0, 64);
-	return (size_t)snprintf(text, 48, n % 3 ? "%u" : "a-long-start-for-all-of-these-%u", n);
+	const char *longer = n % 2 ? "" : "-and-for-some-of-them-a-start-that-goes-on-past-all-that-waits";
+
+	memset(text, 0, ROOM);
+	return n % 3 ? (size_t)snprintf(text, ROOM - 16, "%u", n)
+		     : (size_t)snprintf(text, ROOM - 16, "a-long-start-for-all-of-these%s-%u", longer, n);
 }
 
 static void add_word(struct invert *v, unsigned n, char cls)
 {
-	char text[64];
+	char text[ROOM];
 	size_t len = word(n, text);
 
 	invert_add(v, cls, text, len);
@@ -55,7 +60,7 @@ static void fill(struct invert *v)
 
 static void check_term(const struct invert *v, unsigned n, uint64_t *postings)
 {
-	char text[64], key[65];
+	char text[ROOM], key[ROOM + 1];
 	size_t len = word(n, text);
 	uint32_t df = 0;
 	uint64_t found = UINT64_MAX;
@@ -103,7 +108,7 @@ static void postings_are_those_of_a_simple_model(void)
 static void the_table_grows_with_many_terms(void)
 {
 	struct invert *v = invert_new();
-	char text[64];
+	char text[ROOM];
 
 	for (uint32_t doc = 0; doc < 50; doc++) {
 		invert_begin(v, doc);
