@@ -254,31 +254,38 @@ static RARE bool open_grow(struct invert *v)
 	uint32_t cap = v->open_cap ? v->open_cap * 2 : 1024;
 	struct posting *grown = cap > v->open_cap ? realloc(v->open, cap * sizeof(*grown)) : NULL;
 
-	if (!grown) {
-		v->failed = -ENOMEM;
+	if (!grown)
 		return false;
-	}
 	v->open = grown;
 	v->open_cap = cap;
 	return true;
 }
 
-/* Counts an occurrence of the slot's term in the current document; of no slot, nothing. */
+/* Makes room for a batch: of postings, one more than they are, and of terms. */
+static inline bool batch_room(struct invert *v)
+{
+	if (v->open_cap - v->open_count <= BATCH && !open_grow(v))
+		v->failed = -ENOMEM;
+	else if (term_total(v) > v->mask / 2 - BATCH && !slots_grow(v))
+		v->failed = -ENOMEM;
+	return !v->failed;
+}
+
+/* Counts an occurrence of the slot's term in the current document; of no slot, nothing. Whether it is the first there
+ * is nothing that the processor could foresee, so there is no branch on it. */
 static inline void slot_count(struct invert *v, struct slot *s)
 {
+	uint32_t end = v->open_count, at, again;
+
 	if (!s)
 		return;
-	if (s->doc == v->doc) {
-		v->open[s->at].tf++;
-		return;
-	}
-	if (v->open_count == v->open_cap && !open_grow(v))
-		return;
+	again = s->doc == v->doc;
+	at = end ^ ((end ^ s->at) & -again);
+	v->open[end] = (struct posting){s->term, 0};
+	v->open[at].tf++;
+	v->open_count = end + !again;
 	s->doc = v->doc;
-	s->at = v->open_count;
-	v->open[v->open_count++] = (struct posting){s->term, 1};
-	if (term_total(v) > v->mask / 2 && !slots_grow(v))
-		v->failed = -ENOMEM;
+	s->at = at;
 }
 
 static struct slot *find_long(struct invert *v, uint64_t hash, uint32_t shape, const char *text)
@@ -317,9 +324,11 @@ static void texts_prefetch(const struct invert *v)
 
 static __attribute__((noinline)) void batch_flush(struct invert *v)
 {
+	unsigned count = batch_room(v) ? v->batch_count : 0;
+
 	if (v->batch_long)
 		texts_prefetch(v);
-	for (unsigned i = 0; i < v->batch_count && !v->failed; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		const struct waiting *w = &v->batch[i];
 
 		slot_count(v, is_long(w) ? find_long(v, w->head[0], w->shape, v->batch_texts[i])
@@ -345,7 +354,8 @@ void invert_add(struct invert *v, char cls, const char *text, size_t len)
 		return;
 	v->words += cls == 'w';
 	if (len > WAITING_KEY) {
-		slot_count(v, find_long(v, long_hash(text, len, shape), shape, text));
+		if (batch_room(v))
+			slot_count(v, find_long(v, long_hash(text, len, shape), shape, text));
 		return;
 	}
 	w->shape = shape;
