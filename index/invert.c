@@ -123,22 +123,18 @@ void invert_begin(struct invert *v, uint32_t doc)
 	v->words = 0;
 }
 
-/* Loads up to 16 bytes with zeros behind; may look at, but never uses, bytes behind the text. */
+/* Loads up to 16 bytes with zeros behind; may look at, but never uses, bytes behind the text. The mask is cut from a
+ * run of ones and zeros, since a branch on the length could not be foreseen. */
 static inline void head_load(const char *text, size_t len, uint64_t head[2])
 {
+	static const uint8_t ones[2 * INLINE_KEY] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+		0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
+	uint64_t mask[2];
+
 	memcpy(head, text, INLINE_KEY);
-	if (len >= INLINE_KEY)
-		return;
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	if (len < 8) {
-		head[0] &= (UINT64_C(1) << len * 8) - 1;
-		head[1] = 0;
-	} else {
-		head[1] &= (UINT64_C(1) << (len - 8) * 8) - 1;
-	}
-#else
-	memset((char *)head + len, 0, INLINE_KEY - len);
-#endif
+	memcpy(mask, ones + INLINE_KEY - len, INLINE_KEY);
+	head[0] &= mask[0];
+	head[1] &= mask[1];
 }
 
 static inline uint64_t mix(uint64_t a, uint64_t b)
