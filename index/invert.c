@@ -13,7 +13,7 @@
 #define WAITING_KEY 80 /* a multiple of INLINE_KEY; longer texts do not wait */
 #define SLOTS_MIN (1u << 12)
 #define NO_DOC UINT32_MAX
-#define BATCH 16                             /* occurrences that wait for their slots */
+#define BATCH 32                             /* occurrences that wait for their slots */
 #define SCATTER_AHEAD 16                     /* postings whose places are fetched before they are moved */
 #define TF_LARGE 255                         /* stands for all from itself on */
 #define RARE __attribute__((noinline, cold)) /* kept out of the way of what runs for each word */
