@@ -72,15 +72,6 @@ static int analyse_entry(struct part *p, uint32_t n, struct err *err)
 	return 0;
 }
 
-/* Records lie in the order of the feed, not of the entries: the processor cannot foresee the next. */
-static void prefetch_record(const struct segment_input *in, size_t n)
-{
-	const struct slice *s = &in->entries[n].record;
-
-	for (size_t i = 0; n < in->entry_count && i < s->len && i < PREFETCH; i += 64)
-		__builtin_prefetch(s->data + i);
-}
-
 static int analyse_part(struct part *p, struct err *err)
 {
 	struct analysis *a = p->of;
@@ -91,7 +82,9 @@ static int analyse_part(struct part *p, struct err *err)
 	if (!p->invert)
 		return err_set(err, -ENOMEM, "out of memory for postings");
 	for (size_t n = p->from; r == 0 && n < p->to; n++) {
-		prefetch_record(a->in, n + 1);
+		/* Records lie in the order of the feed, not of the entries: the processor cannot foresee the next. */
+		if (n + 1 < p->to)
+			slice_prefetch(a->in->entries[n + 1].record, PREFETCH);
 		r = analyse_entry(p, (uint32_t)n, err);
 		bytes += a->in->entries[n].record.len;
 		if (n % STEP == STEP - 1 || n + 1 == p->to) {

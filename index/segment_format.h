@@ -18,8 +18,9 @@
 #define SECTION_VERSION 1
 #define SECTION_MUST 1u /* flag: who does not know the kind must refuse the file */
 
-/* A block of records closes when it holds this many bytes or entries. */
-#define RECORDS_BLOCK_TARGET (32u << 10)
+/* A block of records closes when it holds this many bytes or entries. Few pass 128 KiB, behind which zstd would
+ * begin a block of its own. */
+#define RECORDS_BLOCK_TARGET (96u << 10)
 #define RECORDS_BLOCK_ENTRIES 4096
 #define RECORDS_LEN_MAX (8u << 20) /* of one record */
 #define RECORDS_RAW_MAX (RECORDS_LEN_MAX + RECORDS_BLOCK_TARGET)

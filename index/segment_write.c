@@ -357,6 +357,7 @@ static int finish_file(struct writer *w, struct segment_output *out, struct err 
 
 	if (r == 0)
 		r = put_front(w, mapped, err);
+	sink_begin_sync(&w->sink);
 	if (r == 0 && sha256(mapped, out->sha256) < 0)
 		r = err_set(err, -EIO, "SHA-256 failed");
 	sink_unmap(&w->sink, mapped);
