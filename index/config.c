@@ -16,6 +16,8 @@ enum kind {
 	KIND_DURATION, /* int64_t within min..max */
 	KIND_WINDOW,   /* the same, `all` allowed; below 0 when never given */
 	KIND_COUNT,    /* unsigned within min..max */
+	KIND_SIZE,     /* uint64_t bytes within min..max; K, M, G for 2^10, 2^20, 2^30 */
+	KIND_FACTOR,   /* double, 1 and up */
 	KIND_RATIO,    /* double within 0..1 */
 	KIND_CHOICE,   /* an enum: the number of the word in `choices` */
 	KIND_LIST,     /* struct string_list */
@@ -64,6 +66,8 @@ static const struct key keys[] = {
 	{"document", "drop_if", KIND_EXPR, AT(drop_if), .text = AT(drop_if_text)},
 	{"build", "threads", KIND_COUNT, AT(threads), "0", 0, 1024},
 	{"build", "max_reject_ratio", KIND_RATIO, AT(max_reject_ratio), "0.01"},
+	{"build", "memory", KIND_SIZE, AT(memory), "1GiB", 64 << 20, INT64_C(1) << 50},
+	{"build", "max_change", KIND_FACTOR, AT(max_change), "2"},
 	{"build", "keep", KIND_COUNT, AT(keep), "8", 1, 100000},
 	{"build", "keep_for", KIND_DURATION, AT(keep_for), "1h", 0, DURATION_MAX},
 	{"build", "keep_max", KIND_COUNT, AT(keep_max), "64", 1, 100000},
@@ -99,7 +103,6 @@ static const struct {
 	{"index", NULL},
 	{"publish", NULL},
 	{"s3", NULL},
-	{"build", "memory"},
 	{"build", "shards"},
 	{"mount", "max_age"},
 };
@@ -225,6 +228,41 @@ static int count_set(unsigned *to, const struct key *k, const char *v, struct er
 	return 0;
 }
 
+static const struct {
+	const char *unit;
+	unsigned shift;
+} size_units[] = {{"", 0}, {"K", 10}, {"KiB", 10}, {"M", 20}, {"MiB", 20}, {"G", 30}, {"GiB", 30}};
+
+static int size_set(uint64_t *to, const struct key *k, const char *v, struct err *err)
+{
+	uint64_t n = 0;
+	const char *p = v;
+
+	for (; *p >= '0' && *p <= '9' && n < UINT64_C(1) << 50; p++)
+		n = n * 10 + (uint64_t)(*p - '0');
+	for (size_t i = 0; p > v && i < sizeof(size_units) / sizeof(size_units[0]); i++) {
+		if (strcmp(p, size_units[i].unit) != 0)
+			continue;
+		if (n > (uint64_t)k->max >> size_units[i].shift ||
+			n << size_units[i].shift < (uint64_t)k->min)
+			return err_set(err, -EINVAL, "%s is not within 64MiB to 1024TiB", v);
+		*to = n << size_units[i].shift;
+		return 0;
+	}
+	return err_set(err, -EINVAL, "\"%s\" is no size (512MiB, 2GiB, or bytes)", v);
+}
+
+static int factor_set(double *to, const char *v, struct err *err)
+{
+	char *end;
+	double d = strtod(v, &end);
+
+	if (strspn(v, "0123456789.eE+") != strlen(v) || *end || !(d >= 1 && d <= 1e6))
+		return err_set(err, -EINVAL, "\"%s\" is not a number from 1 on", v);
+	*to = d;
+	return 0;
+}
+
 static int ratio_set(double *to, const char *v, struct err *err)
 {
 	char *end;
@@ -307,6 +345,10 @@ static int key_set(struct config *c, void *base, const struct key *k, struct sli
 		return duration_set(to, k, v.data, err);
 	case KIND_COUNT:
 		return count_set(to, k, v.data, err);
+	case KIND_SIZE:
+		return size_set(to, k, v.data, err);
+	case KIND_FACTOR:
+		return factor_set(to, v.data, err);
 	case KIND_RATIO:
 		return ratio_set(to, v.data, err);
 	case KIND_CHOICE:
@@ -594,6 +636,17 @@ static bool key_is_absent(const struct config *c, const void *base, const struct
 	}
 }
 
+/* In the largest unit that leaves a whole number. */
+static void size_text(uint64_t n, struct buf *out)
+{
+	unsigned at = 0;
+
+	for (unsigned i = 2; i < sizeof(size_units) / sizeof(size_units[0]); i += 2)
+		if (n % (UINT64_C(1) << size_units[i].shift) == 0)
+			at = i;
+	buf_addf(out, "%" PRIu64 "%s", n >> size_units[at].shift, size_units[at].unit);
+}
+
 static void key_text(const void *base, const struct key *k, struct buf *out)
 {
 	const void *from = field_of(base, k);
@@ -611,6 +664,10 @@ static void key_text(const void *base, const struct key *k, struct buf *out)
 	case KIND_COUNT:
 		buf_addf(out, "%u", *(const unsigned *)from);
 		break;
+	case KIND_SIZE:
+		size_text(*(const uint64_t *)from, out);
+		break;
+	case KIND_FACTOR:
 	case KIND_RATIO:
 		ratio_text(*(const double *)from, out);
 		break;

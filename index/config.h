@@ -66,11 +66,13 @@ struct config {
 	/* [build] */
 	unsigned threads;        /* 0 (default): as many as CPUs */
 	double max_reject_ratio; /* 0.01 */
-	unsigned keep;           /* 8 generations */
-	int64_t keep_for;        /* 1h */
-	unsigned keep_max;       /* 64 */
-	int64_t lock_wait;       /* 0s */
-	int64_t stall_timeout;   /* 10m; > 0 */
+	uint64_t memory;         /* 1GiB: what building a base may take */
+	double max_change; /* 2: so many times more or fewer documents may a base have than the last one */
+	unsigned keep;     /* 8 generations */
+	int64_t keep_for;  /* 1h */
+	unsigned keep_max; /* 64 */
+	int64_t lock_wait; /* 0s */
+	int64_t stall_timeout; /* 10m; > 0 */
 	/* [mount] */
 	enum refresh_mode refresh; /* lazy */
 	int64_t poll;              /* 1s */

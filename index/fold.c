@@ -7,18 +7,6 @@
 #include "reader.h"
 #include "strsort.h"
 
-/* Source numbers are in order of (ts, file), so they compare as section 6 wants. */
-static int record_order(const struct record *a, const struct record *b)
-{
-	int c = slice_cmp(a->version, b->version);
-
-	if (c)
-		return c;
-	if (a->source != b->source)
-		return a->source < b->source ? -1 : 1;
-	return (a->line > b->line) - (a->line < b->line);
-}
-
 static int by_order(const void *a, const void *b, void *ctx)
 {
 	const struct record *records = ctx;

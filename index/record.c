@@ -4,6 +4,17 @@
 
 #include "name.h"
 
+int record_order(const struct record *a, const struct record *b)
+{
+	int c = slice_cmp(a->version, b->version);
+
+	if (c)
+		return c;
+	if (a->source != b->source)
+		return a->source < b->source ? -1 : 1;
+	return (a->line > b->line) - (a->line < b->line);
+}
+
 /* What ids and groups have in common. */
 static int key_check(struct slice key, const char *field, struct err *err)
 {

@@ -48,6 +48,10 @@ struct record {
 	bool deleted;
 };
 
+/* The order of section 6 between two records of one id: < 0 when a is older. Source numbers compare as their partitions and paths
+ * do. */
+int record_order(const struct record *a, const struct record *b);
+
 /* Versions compare by memcmp of these keys: none (empty) < integers by value < all else bytewise. An
  * integer is a JSON integer or a string of an optional '-' and up to 18 digits: 0x01 and 9 bytes
  * big-endian of value + 2^63; all else is 0x02 and the bytes of the string, or a JSON number's text. */

@@ -21,6 +21,8 @@
 /* A block of records closes when it holds this many bytes or entries. Few pass 128 KiB, behind which zstd would
  * begin a block of its own. */
 #define RECORDS_BLOCK_TARGET (96u << 10)
+/* Of attributes, which are looked up one by one, in no order, by the documents that ask for them. */
+#define RECORDS_BLOCK_ATTRIBUTES (4u << 10)
 #define RECORDS_BLOCK_ENTRIES 4096
 #define RECORDS_LEN_MAX (8u << 20) /* of one record */
 #define RECORDS_RAW_MAX (RECORDS_LEN_MAX + RECORDS_BLOCK_TARGET)

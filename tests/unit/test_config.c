@@ -149,8 +149,7 @@ static void what_a_later_version_has_is_refused_by_name(void)
 {
 	static const struct {
 		const char *text, *want;
-	} cases[] = {{"[build]\nmemory = 1G\n", "build.memory: this version does not have"},
-		{"[build]\nshards = 2\n", "build.shards: this version does not have"},
+	} cases[] = {{"[build]\nshards = 2\n", "build.shards: this version does not have"},
 		{"[mount]\nmax_age = 1h\n", "mount.max_age: this version does not have"},
 		{"[index]\n", "[index] yet"}, {"[publish]\n", "[publish] yet"}, {"[s3]\n", "[s3] yet"},
 		{"[s3x]\n", "unknown section"}, {"[attribute]\n", "unknown section"},
