@@ -69,17 +69,13 @@ static int check_at(const struct base *b, int64_t current_at, struct err *err)
 	return 0;
 }
 
-static int check_config(const struct base *b, struct err *err)
+/* Was the parent built by other rules? Then its records are read anew. */
+static bool rules_differ(const struct base *b)
 {
 	uint8_t hash[CONFIG_HASH_BYTES];
 
 	config_hash(b->in->cfg, hash);
-	if (!b->parent || !memcmp(hash, b->parent->manifest.config_hash, sizeof(hash)))
-		return 0;
-	return err_set(err, -EINVAL,
-		"the configuration is another than generation %" PRIu64
-		" was built by: run `freshet build` first, which folds everything again",
-		b->parent->manifest.number);
+	return b->parent && memcmp(hash, b->parent->manifest.config_hash, sizeof(hash)) != 0;
 }
 
 static int look_first(struct base *b, struct err *err)
@@ -389,8 +385,6 @@ static int swap(struct base *b, struct err *err)
 		r = current_generation(b->in->state, b->catalog, &b->parent, err);
 	if (r == 0)
 		r = check_at(b, b->parent ? b->parent->manifest.base_at : TIME_NONE, err);
-	if (r == 0)
-		r = check_config(b, err);
 	if (r == 0)
 		r = validate(b, b->parent, err);
 	report(b, "folding");
