@@ -257,8 +257,10 @@ static size_t deltas_from(const struct manifest *m)
 /* What the deltas have of partitions that the base does not cover, folded over it. */
 static int fold_later(struct base *b, struct err *err)
 {
-	struct recall_input in = {
-		.rows = &b->rows, .after = time_add(b->in->at, -b->in->cfg->cadence), .stop = b->in->stop};
+	struct recall_input in = {.rows = &b->rows,
+		.after = time_add(b->in->at, -b->in->cfg->cadence),
+		.cfg = rules_differ(b) ? b->in->cfg : NULL,
+		.stop = b->in->stop};
 	int r = 0;
 
 	if (b->parent) {

@@ -517,6 +517,7 @@ class Model:
         self.watermark = max(self.watermark, at - self.cfg.cadence)
         for ts in list(self.rows):
             self.leave(ts, False, Tick())
+        self.folded = self.cfg
         self.remember()
 
     def rollback(self, generation):
@@ -546,7 +547,8 @@ class Model:
             if not fine or last is not None and ts // c.cadence - last // c.cadence > 1:
                 break
             last = ts
-        return last if last is not None and last > horizon else None
+        covered = self.base and last == self.base[0] - c.cadence
+        return last if last is not None and (covered or last > horizon) else None
 
     def records(self):
         """(record, whether it counts as a document's) of all partitions that are in the index, and the base."""
