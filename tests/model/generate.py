@@ -233,7 +233,8 @@ class Generator:
 
     def base(self, world):
         at = max((world.now - self.rng.choice([0, 300, 900])) // 300 * 300, world.model.base[0] if world.model.base else 0)
-        return ["base", at, [line for line in self.lines() + self.lines() if line not in REFUSED]]
+        lines = [line for line in self.lines() + self.lines() if line not in REFUSED]
+        return ["base", at, [line for line in lines if "base-deletes" in self.features or "delete" not in line]]
 
     def rollback(self, world):
         return ["resume"] if world.model.paused else ["rollback", self.rng.randint(1, 3)]
