@@ -48,7 +48,7 @@ FEATURES = {
     "gaps": "slots behind the horizon are missing where nothing was ever seen in them, if something older was",
 }
 
-PRODUCT = ("undo", "newest", "replay", "attributes", "versions-window", "reject-reports", "return", "base")  # those that this tree has
+PRODUCT = ("undo", "newest", "replay", "attributes", "versions-window", "reject-reports", "return", "base", "base-through")  # those that this tree has
 
 
 def duration(text):
