@@ -42,11 +42,13 @@ FEATURES = {
     "uncovered": "`uncovered` only where data was lost, not where the listing passed over it",
     "return": "a longer window after something has expired",
     "return-attributes": "the same where attributes are configured: what a returned partition said before is undone",
+    "base-deletes": "a delete in a snapshot has a version, like any record",
+    "base-through": "complete_through counts what the base covers",
     "absent": "what was `old` and lies inside a longer window is `uncovered`, and complete_through stops before it",
     "gaps": "slots behind the horizon are missing where nothing was ever seen in them, if something older was",
 }
 
-PRODUCT = ("undo", "newest", "replay", "attributes", "versions-window", "reject-reports", "return")  # those that this tree has
+PRODUCT = ("undo", "newest", "replay", "attributes", "versions-window", "reject-reports", "return", "base", "base-through")  # those that this tree has
 
 
 def duration(text):
