@@ -138,9 +138,12 @@ static bool has_replaced(const struct outcome_input *in)
 
 bool outcome_holds(const struct outcome_input *in, const struct plan_item *item)
 {
+	bool has_left = in->horizon != TIME_NONE && item->ts <= in->horizon;
+
+	/* Where the one that was to replace it failed, it may have left all the same. */
 	if (item->is_replaced)
-		return has_replaced(in);
-	return !item->is_left || (in->horizon != TIME_NONE && item->ts <= in->horizon);
+		return has_replaced(in) || (item->state == PART_EXPIRED && has_left);
+	return !item->is_left || has_left;
 }
 
 /* Only what is noted: the builds that died at it, or that its content has left. */
@@ -219,6 +222,8 @@ int outcome_rows(const struct outcome_input *in, struct arena *arena, struct row
 		if (item->action == PLAN_KEEP || (item->action == PLAN_NOTE && !outcome_holds(in, item)))
 			continue;
 		out[n] = row_begin(item, in->now);
+		if (item->is_replaced && !has_replaced(in))
+			out[n].reason = slice_str("");
 		if (item->action == PLAN_NOTE) {
 			row_noted(in, item, &out[n]);
 		} else {

@@ -415,9 +415,7 @@ class Model:
                 self.rows[ts] = Row("expired", "replaced")
         if newest in good:
             self.past = {}
-        # What was to be replaced, had the newest not failed, leaves in the next tick where it lies outside.
-        waits = {ts for ts in self.rows if self.has_content(ts) and newest is not None and newest not in good}
-        for ts in sorted((set(self.rows) | set(look)) - waits):
+        for ts in sorted(set(self.rows) | set(look)):
             self.leave(ts, ts <= horizon, done)
         if done.published:
             self.remember()
