@@ -127,13 +127,12 @@ void postings_encode(const uint32_t *docs, const uint32_t *tfs, uint32_t n, stru
 
 void postings_init(struct postings *p, struct slice bytes, uint32_t df, uint32_t doc_limit)
 {
-	uint64_t blocks = block_count(df);
-
 	p->count = 0;
 	p->in = cursor_of(bytes);
-	p->has_skips = blocks > 1;
-	p->skips = cursor_of(cursor_bytes(&p->in, p->has_skips ? blocks * SKIP_ROW : 0));
-	p->blocks = p->in.p;
+	p->block = 0;
+	p->block_count = (uint32_t)block_count(df);
+	p->skips = cursor_bytes(&p->in, p->block_count > 1 ? (uint64_t)p->block_count * SKIP_ROW : 0);
+	p->blocks = slice_of(p->in.p, cursor_left(&p->in));
 	p->left = df;
 	p->last = UINT32_MAX;
 	p->doc_limit = doc_limit;
@@ -177,10 +176,21 @@ static bool docs_decode(struct postings *p, struct slice packed, unsigned width)
 	return !p->started || p->docs[POSTINGS_BLOCK - 1] > p->last;
 }
 
+static uint32_t skip_last(const struct postings *p, uint32_t block)
+{
+	return get_le32(p->skips.data + (uint64_t)block * SKIP_ROW);
+}
+
+static uint32_t skip_end(const struct postings *p, uint32_t block)
+{
+	return get_le32(p->skips.data + (uint64_t)block * SKIP_ROW + 4);
+}
+
+/* Of the block before the next one. */
 static int skip_check(struct postings *p, struct err *err)
 {
-	uint32_t last = cursor_le32(&p->skips), end = cursor_le32(&p->skips);
-	uint64_t used = (uint64_t)(p->in.p - p->blocks);
+	uint32_t last = skip_last(p, p->block - 1), end = skip_end(p, p->block - 1);
+	uint64_t used = (uint64_t)((const char *)p->in.p - p->blocks.data);
 
 	if (last != p->last || end != used)
 		return err_set(err, -EBADMSG,
@@ -227,9 +237,87 @@ int postings_next(struct postings *p, struct err *err)
 	p->last = p->docs[p->count - 1];
 	p->left -= p->count;
 	p->started = true;
-	if (p->has_skips)
+	p->block++;
+	if (p->skips.len)
 		r = skip_check(p, err);
 	return r < 0 ? r : 1;
+}
+
+/* The first block from `block` on whose skip row reaches `doc`; block_count when none does. */
+static uint32_t skip_gallop(const struct postings *p, uint32_t block, uint32_t doc)
+{
+	uint64_t low = block, step = 1, high = block;
+
+	while (high < p->block_count && skip_last(p, (uint32_t)high) < doc) {
+		low = high + 1;
+		high += step;
+		step *= 2;
+	}
+	if (high > p->block_count)
+		high = p->block_count;
+	while (low < high) {
+		uint64_t mid = low + (high - low) / 2;
+
+		if (skip_last(p, (uint32_t)mid) < doc)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return (uint32_t)low;
+}
+
+/* Makes `block`, behind the current one, the next. */
+static int skip_to(struct postings *p, uint32_t block, struct err *err)
+{
+	uint32_t end = skip_end(p, block - 1);
+
+	if (end > p->blocks.len)
+		return err_set(err, -EBADMSG, "skip data says byte %u of %zu", end, p->blocks.len);
+	p->in = cursor_of(slice_of(p->blocks.data + end, p->blocks.len - end));
+	p->last = skip_last(p, block - 1);
+	p->left -= (block - p->block) * POSTINGS_BLOCK;
+	p->block = block;
+	p->started = true;
+	return 0;
+}
+
+int postings_seek(struct postings *p, uint32_t doc, struct err *err)
+{
+	uint32_t block;
+	int r;
+
+	if (p->count && p->docs[p->count - 1] >= doc)
+		return 1;
+	if (p->skips.len && p->block < p->block_count) {
+		block = skip_gallop(p, p->block, doc);
+		if (block == p->block_count) {
+			p->count = p->left = 0;
+			p->block = block;
+			return 0;
+		}
+		r = block > p->block ? skip_to(p, block, err) : 0;
+		if (r < 0)
+			return r;
+	} else if (p->skips.len) {
+		return p->count = 0;
+	}
+	r = postings_next(p, err);
+	if (r == 1 && p->docs[p->count - 1] < doc) /* of a list of one block */
+		return p->count = 0;
+	return r;
+}
+
+int postings_peek(const struct postings *p, uint32_t doc, uint32_t *block, uint32_t *last)
+{
+	*block = 0;
+	*last = UINT32_MAX;
+	if (!p->skips.len)
+		return 1;
+	*block = skip_gallop(p, p->count ? p->block - 1 : p->block, doc);
+	if (*block == p->block_count)
+		return 0;
+	*last = skip_last(p, *block);
+	return 1;
 }
 
 int postings_tfs(struct postings *p, struct err *err)

@@ -331,6 +331,58 @@ int segment_source(const struct segment *s, uint32_t n, struct source *out, stru
 	return r < 0 ? err_context(err, r, "%s: source %u", s->name, n) : 0;
 }
 
+uint64_t segment_groups(const struct segment *s)
+{
+	return s->groups.count;
+}
+
+int segment_group(const struct segment *s, uint64_t i, struct slice *name, struct err *err)
+{
+	int r = strtab_get(&s->groups, i, name, err);
+
+	return r < 0 ? err_context(err, r, "%s: groups", s->name) : 0;
+}
+
+uint32_t segment_group_of(const struct segment *s, uint32_t n)
+{
+	return get_le32(s->entries.group + (uint64_t)n * 4);
+}
+
+/* 1 and the group's number, 0 none of that name, or -EBADMSG. */
+static int find_group(const struct segment *s, struct slice name, uint32_t *out, struct err *err)
+{
+	uint64_t low = 0, high = s->groups.count;
+
+	while (low < high) {
+		uint64_t mid = low + (high - low) / 2;
+		struct slice at;
+		int r = segment_group(s, mid, &at, err), c = r < 0 ? 0 : slice_cmp(at, name);
+
+		*out = (uint32_t)mid;
+		if (r < 0 || c == 0)
+			return r < 0 ? r : 1;
+		if (c < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return 0;
+}
+
+/* By a walk over the column. */
+int segment_group_entries(const struct segment *s, struct slice name, struct buf *out, struct err *err)
+{
+	uint32_t group;
+	int r = find_group(s, name, &group, err);
+
+	if (r != 1)
+		return r;
+	for (uint32_t n = 0; n < s->entries.count; n++)
+		if (segment_group_of(s, n) == group)
+			buf_add(out, &n, sizeof(n));
+	return buf_error(out) ? err_set(err, -ENOMEM, "%s: out of memory for a group", s->name) : 0;
+}
+
 int segment_postings(const struct segment *s, const struct dict_term *t, struct postings *p, struct err *err)
 {
 	uint32_t limit = (uint32_t)s->header.info.entries;

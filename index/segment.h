@@ -52,6 +52,14 @@ int segment_find(const struct segment *s, struct slice id, uint32_t *n, struct e
 /* Appends the stored record of an entry (nothing for a deleted one without record). */
 int segment_record(const struct segment *s, uint32_t n, struct buf *out, struct err *err);
 int segment_source(const struct segment *s, uint32_t n, struct source *out, struct err *err);
+/* Groups, sorted; `i` below segment_groups(). The history's are among them. */
+uint64_t segment_groups(const struct segment *s);
+int segment_group(const struct segment *s, uint64_t i, struct slice *name, struct err *err);
+#define SEGMENT_NO_GROUP UINT32_MAX
+/* The number of entry n's group, not checked; SEGMENT_NO_GROUP: it has none. */
+uint32_t segment_group_of(const struct segment *s, uint32_t n);
+/* Appends the numbers (uint32_t) of the entries of group `name`, ascending, in any state. 0, -EBADMSG, -ENOMEM. */
+int segment_group_entries(const struct segment *s, struct slice name, struct buf *out, struct err *err);
 /* History rows, n below info->history. */
 int segment_history(const struct segment *s, uint32_t n, struct entry *out, struct err *err);
 int segment_history_record(const struct segment *s, uint32_t n, struct buf *out, struct err *err);

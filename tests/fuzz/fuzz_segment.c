@@ -28,7 +28,10 @@ static void read_rows(struct segment *s, struct buf *out)
 		segment_state(s, n);
 		segment_named(s, n);
 		segment_length(s, n);
+		segment_group_of(s, n);
 		segment_record(s, n, out, NULL);
+		if (segment_entry(s, n, &e, NULL) == 0 && n < 4)
+			segment_group_entries(s, e.group, out, NULL);
 		if (segment_entry(s, n, &e, NULL) == 0)
 			segment_find(s, e.id, &at, NULL);
 		buf_clear(out);
@@ -59,6 +62,11 @@ static void read_terms(struct segment *s, struct buf *out)
 			segment_add_ids(s, p.docs, p.count, out, NULL);
 		}
 		buf_clear(out);
+		if (segment_postings(s, &c.term, &p, NULL) < 0)
+			continue;
+		for (uint32_t to = 0; postings_seek(&p, to, NULL) == 1; to = p.docs[p.count - 1] + 100)
+			if (p.docs[p.count - 1] < to)
+				abort();
 	}
 	dict_seek(d, slice_str("wm"), &c, NULL);
 }

@@ -73,6 +73,68 @@ static void the_widest_gaps_and_frequencies_read_back(void)
 	}
 }
 
+/* Jumps of every size through one list, against the array that it was made of. */
+static void check_seeks(uint32_t n, unsigned jump_bits)
+{
+	OWNED_BUF b = {0};
+	struct postings p;
+	struct err err = ERR_INIT;
+	uint32_t at = 0, target = 0;
+
+	postings_encode(docs, tfs, n, &b);
+	postings_init(&p, buf_slice(&b), n, docs[n - 1] + 1);
+	for (;;) {
+		uint32_t block, last;
+		int r, peek = postings_peek(&p, target, &block, &last);
+
+		while (at < n && docs[at] < target)
+			at++;
+		r = postings_seek(&p, target, &err);
+		check_int(r, at < n);
+		if (r != 1)
+			break;
+		check_int(peek, 1);
+		if (n > POSTINGS_BLOCK)
+			check(block == at / POSTINGS_BLOCK && last == p.docs[p.count - 1]);
+		check_int(postings_tfs(&p, &err), 0);
+		if (p.docs[at % POSTINGS_BLOCK] != docs[at] || p.tfs[at % POSTINGS_BLOCK] != tfs[at])
+			tap_fail("seek of %u in %u postings", target, n);
+		target += 1 + (rnd() >> (32 - jump_bits));
+	}
+	check_int(postings_seek(&p, target, &err), 0);
+	check_str(err.message, "");
+}
+
+static void jumps_find_the_first_number_that_reaches(void)
+{
+	for (uint32_t n = 1; n < 1500; n += 1 + n / 7)
+		for (unsigned jump = 1; jump < 20; jump += 3) {
+			fill(n, 1 + n % 11, n % 4);
+			check_seeks(n, jump);
+		}
+}
+
+static void skip_data_that_leads_outside_is_refused(void)
+{
+	OWNED_BUF b = {0};
+	struct postings p;
+	struct err err = ERR_INIT;
+
+	fill(300, 5, 0);
+	postings_encode(docs, tfs, 300, &b);
+	put_le32(b.data + 12, 1u << 20);
+	postings_init(&p, buf_slice(&b), 300, UINT32_MAX);
+	check_int(postings_seek(&p, docs[299], &err), -EBADMSG);
+	check_contains(err.message, "skip data says byte");
+	for (unsigned round = 0; round < 3000; round++) {
+		for (size_t i = 0; i < 24 + round % 40; i++)
+			b.data[i] = (char)rnd();
+		postings_init(&p, buf_slice(&b), 300, docs[299] + 1);
+		for (uint32_t to = 0; postings_seek(&p, to, NULL) == 1; to = p.docs[0] + 1 + rnd() % 1000)
+			check(p.docs[p.count - 1] <= docs[299] && p.docs[p.count - 1] >= to);
+	}
+}
+
 static int decode_all(struct slice bytes, uint32_t df, uint32_t limit, struct err *err)
 {
 	struct postings p;
@@ -196,6 +258,8 @@ int main(void)
 	printf("# seed %llu\n", (unsigned long long)rng);
 	RUN(lists_of_every_length_read_back);
 	RUN(the_widest_gaps_and_frequencies_read_back);
+	RUN(jumps_find_the_first_number_that_reaches);
+	RUN(skip_data_that_leads_outside_is_refused);
 	RUN(a_list_that_ends_early_is_refused);
 	RUN(bytes_behind_a_list_are_refused);
 	RUN(documents_at_the_limit_are_refused);
