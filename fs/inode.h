@@ -34,7 +34,8 @@ enum node_kind {
 	NODE_POSTINGS,
 	NODE_GROUPS,
 	NODE_QUERIES,
-	NODE_LAST_DIR = NODE_QUERIES,
+	NODE_RANKS,
+	NODE_LAST_DIR = NODE_RANKS,
 	/* Files. */
 	NODE_TEXT,        /* [content] a small text; place: which one */
 	NODE_TABLE,       /* [serial] partitions.tsv of one snapshot; the bytes are the blob */
@@ -47,6 +48,7 @@ enum node_kind {
 	NODE_TERM_ROWS,   /* [dictionary key] */
 	NODE_GROUP,       /* [name] */
 	NODE_QUERY,       /* [expression] */
+	NODE_RANK,        /* [expression] */
 	NODE_MIRROR_FILE, /* [path NUL size mtime ctime]; place: which mirror */
 };
 enum node_place { PLACE_LIVE, PLACE_PINNED };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "render.h"
 #include "name.h"
-#include "query.h"
+#include "rank.h"
 #include "view.h"
 
 #include <inttypes.h>
@@ -191,7 +191,8 @@ static int first_characters(const struct generation *g, struct buf *out, struct 
 }
 
 /* An expression that is none names no file. */
-static int make_query(const struct generation *g, struct slice text, struct buf *out, struct err *err)
+static int make_query(
+	const struct generation *g, struct slice text, bool ranked, struct buf *out, struct err *err)
 {
 	OWNED(query) struct query *q = NULL;
 	OWNED_BUF copy = {0};
@@ -201,7 +202,7 @@ static int make_query(const struct generation *g, struct slice text, struct buf 
 	r = buf_error(&copy) ? buf_error(&copy) : query_parse(&q, buf_cstr(&copy), NULL);
 	if (r < 0)
 		return r == -EINVAL ? 0 : err_set(err, r, "query of %zu bytes", text.len);
-	r = query_ids(q, g, out, err);
+	r = ranked ? rank_rows(q, g, RANK_BEST, out, NULL, err) : query_ids(q, g, out, err);
 	return r < 0 ? r : 1;
 }
 
@@ -221,7 +222,8 @@ int render_make(
 	case NODE_GROUP:
 		return view_group_json(g, text, out, err);
 	case NODE_QUERY:
-		return make_query(g, text, out, err);
+	case NODE_RANK:
+		return make_query(g, text, kind == NODE_RANK, out, err);
 	default:
 		return err_set(err, -EINVAL, "nothing to render for node kind %d", (int)kind);
 	}

@@ -20,7 +20,7 @@ void render_drop(struct render *r, uint64_t ino);
 size_t render_bytes(struct render *r); /* what is kept, with what keeping costs */
 
 /* Appends what a file of that kind and key holds in a generation: NODE_TERM, or one whose size only its bytes tell
- * (NODE_DOC, NODE_TERM_ROWS, NODE_GROUP, NODE_QUERY). Returns 1, 0 when there is no such file, -E2BIG (a prefix of
+ * (NODE_DOC, NODE_TERM_ROWS, NODE_GROUP, NODE_QUERY, NODE_RANK). Returns 1, 0 when there is no such file, -E2BIG (a prefix of
  * too many terms), -EBADMSG, -ENOMEM. */
 int render_make(
 	enum node_kind kind, const struct generation *g, struct slice text, struct buf *out, struct err *err);

@@ -23,6 +23,7 @@ const struct tree_name tree_names[TREE_NAMES] = {
 	{"postings", NODE_POSTINGS, 0, HOLDS_POINTER, true},
 	{"prefix", NODE_PREFIXES, 0, HOLDS_POINTER, true},
 	{"query", NODE_QUERIES, 0, HOLDS_POINTER, true},
+	{"rank", NODE_RANKS, 0, HOLDS_POINTER, true},
 	{"rejects", NODE_MIRROR_DIR, MIRROR_REJECTS, HOLDS_FOREVER, false},
 	{"segments", NODE_SEGMENTS, 0, HOLDS_POINTER, true},
 	{"status", NODE_TEXT, ROOTFILE_STATUS, HOLDS_NOT, false},
@@ -32,7 +33,7 @@ const struct tree_name tree_names[TREE_NAMES] = {
 };
 
 const char *const tree_pointers[] = {"complete_through", "docs", "generation", "groups", "postings", "prefix",
-	"query", "segments", "terms", "watermark", NULL};
+	"query", "rank", "segments", "terms", "watermark", NULL};
 
 static const struct tree_name *find_name(const char *name)
 {
@@ -202,7 +203,8 @@ static int lookup_rows(
 static int lookup_query(struct tree *t, const struct node *dir, const char *name, bool slow,
 	struct node **out, struct err *err)
 {
-	struct inode_key key = {.kind = NODE_QUERY, .generation = dir->generation_number};
+	struct inode_key key = {.kind = dir->kind == NODE_RANKS ? NODE_RANK : NODE_QUERY,
+		.generation = dir->generation_number};
 	OWNED_BUF text = {0};
 
 	if (slow)
@@ -457,6 +459,7 @@ int tree_lookup(
 	case NODE_GROUPS:
 		return lookup_made(t, g, NODE_GROUP, name, &out->node, err);
 	case NODE_QUERIES:
+	case NODE_RANKS:
 		return lookup_query(t, parent, name, false, &out->node, err);
 	default:
 		return lookup_made(t, g, NODE_DOC, name, &out->node, err);
@@ -474,7 +477,7 @@ int tree_lookup_slow(
 	*out = (struct tree_entry){0};
 	if (parent->kind == NODE_GENERATIONS)
 		return lookup_generation(t, name, true, out, err);
-	if (parent->kind == NODE_QUERIES) {
+	if (parent->kind == NODE_QUERIES || parent->kind == NODE_RANKS) {
 		out->valid = TREE_FOREVER;
 		return lookup_query(t, parent, name, true, &out->node, err);
 	}

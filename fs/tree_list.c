@@ -197,6 +197,7 @@ int tree_list(struct tree *t, const struct node *dir, uint64_t offset, tree_fill
 	case NODE_GROUPS:
 		return list_groups(t, dir, &f, err);
 	case NODE_QUERIES:
+	case NODE_RANKS:
 		return 0; /* any expression is there, and none is listed */
 	default:
 		return list_docs(dir->generation, &f, err);

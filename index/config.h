@@ -43,6 +43,9 @@ struct config {
 	struct string_list keyword;
 	struct expr *drop_if; /* NULL: nothing is hidden */
 	char *drop_if_text;   /* NULL with it */
+	/* [index], in thousandths; for ranking only: a change is seen by the next generation, and needs no new segment */
+	unsigned k1; /* 1200 */
+	unsigned b;  /* 750 */
 	/* [build] */
 	unsigned threads;        /* 0 (default): as many as CPUs */
 	double max_reject_ratio; /* 0.01 */

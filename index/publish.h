@@ -17,6 +17,7 @@ struct publish_input {
 	uint64_t number;                 /* taken before */
 	int64_t watermark, horizon, now;
 	uint8_t config_hash[16];
+	uint32_t k1, b; /* of ranking, in thousandths */
 	/* The new segment, finished and synced in tmp/BUILD under this file name; NULL: none (a generation that only drops). */
 	const char *segment_file;
 	const struct segment_output *segment;

@@ -25,9 +25,10 @@ struct slice segment_section(const struct segment *s, uint32_t kind)
 
 static int check_kinds(const struct segment *s, struct err *err)
 {
-	for (uint32_t kind = 1; kind <= SECTION_KINDS; kind++)
-		if (!segment_section(s, kind).data)
-			return err_set(err, -EBADMSG, "no section %u (%s)", kind, section_name(kind));
+	for (unsigned i = 0; i < SECTION_KINDS; i++)
+		if (!segment_section(s, section_kinds[i]).data)
+			return err_set(err, -EBADMSG, "no section %u (%s)", section_kinds[i],
+				section_name(section_kinds[i]));
 	return 0;
 }
 
@@ -79,7 +80,10 @@ static int open_terms(struct segment *s, struct err *err)
 			(unsigned long long)s->header.info.entries);
 	r = dict_open(&s->dict, segment_section(s, SECTION_DICTIONARY), (uint32_t)s->header.info.entries,
 		s->postings.len, err);
-	return r < 0 ? err_context(err, r, "dictionary") : 0;
+	if (r < 0)
+		return err_context(err, r, "dictionary");
+	r = ranking_open(&s->ranking, segment_section(s, SECTION_RANKING), err);
+	return r < 0 ? err_context(err, r, "ranking data") : 0;
 }
 
 static int open_statistics(struct segment *s, struct err *err)
@@ -396,6 +400,14 @@ int segment_postings(const struct segment *s, const struct dict_term *t, struct 
 			(unsigned long long)t->offset, s->postings.len);
 	postings_init(p, slice_of(s->postings.data + t->offset, t->length), t->df, limit);
 	return 0;
+}
+
+int segment_ranking(
+	const struct segment *s, const struct dict_term *t, struct ranking_list *out, struct err *err)
+{
+	int r = t->df > POSTINGS_BLOCK ? ranking_find(&s->ranking, t->offset, t->df, out, err) : 0;
+
+	return r < 0 ? err_context(err, r, "%s", s->name) : r;
 }
 
 /* Bytes of the ids from `from` up to `to` (not included), with line feeds; the offsets are checked. */

@@ -9,9 +9,10 @@
 #include "dict.h"
 #include "entries.h"
 #include "postings.h"
+#include "ranking.h"
 
 #define SEGMENT_MAJOR 0
-#define SEGMENT_MINOR 1
+#define SEGMENT_MINOR 2
 #define SEGMENT_NAME_HEX 32 /* a segment's name: first half of its SHA-256, in hex */
 
 struct segment;
@@ -65,6 +66,10 @@ int segment_history(const struct segment *s, uint32_t n, struct entry *out, stru
 int segment_history_record(const struct segment *s, uint32_t n, struct buf *out, struct err *err);
 /* Postings of a term that this segment's dictionary gave; inline ones too. */
 int segment_postings(const struct segment *s, const struct dict_term *t, struct postings *p, struct err *err);
+/* Ranking data of a term that this segment's dictionary gave. Returns 1, 0 when its list has none (a keyword's, or of one
+ * block), or -EBADMSG. */
+int segment_ranking(
+	const struct segment *s, const struct dict_term *t, struct ranking_list *out, struct err *err);
 
 /* Fast path for rendering: appends "id\n" for each of `docs` (ascending, below info->entries). */
 int segment_add_ids(

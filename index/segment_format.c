@@ -33,13 +33,20 @@
 
 #include "digest.h"
 
-static const char *const names[SECTION_KINDS + 1] = {"unknown", "records", "record index", "ids", "columns",
-	"groups", "sources", "dictionary", "postings", "lengths", "statistics", "history record index",
-	"history ids", "history columns"};
+const uint8_t section_kinds[SECTION_KINDS] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 17};
+
+static const char *const names[SECTION_KIND_MAX + 1] = {"unknown", "records", "record index", "ids",
+	"columns", "groups", "sources", "dictionary", "postings", "lengths", "statistics",
+	"history record index", "history ids", "history columns", NULL, NULL, NULL, "ranking data"};
+
+static bool section_is_known(uint32_t kind)
+{
+	return kind >= 1 && kind <= SECTION_KIND_MAX && names[kind];
+}
 
 const char *section_name(uint32_t kind)
 {
-	return names[kind <= SECTION_KINDS ? kind : 0];
+	return names[section_is_known(kind) ? kind : 0];
 }
 
 static void add_le16(struct buf *b, uint16_t v)
@@ -158,7 +165,7 @@ static int decode_section(
 	if (s->logical > s->length || s->length != section_stored_bytes(s->logical))
 		return err_set(err, -EBADMSG, "section %u (%s): %llu bytes are not %llu and padding", s->kind,
 			name, (unsigned long long)s->length, (unsigned long long)s->logical);
-	if (s->kind >= 1 && s->kind <= SECTION_KINDS) {
+	if (section_is_known(s->kind)) {
 		if (s->version != SECTION_VERSION)
 			return err_set(
 				err, -ENOTSUP, "section %u (%s): version %u", s->kind, name, s->version);

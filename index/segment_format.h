@@ -41,9 +41,12 @@ enum section_kind {
 	SECTION_HISTORY_RECORD_INDEX = 11,
 	SECTION_HISTORY_IDS = 12,
 	SECTION_HISTORY_COLUMNS = 13,
+	SECTION_RANKING = 17,
 };
-#define SECTION_KINDS 13
-const char *section_name(uint32_t kind); /* "ids" …; "unknown" */
+#define SECTION_KIND_MAX 17
+#define SECTION_KINDS 14                           /* of this version: */
+extern const uint8_t section_kinds[SECTION_KINDS]; /* in the order in which they are written */
+const char *section_name(uint32_t kind);           /* "ids" …; "unknown" */
 
 /* A row of the section table. */
 struct section {

@@ -19,6 +19,7 @@ struct segment {
 	struct records records, history_records;
 	struct dict dict;
 	struct slice postings;
+	struct ranking ranking;
 	const char *lengths, *source_rows;
 	_Atomic(struct records_scratch *) spare; /* owned; whoever takes it has it alone */
 };

@@ -19,7 +19,8 @@ struct writer {
 	struct sink sink;
 	struct packing *packing;   /* owned */
 	struct analysis *analysis; /* owned */
-	struct buf sections[SECTION_KINDS + 1];
+	struct ranking_writer ranking;
+	struct buf sections[SECTION_KIND_MAX + 1];
 	uint32_t *group_of, *history_group_of; /* owned */
 	char versions[SEGMENT_VERSIONS_MAX + 1];
 	_Atomic uint64_t done;
@@ -30,8 +31,9 @@ static void writer_release(struct writer *w)
 {
 	packing_free(w->packing);
 	analysis_free(w->analysis);
-	for (unsigned i = 0; i <= SECTION_KINDS; i++)
+	for (unsigned i = 0; i <= SECTION_KIND_MAX; i++)
 		buf_release(&w->sections[i]);
+	ranking_writer_release(&w->ranking);
 	free(w->group_of);
 	free(w->history_group_of);
 }
@@ -129,6 +131,12 @@ static uint64_t ids_bytes(const struct inverted_term *t, const char *id_offsets)
 	return bytes;
 }
 
+/* Only words are ranked. */
+static bool is_ranked(const struct inverted_term *t)
+{
+	return t->df > POSTINGS_BLOCK && t->key.data[0] == 'w';
+}
+
 static int add_term(
 	struct writer *w, struct dict_writer *dict, const struct inverted_term *t, struct err *err)
 {
@@ -143,6 +151,9 @@ static int add_term(
 		postings_encode(t->docs, t->tfs, t->df, postings);
 		term.length = postings->len - term.offset;
 	}
+	if (is_ranked(t))
+		ranking_add(
+			&w->ranking, term.offset, t->docs, t->tfs, t->df, w->sections[SECTION_LENGTHS].data);
 	if (t->key.len > DICT_KEY_MAX || term.length > UINT32_MAX)
 		return err_set(err, -EOVERFLOW, "term of %zu bytes, %llu bytes of postings", t->key.len,
 			(unsigned long long)term.length);
@@ -168,6 +179,7 @@ static int add_terms(struct writer *w, struct err *err)
 	if (r == -ENOMEM)
 		err_set(err, r, "out of memory for postings");
 	dict_finish(&dict, &w->sections[SECTION_DICTIONARY]);
+	ranking_finish(&w->ranking, &w->sections[SECTION_RANKING]);
 	dict_writer_release(&dict);
 	term_merge_release(&merge);
 	return r;
@@ -277,8 +289,12 @@ static void header_init(struct writer *w)
 
 static struct section *section_row(struct writer *w, uint32_t kind)
 {
-	struct section *s = &w->header.sections[kind - 1];
+	unsigned i = 0;
+	struct section *s;
 
+	while (section_kinds[i] != kind)
+		i++;
+	s = &w->header.sections[i];
 	s->kind = kind;
 	s->version = SECTION_VERSION;
 	s->flags = SECTION_MUST;
@@ -364,8 +380,8 @@ static int write_all(struct writer *w, struct segment_output *out, struct err *e
 		r = packing_finish(w->packing, err);
 	if (r == 0)
 		r = end_records(w, err);
-	for (uint32_t kind = SECTION_RECORDS + 1; r == 0 && kind <= SECTION_KINDS; kind++)
-		r = put_section(w, kind, err);
+	for (unsigned i = SECTION_RECORDS; r == 0 && i < SECTION_KINDS; i++)
+		r = put_section(w, section_kinds[i], err);
 	return r < 0 ? r : finish_file(w, out, err);
 }
 

@@ -68,6 +68,20 @@ static void read_terms(struct segment *s, struct buf *out)
 			if (p.docs[p.count - 1] < to)
 				abort();
 	}
+	for (r = dict_seek_ordinal(d, 0, &c, NULL); r == 1; r = dict_next(&c, NULL)) {
+		struct ranking_list list;
+		struct slice block;
+
+		if (segment_ranking(s, &c.term, &list, NULL) != 1)
+			continue;
+		for (uint32_t b = 0; b < list.blocks && ranking_block(&list, b, &block, NULL) == 0; b++) {
+			struct ranking_pair pair = {0};
+			struct cursor in = cursor_of(block);
+
+			while (ranking_pair_next(&in, &pair, NULL) == 1)
+				;
+		}
+	}
 	dict_seek(d, slice_str("wm"), &c, NULL);
 }
 

@@ -2,6 +2,7 @@
 """query/, postings/ and groups/, and `freshet query`, against what the raw feed says."""
 
 import errno
+import math
 import os
 import random
 
@@ -134,8 +135,68 @@ def count(record, term):
     if ":" in term:
         field, _, value = term.partition(":")
         return [oracle.keyword_text(v) for v in oracle.values(record, field)].count(value)
-    texts = [oracle.keyword_text(v) or "" for f in ("title", "body") for v in oracle.values(record, f)]
-    return sum(oracle.words(t).count(term) for t in texts)
+    return sum(oracle.words(t).count(term) for t in texts(record))
+
+
+def texts(record):
+    return [oracle.keyword_text(v) or "" for f in ("title", "body") for v in oracle.values(record, f)]
+
+
+def bm25(words, live, found, k1=1.2, b=0.75):
+    """{id: score in millionths} of every document with one of the words, by the formula as docs/mount.md has it."""
+    lengths = {key: sum(map(len, map(oracle.words, texts(record)))) for key, (record, _) in live.items()}
+    average = sum(lengths.values()) / len(live)
+    scores = dict.fromkeys(live, 0.0)
+    for word in sorted(words, key=str.encode):
+        n = len(found.get(word, ()))
+        idf = math.log(1 + (len(live) - n + 0.5) / (n + 0.5))
+        for key in found.get(word, ()):
+            tf = count(live[key][0], word)
+            scores[key] += idf * (tf * (k1 + 1) / (tf + k1 * (1 - b + b * (lengths[key] / average))))
+    return {key: int(score * 1e6 + 0.5) for key, score in scores.items()}
+
+
+def ranked(scores, ids):
+    best = sorted((-scores[key], key.encode()) for key in ids)[:1000]
+    return b"".join(b"%d.%06d\t%s\n" % (-s // 1000000, -s % 1000000, key) for s, key in best)
+
+
+@pytest.mark.release
+def test_ranks_are_those_of_an_index_of_the_live_documents(filled):
+    box, live, found = filled
+    mount, a = box.mount(), Answers(live, found)
+    cases = [
+        ("espresso", ["espresso"], a.words("espresso")),
+        ("Grinder OR naïve OR Ⅷ", ["grinder", "naïve", "viii"], a.words("grinder") | a.words("naïve") | a.words("viii")),
+        ("x86-64 espresso", ["x86", "64", "espresso"], a.words("x86 64 espresso")),
+        ("more NOT espresso", ["more"], a.words("more") - a.words("espresso")),
+        ("more espresso n:7", ["more", "espresso"], a.words("more espresso") & found["n:7"]),
+        ("esp* brand:Acme", [], a.prefix("esp", False) & found["brand:Acme"]),
+        ("NOT espresso", [], a.all - a.words("espresso")),
+        ("nowhere OR more", ["nowhere", "more"], a.words("more")),
+    ]
+    for text, words, ids in cases:
+        want = ranked(bm25(words, live, found), ids)
+        assert (mount / "rank" / oracle.name_of(text)).read_bytes() == want, text
+        assert box.run("query", "--rank", text).out.encode() == want, text
+    assert os.listdir(mount / "rank") == []
+    assert not (mount / "rank" / "espresso AND").exists()
+
+
+def test_k1_and_b_are_seen_from_the_next_generation_on(filled):
+    box, live, found = filled
+    before = box.mount().text("rank/espresso OR more")
+    box.feed.put(5, [{"id": "a-new-one", "item": "i", "title": "nothing"}])
+    box.build("--set", "index.k1=0.5", "--set", "index.b=0.1")
+    live, found = dict(live), {t: set(ids) for t, ids in found.items()}
+    record = {"id": "a-new-one", "item": "i", "title": "nothing"}
+    live["a-new-one"] = (record, b"")
+    mount = box.mount()
+    ids = found["espresso"] | found["more"]
+    want = ranked(bm25(["espresso", "more"], live, found, 0.5, 0.1), ids)
+    assert mount.text("rank/espresso OR more").encode() == want
+    number = int(mount.text("generation"))
+    assert mount.text(f"generations/{number - 1}/rank/espresso OR more") == before
 
 
 def test_a_group_list_longer_than_one_answer_is_listed_once(box):
@@ -172,7 +233,7 @@ def test_nothing_published_has_no_answers(box):
     box.feed.root.joinpath("x").mkdir()
     box.try_build()
     mount = box.mount()
-    for name in ("query", "postings", "groups"):
+    for name in ("query", "rank", "postings", "groups"):
         assert os.listdir(mount / name) == []
         assert not (mount / name / "espresso").exists()
     result = box.run("query", "a")

@@ -70,7 +70,10 @@ struct damage {
 
 static char *section_start(char *bytes, uint32_t kind)
 {
-	return kind ? bytes + get_le64(bytes + SEGMENT_HEADER + (kind - 1) * SEGMENT_TABLE_ROW + 8) : bytes;
+	for (char *row = bytes + SEGMENT_HEADER; kind; row += SEGMENT_TABLE_ROW)
+		if (get_le32(row) == kind)
+			return bytes + get_le64(row + 8);
+	return bytes;
 }
 
 static void check_damage(const struct damage *d, bool sealed)
@@ -100,7 +103,7 @@ static void damage_shows_in_checksums(void)
 		{"magic", 0, 0, 1, 'X', -EBADMSG, "not a segment"},
 		{"header", 0, 33, 1, 1, -EBADMSG, "checksum of header"},
 		{"section table", 0, 260, 1, 9, -EBADMSG, "checksum of header"},
-		{"padding behind the table", 0, 895, 1, 1, -EBADMSG, "padding behind the section table"},
+		{"padding behind the table", 0, 959, 1, 1, -EBADMSG, "padding behind the section table"},
 		{"ids", SECTION_IDS, 40, 1, '#', -EBADMSG, "checksum of section 3 (ids)"},
 		{"records", SECTION_RECORDS, 20, 1, 0, -EBADMSG, "checksum of section 1 (records)"},
 		{"padding of a section", SECTION_STATISTICS, 48, 1, 1, -EBADMSG, "checksum of section 10"},
@@ -112,8 +115,8 @@ static void damage_shows_in_checksums(void)
 static void the_header_is_checked(void)
 {
 	static const struct damage table[] = {
-		{"major version", 0, 8, 2, 7, -ENOTSUP, "format 7.1"},
-		{"minor version below 1.0", 0, 10, 2, 2, -ENOTSUP, "format 0.2"},
+		{"major version", 0, 8, 2, 7, -ENOTSUP, "format 7.2"},
+		{"minor version below 1.0", 0, 10, 2, 3, -ENOTSUP, "format 0.3"},
 		{"required feature", 0, 16, 8, 1u << 9, -ENOTSUP, "unknown required features 0x200"},
 		{"optional feature", 0, 24, 8, 1u << 9, 0, ""},
 		{"shard", 0, 48, 4, 1, -EBADMSG, "shard 1 of 1"},
@@ -243,6 +246,44 @@ static void terms_are_checked(void)
 	};
 
 	check_damages(table, true);
+}
+
+/* 300 documents with the words "a", of which every third has two, and "b", and a keyword. */
+static void ranking_data_are_checked(void)
+{
+	/* Two lists of three blocks: count 0, offsets 8, starts 24, then data from 48 on: 12 bytes of ends, 10 of pairs. */
+	static const struct damage table[] = {
+		{"number of lists", SECTION_RANKING, 0, 8, 1000, -EBADMSG, "too few for 1000 lists"},
+		{"number of lists", SECTION_RANKING, 0, 8, 1, -EBADMSG, "do not end"},
+		{"place of postings", SECTION_RANKING, 8, 8, 7, -EBADMSG, "no ranking data"},
+		{"start", SECTION_RANKING, 24, 8, 1000, -EBADMSG, "ranking data at 1000"},
+		{"end of all", SECTION_RANKING, 40, 8, 1, -EBADMSG, "do not end"},
+		{"end of a block", SECTION_RANKING, 48, 4, 1000, -EBADMSG, "ranking data of block 0"},
+		{"end of a block before its start", SECTION_RANKING, 52, 4, 0, -EBADMSG,
+			"ranking data of block 1"},
+		{"a frequency", SECTION_RANKING, 60, 1, 2, -EBADMSG, "not those of its postings"},
+		{"a length", SECTION_RANKING, 61, 1, 9, -EBADMSG, "not those of its postings"},
+	};
+	static struct sample large;
+	struct buf small = good;
+	struct segment_output out;
+	struct err err = ERR_INIT;
+
+	sample_init(&large);
+	for (int i = 0; i < 300; i++) {
+		char id[8];
+
+		snprintf(id, sizeof(id), "%04d", i);
+		sample_add(&large, id, "", i % 3 ? "a b k:v" : "a a b k:v");
+	}
+	good = (struct buf){0};
+	check_int(segment_write_bytes(&large.in, &good, &out, &err), 0);
+	check_int(open_and_verify(buf_slice(&good), &err), 0);
+	check_str(err.message, "");
+	check_damages(table, true);
+	buf_release(&good);
+	good = small;
+	sample_release(&large);
 }
 
 static void padding_is_checked(void)
@@ -377,6 +418,7 @@ int main(void)
 	RUN(rows_are_checked);
 	RUN(records_are_checked);
 	RUN(terms_are_checked);
+	RUN(ranking_data_are_checked);
 	RUN(padding_is_checked);
 	RUN(an_unknown_section_is_skipped_or_refused_by_its_flag);
 	RUN(a_section_must_not_be_missing);
