@@ -27,8 +27,12 @@ struct postings {
 	uint32_t block_count;
 	uint32_t left, last, doc_limit;
 	bool started, single;
-	struct slice tf_packed; /* decoded on demand, by postings_tfs */
-	unsigned tf_width;
+	struct postings_run {                           /* integers as they are packed */
+		struct slice packed, positions, excess; /* of exceptions, the last two */
+		unsigned width, excess_width;
+	} tf_run; /* decoded on demand, by postings_tfs */
+	bool patch_ready;
+	uint32_t patch[POSTINGS_BLOCK]; /* zeros between blocks, once ready */
 };
 /* `bytes` from a segment, `df` from the dictionary, every document number must be below `doc_limit`. */
 void postings_init(struct postings *p, struct slice bytes, uint32_t df, uint32_t doc_limit);

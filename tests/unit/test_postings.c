@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "bitpack.h"
 #include "postings.h"
 #include "tap.h"
 
@@ -199,18 +200,82 @@ static void documents_at_the_limit_are_refused(void)
 	}
 }
 
-static void codecs_set_aside_are_refused(void)
+static void codecs_that_do_not_fit_are_refused(void)
 {
 	OWNED_BUF b = {0};
 	struct err err = ERR_INIT;
 
 	fill(128, 5, 0);
 	postings_encode(docs, tfs, 128, &b);
-	b.data[0] = 2;
+	b.data[0] = (char)(1 << 6 | 5);
 	check_int(decode_all(buf_slice(&b), 128, UINT32_MAX, &err), -EBADMSG);
-	check_contains(err.message, "codec 2");
-	b.data[0] = 1;
+	check_contains(err.message, "codec 1 in a block of 128");
+	b.data[0] = 33;
 	check_int(decode_all(buf_slice(&b), 128, UINT32_MAX, &err), -EBADMSG);
+	check_contains(err.message, "33 and 0 bits wide");
+}
+
+/* Mostly small numbers, some large, some of the largest. */
+static void fill_skewed(uint32_t n, unsigned rarity)
+{
+	uint64_t doc = 0, room = UINT32_MAX - 1 - (uint64_t)n * 16;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t gap = rnd() % rarity ? rnd() % 8 : rnd() >> (6 + rnd() % 20);
+
+		if (gap > room)
+			gap = 0;
+		room -= gap;
+		docs[i] = (uint32_t)(doc += 1 + gap);
+		tfs[i] = 1 + (rnd() % rarity ? rnd() % 2 : rnd() >> rnd() % 32);
+		tfs[i] += !tfs[i];
+	}
+}
+
+static void skewed_lists_read_back_and_are_small(void)
+{
+	OWNED_BUF b = {0};
+
+	for (unsigned scalar = 0; scalar < 2; scalar++) {
+		bitpack_force_scalar(scalar);
+		for (uint32_t n = 1; n < 1200; n += 1 + n / 9)
+			for (unsigned rarity = 1; rarity < 60; rarity = rarity * 2 + 1) {
+				fill_skewed(n, rarity);
+				check_list(n);
+				check_seeks(n, 9);
+			}
+	}
+	bitpack_force_scalar(false);
+	fill(128, 3, 0);
+	docs[127] += 1u << 20;
+	postings_encode(docs, tfs, 128, &b);
+	/* Head 4, gaps of 3 bits 48, one exception: its width, its position, 18 bits. */
+	check_int(b.len, 4 + 48 + 1 + 1 + 3);
+}
+
+static void exceptions_that_lie_are_refused(void)
+{
+	static const struct {
+		size_t at;
+		uint8_t value;
+		const char *want;
+	} cases[] = {{2, 129, "129 and 0 exceptions"}, {2, 0, "behind postings"}, {3, 1, "end early"},
+		{52, 30, "exceptions 30 bits wider than 3"}, {53, 128, "exception at 128 of 128"}};
+	OWNED_BUF b = {0};
+
+	fill(128, 3, 0);
+	docs[127] += 1u << 20;
+	postings_encode(docs, tfs, 128, &b);
+	check_int(decode_all(buf_slice(&b), 128, UINT32_MAX, NULL), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		uint8_t before = (uint8_t)b.data[cases[i].at];
+		struct err err = ERR_INIT;
+
+		b.data[cases[i].at] = (char)cases[i].value;
+		check_int(decode_all(buf_slice(&b), 128, UINT32_MAX, &err), -EBADMSG);
+		check_contains(err.message, cases[i].want);
+		b.data[cases[i].at] = (char)before;
+	}
 }
 
 static void skip_data_that_lies_is_refused(void)
@@ -243,9 +308,11 @@ static void flipped_bits_never_break_order_or_bounds(void)
 	for (unsigned round = 0; round < 2000; round++) {
 		for (size_t i = 0; i < b.len; i++)
 			b.data[i] = (char)rnd();
-		b.data[24] = 0; /* a valid head, so that the gaps are looked at */
-		b.data[25] = (char)(rnd() % 33);
-		b.data[26] = 0;
+		/* A valid head, so that the gaps are looked at; sometimes with exceptions. */
+		b.data[24] = (char)(rnd() % 33 | (round & 1) << 7);
+		b.data[25] = 0;
+		b.data[26] = (char)(rnd() % 9);
+		b.data[27] = 0;
 		decode_all(buf_slice(&b), 290, UINT32_MAX, NULL);
 	}
 }
@@ -263,7 +330,9 @@ int main(void)
 	RUN(a_list_that_ends_early_is_refused);
 	RUN(bytes_behind_a_list_are_refused);
 	RUN(documents_at_the_limit_are_refused);
-	RUN(codecs_set_aside_are_refused);
+	RUN(codecs_that_do_not_fit_are_refused);
+	RUN(skewed_lists_read_back_and_are_small);
+	RUN(exceptions_that_lie_are_refused);
 	RUN(skip_data_that_lies_is_refused);
 	RUN(flipped_bits_never_break_order_or_bounds);
 	return tap_done();
