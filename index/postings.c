@@ -87,14 +87,15 @@ static unsigned bits_of(uint32_t v)
 /* How integers are packed: plain, to the widest; or patched, to the width that takes fewest bytes. */
 struct shape {
 	unsigned widest, width, exceptions;
-	size_t plain_bytes, bytes; /* patched ones with the exceptions */
+	size_t plain_bytes, bytes; /* patched: with the price of the exceptions, no less than they take */
 };
 
 static struct shape shape_of(const uint32_t *in, unsigned count)
 {
 	uint8_t of_width[33] = {0};
 	struct shape s = {0};
-	unsigned above = 0;
+	unsigned above = 0,
+		 price = count == POSTINGS_BLOCK ? 2 : 1; /* bytes; one is for the time that it takes */
 
 	for (unsigned i = 0; i < count; i++)
 		of_width[bits_of(in[i])]++;
@@ -106,7 +107,7 @@ static struct shape shape_of(const uint32_t *in, unsigned count)
 		size_t bytes;
 
 		above += of_width[w + 1];
-		bytes = packed_bytes(count, w) + 1 + above + short_bytes(above, s.widest - w);
+		bytes = packed_bytes(count, w) + 1 + above * price + short_bytes(above, s.widest - w);
 		if (bytes < s.bytes) {
 			s.bytes = bytes;
 			s.width = w;
@@ -272,14 +273,21 @@ static void unpack(const struct postings_run *run, unsigned count, uint32_t *out
 		short_unpack(run->packed, count, run->width, out);
 }
 
-/* What each exception adds, which fits into 32 bits. */
-static void exceptions_unpack(const struct postings_run *run, uint32_t *add)
+/* What each exception adds, which fits into 32 bits. `readable` bytes lie from the first on. */
+static void exceptions_unpack(const struct postings_run *run, size_t readable, uint32_t *add)
 {
+	const uint8_t *from = (const uint8_t *)run->excess.data;
+	uint32_t mask = (uint32_t)((UINT64_C(1) << run->excess_width) - 1), bit = 0;
 	unsigned n = (unsigned)run->positions.len;
 
-	short_unpack(run->excess, n, run->excess_width, add);
-	for (unsigned i = 0; i < n; i++)
-		add[i] <<= run->width;
+	if (readable < run->excess.len + 8) {
+		short_unpack(run->excess, n, run->excess_width, add);
+		for (unsigned i = 0; i < n; i++)
+			add[i] <<= run->width;
+		return;
+	}
+	for (unsigned i = 0; i < n; i++, bit += run->excess_width)
+		add[i] = ((uint32_t)(get_le64(from + bit / 8) >> bit % 8) & mask) << run->width;
 }
 
 static void patch(const struct postings_run *run, uint32_t *out)
@@ -289,7 +297,7 @@ static void patch(const struct postings_run *run, uint32_t *out)
 
 	if (!run->positions.len)
 		return;
-	exceptions_unpack(run, add);
+	exceptions_unpack(run, 0, add);
 	for (size_t i = 0; i < run->positions.len; i++)
 		out[at[i]] += add[i];
 }
@@ -301,7 +309,7 @@ static bool docs_patched(struct postings *p, const struct postings_run *run)
 	uint32_t add[POSTINGS_BLOCK];
 	uint64_t sum = 0;
 
-	exceptions_unpack(run, add);
+	exceptions_unpack(run, (size_t)((const char *)p->in.end - run->excess.data), add);
 	for (size_t i = 0; i < run->positions.len; i++)
 		sum += add[i];
 	if (sum > PATCH_SUM_MAX)
