@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder.h"
+#include "thread.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -30,7 +31,7 @@ static int set_attributes(posix_spawnattr_t *attr)
 		attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 }
 
-static int spawn(pid_t *pid, int errfd, const char *const *argv)
+static int spawn(pid_t *pid, int outfd, int errfd, const char *const *argv)
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
@@ -42,7 +43,7 @@ static int spawn(pid_t *pid, int errfd, const char *const *argv)
 	if (r == 0)
 		r = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	if (r == 0)
-		r = posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+		r = posix_spawn_file_actions_adddup2(&files, outfd, STDOUT_FILENO);
 	if (r == 0)
 		r = posix_spawn_file_actions_adddup2(&files, errfd, STDERR_FILENO);
 	if (r == 0)
@@ -52,21 +53,43 @@ static int spawn(pid_t *pid, int errfd, const char *const *argv)
 	return -r;
 }
 
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* Makes both pipes and starts the process with their ends. */
+static int start(struct builder *b, const char *const *argv)
+{
+	int out[2] = {-1, -1}, words[2] = {-1, -1}, r = 0;
+
+	/* A full pipe must stop neither side: one pulse too many is no loss. */
+	if (pipe2(out, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(words, O_CLOEXEC | O_NONBLOCK) < 0)
+		r = -errno;
+	b->pulsefd = out[0];
+	b->errfd = words[0];
+	if (r == 0)
+		r = spawn(&b->pid, out[1], words[1], argv);
+	close_fd(&out[1]);
+	close_fd(&words[1]);
+	return r;
+}
+
 int builder_start(struct builder *b, const char *const *argv, struct err *err)
 {
-	int pipefd[2], r;
+	int r;
 
 	*b = BUILDER_INIT;
-	if (pipe2(pipefd, O_CLOEXEC | O_NONBLOCK) < 0)
-		return err_sys(err, -errno, "starting a build: pipe");
-	r = spawn(&b->pid, pipefd[1], argv);
-	close(pipefd[1]);
+	b->moved = monotonic_now();
+	r = start(b, argv);
 	if (r < 0) {
 		b->pid = 0;
-		close(pipefd[0]);
+		close_fd(&b->pulsefd);
+		close_fd(&b->errfd);
 		return err_sys(err, r, "starting a build");
 	}
-	b->errfd = pipefd[0];
 	b->pidfd = pidfd_open(b->pid, 0);
 	if (b->pidfd < 0) {
 		r = -errno;
@@ -80,9 +103,10 @@ int builder_pollfds(const struct builder *b, struct pollfd *fds)
 {
 	if (!b->pid)
 		return 0;
-	/* poll() passes over negative descriptors: the pipe may end before the process does. */
+	/* poll() passes over negative descriptors: the pipes may end before the process does. */
 	fds[0] = (struct pollfd){.fd = b->pidfd, .events = POLLIN};
 	fds[1] = (struct pollfd){.fd = b->errfd, .events = POLLIN};
+	fds[2] = (struct pollfd){.fd = b->pulsefd, .events = POLLIN};
 	return BUILDER_FDS;
 }
 
@@ -115,20 +139,30 @@ static void read_words(struct builder *b)
 				b->partial[b->partial_len++] = chunk[i];
 		}
 	}
-	if (b->errfd >= 0)
-		close(b->errfd);
-	b->errfd = -1;
+	close_fd(&b->errfd);
+}
+
+static void feel_pulse(struct builder *b)
+{
+	char chunk[4096];
+	ssize_t n;
+
+	while (b->pulsefd >= 0 && (n = read(b->pulsefd, chunk, sizeof(chunk))) != 0) {
+		if (n > 0)
+			b->moved = monotonic_now();
+		else if (errno != EINTR)
+			return; /* EAGAIN: that is all for now */
+	}
+	close_fd(&b->pulsefd);
 }
 
 static void finish(struct builder *b)
 {
 	read_words(b);
 	end_line(b);
-	if (b->errfd >= 0)
-		close(b->errfd);
-	if (b->pidfd >= 0)
-		close(b->pidfd);
-	b->errfd = b->pidfd = -1;
+	close_fd(&b->errfd);
+	close_fd(&b->pulsefd);
+	close_fd(&b->pidfd);
 	b->pid = 0;
 }
 
@@ -139,6 +173,7 @@ bool builder_check(struct builder *b, int *status)
 	if (!b->pid)
 		return false;
 	read_words(b);
+	feel_pulse(b);
 	do
 		r = waitpid(b->pid, status, WNOHANG);
 	while (r < 0 && errno == EINTR);
@@ -148,6 +183,17 @@ bool builder_check(struct builder *b, int *status)
 		*status = 0;
 	finish(b);
 	return true;
+}
+
+int64_t builder_stalls_at(const struct builder *b, int64_t timeout)
+{
+	return b->pid && !b->stalled ? time_add(b->moved, timeout) : TIME_FOREVER;
+}
+
+void builder_kill(struct builder *b)
+{
+	b->stalled = true;
+	kill(b->pid, SIGKILL);
 }
 
 void builder_stop(struct builder *b)

@@ -166,6 +166,8 @@ int cli_open(struct cli *cli, const char *feed, unsigned flags)
 	if (r == 0)
 		r = config_resolve(cli, &err);
 	if (r == 0)
+		r = config_check(cli->cfg, &err);
+	if (r == 0)
 		r = settle_url(cli, flags, &err);
 	if (r == 0 && (flags & CLI_FEED) && !cli->store)
 		r = store_open(&cli->store, cli->url, &err);

@@ -3,9 +3,11 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "build.h"
 #include "cli.h"
+#include "merge.h"
 #include "progress.h"
 
 static const char help[] =
@@ -13,11 +15,14 @@ static const char help[] =
 	"configured or --state was built before.\n\n"
 	"      --all          go on until nothing is due\n"
 	"      --dry-run      print what a tick would do, and change nothing\n"
+	"      --merge-only   merge small segments where there are too many, and index nothing\n"
+	"      --no-merge     leave that to another time\n"
 	"      --now TIME     decide what is due as of TIME (RFC 3339 or @SECONDS)\n"
 	"      --retry        try failed partitions again at once\n";
 
 struct request {
-	bool all, dry_run, retry;
+	bool all, dry_run, retry, merge_only, no_merge;
+	bool pulse; /* for mounts, not in the help: a byte on stdout where something moves, and no text */
 	int64_t now;
 };
 
@@ -37,6 +42,18 @@ static void catch_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* Nobody has to read it: what cannot be written is let go. */
+static void beat(void *ctx, const char *phase, uint64_t done, uint64_t total)
+{
+	if (write(STDOUT_FILENO, ".", 1) < 0)
+		errno = 0;
+}
+
+static void merge_beat(void *ctx, uint64_t done, uint64_t total)
+{
+	beat(ctx, "merging", done, total);
+}
+
 /* Partition P failed because … : one line each, on stderr. */
 static void print_failures(const struct cli *cli, const struct build_result *res)
 {
@@ -45,6 +62,16 @@ static void print_failures(const struct cli *cli, const struct build_result *res
 
 	for (; line < end && (nl = memchr(line, '\n', (size_t)(end - line))); line = nl + 1)
 		fprintf(stderr, "freshet: %s: partition %.*s\n", cli->command->name, (int)(nl - line), line);
+}
+
+static void warn_of_uncovered(const struct cli *cli, const struct build_result *res)
+{
+	if (res->uncovered)
+		fprintf(stderr,
+			"freshet: %s: warning: %" PRIu64
+			" partition%s uncovered: data that the index should have and "
+			"has not; see freshet status --partitions\n",
+			cli->command->name, res->uncovered, res->uncovered == 1 ? " is" : "s are");
 }
 
 static void print_text(const struct build_result *res)
@@ -88,6 +115,7 @@ static void print_json(const struct build_result *res)
 /* One tick. Returns CLI_GO when another may find something, else the exit status. */
 static int tick(struct cli *cli, const struct request *req, bool first, bool *failed)
 {
+	static const struct build_progress pulse = {beat, NULL};
 	struct progress progress;
 	struct build_result res = {0};
 	struct build_options opt = {.now = req->now,
@@ -100,12 +128,12 @@ static int tick(struct cli *cli, const struct request *req, bool first, bool *fa
 	int r;
 
 	progress_init(&progress);
-	opt.progress = progress_hook(&progress);
+	opt.progress = req->pulse ? &pulse : progress_hook(&progress);
 	r = build_tick(cli->state, cli->catalog, cli->store, cli->cfg, &opt, &res, &err);
 	progress_clear(&progress);
 	if (cli->verbose && !req->dry_run)
 		fputs(buf_cstr(&res.plan_text), stderr);
-	again = r == 0 && res.generation && req->all && !stop;
+	again = r == 0 && (res.generation || res.more) && req->all && !stop;
 	if (r == -EINTR && stop) {
 		r = 128 + stop;
 	} else if (r < 0) {
@@ -116,13 +144,37 @@ static int tick(struct cli *cli, const struct request *req, bool first, bool *fa
 			fputs(buf_cstr(&res.plan_text), stdout);
 		else if (cli->json)
 			print_json(&res);
-		else if (res.generation || first)
+		else if (!req->pulse && (res.generation || (first && !again)))
 			print_text(&res);
 		print_failures(cli, &res);
+		warn_of_uncovered(cli, &res);
 		r = again ? CLI_GO : 0;
 	}
 	build_result_release(&res);
 	return r;
+}
+
+/* Beside further builds: whoever waits for the lock need not wait for this. */
+static int merge_all(struct cli *cli, const struct request *req)
+{
+	struct progress progress;
+	struct merge_input in = {.state = cli->state, .cfg = cli->cfg, .stop = &stop};
+	struct merge_result done;
+	struct err err = ERR_INIT;
+	int r;
+
+	catalog_free(cli->catalog);
+	cli->catalog = NULL;
+	state_unlock(cli->state);
+	progress_init(&progress);
+	in.progress = req->pulse ? merge_beat : NULL;
+	do
+		r = merge_step(&in, &done, &err);
+	while (r == 0 && done.generation && !stop);
+	progress_clear(&progress);
+	if (r == -EBUSY || r == -EINTR) /* another does it, or the next build will */
+		return 0;
+	return r < 0 ? cli_fail(cli, r, &err) : 0;
 }
 
 static int build(struct cli *cli, const struct request *req)
@@ -131,13 +183,19 @@ static int build(struct cli *cli, const struct request *req)
 	int r;
 
 	r = cli_open(cli, cli->arg_count ? cli->args[0] : NULL, CLI_CREATE | CLI_FEED);
-	if (r == CLI_GO && !req->dry_run)
-		r = cli_lock(cli);
 	if (r != CLI_GO)
 		return r;
 	catch_signals();
+	if (req->merge_only)
+		return merge_all(cli, req);
+	if (!req->dry_run)
+		r = cli_lock(cli);
+	if (r != CLI_GO)
+		return r;
 	while ((r = tick(cli, req, first, &failed)) == CLI_GO)
 		first = false;
+	if (r == 0 && !req->dry_run && !req->no_merge)
+		r = merge_all(cli, req);
 	if (r == 0 && fflush(stdout))
 		return EX_IOERR;
 	return r == 0 && failed ? EX_DATAERR : r;
@@ -149,7 +207,10 @@ int cmd_build(int argc, char **argv)
 	const struct cli_option options[] = {
 		{"all", 0, CLI_FLAG, &req.all},
 		{"dry-run", 'n', CLI_FLAG, &req.dry_run},
+		{"merge-only", 0, CLI_FLAG, &req.merge_only},
+		{"no-merge", 0, CLI_FLAG, &req.no_merge},
 		{"now", 0, CLI_TIME, &req.now},
+		{"pulse", 0, CLI_FLAG, &req.pulse},
 		{"retry", 0, CLI_FLAG, &req.retry},
 	};
 	const struct cli_command command = {

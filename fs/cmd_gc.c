@@ -8,8 +8,8 @@
 #include "publish.h"
 
 static const char help[] =
-	"Remove generations beyond build.keep, build.keep_for and build.keep_max, and files that none of\n"
-	"the others names.\n";
+	"Remove generations beyond build.keep, build.keep_for and build.keep_max, files that none of the\n"
+	"others names, and the rejects of partitions that have expired.\n";
 
 static int gc(struct cli *cli)
 {

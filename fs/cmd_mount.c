@@ -208,16 +208,18 @@ static int check_apart(struct mount_command *c)
 	return CLI_GO;
 }
 
-/* freshet build FEED with the same state and configuration; the array is owned, the texts are borrowed. */
-static const char **builder_argv(struct mount_command *c)
+/* freshet build OPTION FEED with the same state and configuration; the array is owned, the texts are borrowed. */
+static const char **builder_argv(struct mount_command *c, const char *option)
 {
 	struct cli *cli = &c->cli;
-	const char **argv = calloc(7 + 2 * cli->sets.count + 1, sizeof(*argv)), **to = argv;
+	const char **argv = calloc(9 + 2 * cli->sets.count + 1, sizeof(*argv)), **to = argv;
 
 	if (!argv)
 		return NULL;
 	*to++ = "freshet";
 	*to++ = "build";
+	*to++ = "--pulse";
+	*to++ = option;
 	*to++ = cli->url;
 	*to++ = "--state";
 	*to++ = cli->state->dir;
@@ -265,7 +267,7 @@ static int serve(struct mount_command *c)
 {
 	struct cli *cli = &c->cli;
 	struct err err = ERR_INIT;
-	const char **argv;
+	const char **argv, **merge_argv;
 	int r = cli_open(cli, c->feed, CLI_CREATE | CLI_FEED);
 
 	if (r != CLI_GO)
@@ -275,8 +277,10 @@ static int serve(struct mount_command *c)
 	r = check_apart(c);
 	if (r != CLI_GO)
 		return r;
-	argv = builder_argv(c);
-	if (!argv)
+	/* Merging is a process beside builds, so that none waits for it. */
+	argv = builder_argv(c, "--no-merge");
+	merge_argv = builder_argv(c, "--merge-only");
+	if (!argv || !merge_argv)
 		return cli_fail(cli, -ENOMEM, NULL);
 	r = mount_run(&(struct mount_options){.mountpoint = c->mountpoint,
 			      .url = cli->url,
@@ -284,11 +288,13 @@ static int serve(struct mount_command *c)
 			      .cfg = cli->cfg,
 			      .store = cli->store,
 			      .builder_argv = argv,
+			      .merger_argv = merge_argv,
 			      .kernel_options = buf_cstr(&c->set.kernel),
 			      .ready = say_ready,
 			      .ctx = c},
 		&err);
 	free(argv);
+	free(merge_argv);
 	return r < 0 ? cli_fail(cli, r, &err) : EX_OK;
 }
 

@@ -212,31 +212,29 @@ static int verify_segment_of(struct check *c, const struct manifest *m, size_t i
 }
 
 /* The live set must be what deriving it from the segments gives. */
-static int verify_live(const struct generation *g, struct err *err)
+static int verify_live(struct generation *g, struct err *err)
 {
-	size_t n = g->manifest.segment_count, i;
-	const char **names = calloc(n ? n : 1, sizeof(*names));
-	struct live derived = {0};
+	size_t n = g->manifest.segment_count;
+	OWNED(generation) struct generation *again = NULL;
 	OWNED_BUF bytes = {0};
+	bool *keep = malloc(n + 1);
 	int r;
 
-	if (!names)
+	if (!keep)
 		return err_set(err, -ENOMEM, "out of memory");
-	for (i = 0; i < n; i++)
-		names[i] = g->manifest.segments[i].name;
-	r = live_derive(g->segments, names, n, g->manifest.horizon, NULL, &derived, err);
+	memset(keep, true, n);
+	r = generation_part(&again, g, keep, g->manifest.horizon, err);
+	free(keep);
 	if (r == 0) {
-		live_encode(&derived, &bytes);
+		live_encode(&again->live, &bytes);
 		r = buf_error(&bytes);
-		live_release(&derived);
 	}
-	free(names);
 	if (r == 0 && !slice_eq(buf_slice(&bytes), buf_slice(&g->live_bytes)))
 		r = err_set(err, -EBADMSG, "not what the segments give");
 	return r < 0 ? err_context(err, r, "generations/%" PRIu64 ".live", g->manifest.number) : 0;
 }
 
-static void verify_generation(struct check *c, const struct generation *g)
+static void verify_generation(struct check *c, struct generation *g)
 {
 	struct err err = ERR_INIT;
 	uint64_t bad = c->bad;

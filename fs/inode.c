@@ -118,7 +118,7 @@ static uint32_t key_hash(const struct inode_key *key)
 static bool key_is(const struct node *n, const struct inode_key *key, uint32_t hash)
 {
 	return n->hash == hash && n->kind == key->kind && n->place == key->place &&
-	       n->generation_number == key->generation && slice_eq(node_text(n), key->text);
+	       n->generation_id == key->generation && slice_eq(node_text(n), key->text);
 }
 
 /* Doubles both tables; without memory the chains just grow longer. */
@@ -200,7 +200,7 @@ static struct node *node_new(const struct inode_key *key, uint32_t hash, struct 
 	n = malloc(sizeof(*n) + key->text.len + 1);
 	if (!n)
 		return NULL;
-	*n = (struct node){.generation_number = key->generation,
+	*n = (struct node){.generation_id = key->generation,
 		.generation = parts->generation,
 		.blob = parts->blob,
 		.size = parts->size,
@@ -278,9 +278,16 @@ bool inode_forget(struct inode_table *t, uint64_t ino, uint64_t count)
 	return gone;
 }
 
-struct generation *inode_generation(struct inode_table *t, uint64_t number)
+uint64_t inode_generation_id(const char *index, uint64_t number)
 {
-	struct inode_key key = {.kind = NODE_GENERATION, .place = PLACE_PINNED, .generation = number};
+	uint64_t id = xxh64(slice_str(index)) + number;
+
+	return id ? id : 1;
+}
+
+struct generation *inode_generation(struct inode_table *t, uint64_t id)
+{
+	struct inode_key key = {.kind = NODE_GENERATION, .place = PLACE_PINNED, .generation = id};
 	struct generation *g = NULL;
 	struct node *n;
 

@@ -76,7 +76,7 @@ static inline void blob_freep(struct blob **b)
 struct inode_key {
 	enum node_kind kind;
 	unsigned place;
-	uint64_t generation; /* number; 0: none */
+	uint64_t generation; /* inode_generation_id(); 0: none */
 	struct slice text;
 };
 
@@ -91,7 +91,7 @@ struct inode_parts {
 
 struct node {
 	uint64_t ino;
-	uint64_t generation_number;
+	uint64_t generation_id;
 	struct generation *generation; /* a reference, or NULL */
 	struct blob *blob;             /* a reference, or NULL */
 	uint64_t size;
@@ -127,8 +127,11 @@ struct node *inode_lookup(struct inode_table *t, const struct inode_key *key);
 struct node *inode_get(struct inode_table *t, const struct inode_key *key, struct inode_parts *parts);
 /* Takes `n` lookups back; at zero the node goes. Returns true when it went. */
 bool inode_forget(struct inode_table *t, uint64_t ino, uint64_t n);
-/* A reference to the generation that a node of that number holds; NULL: no node does. */
-struct generation *inode_generation(struct inode_table *t, uint64_t number);
+/* Tells generations apart, never 0: a number alone does not, since a state directory may be emptied and an index
+ * built there anew, whose numbers start again. */
+uint64_t inode_generation_id(const char *index, uint64_t number);
+/* A reference to the generation that a node of that identity holds; NULL: no node does. */
+struct generation *inode_generation(struct inode_table *t, uint64_t id);
 size_t inode_count(struct inode_table *t);
 
 void inode_parts_release(struct inode_parts *p);

@@ -6,8 +6,10 @@
 #define FUSE_USE_VERSION 314
 #include "mount.h"
 #include "log.h"
+#include "mapping.h"
 #include "notify.h"
 #include "ops.h"
+#include "readahead.h"
 #include "thread.h"
 
 #include <fuse_lowlevel.h>
@@ -63,25 +65,50 @@ static void tell_pointers(struct mount *m, bool moved)
 	}
 }
 
+static void tell_generation(struct mount *m, uint64_t number)
+{
+	char name[24];
+
+	snprintf(name, sizeof(name), "%" PRIu64, number);
+	notify_entry(m->notify, tree_generations_ino(&m->ops.tree), name);
+}
+
+/* Of what was kept, what is not: another index keeps nothing of the one before. */
+static bool tell_dropped(
+	struct mount *m, const struct snapshot *before, const struct snapshot *now, bool another)
+{
+	bool dropped = another;
+
+	for (size_t i = 0; i < before->kept_count; i++) {
+		if (!another && snapshot_keeps(now, before->kept[i].number))
+			continue;
+		tell_generation(m, before->kept[i].number);
+		dropped = true;
+	}
+	/* The rows of an emptied state are gone while its generation is served still. */
+	if (another)
+		tell_generation(m, before->generation->manifest.number);
+	return dropped;
+}
+
 static void published(void *ctx, const struct snapshot *before, const struct snapshot *now)
 {
 	struct mount *m = ctx;
-	bool dropped = false;
-	char name[24];
+	bool another = before->generation && now->generation &&
+		       !generation_is_of(before->generation, now->generation);
+	bool dropped;
 
+	if (another)
+		log_line("another index is in %s: %s, not %s; its generation %" PRIu64 " is served now",
+			m->opt->state->dir, now->generation->manifest.index,
+			before->generation->manifest.index, now->generation->manifest.number);
 	if (before->kept_changed != now->kept_changed)
 		notify_attributes(m->notify, tree_generations_ino(&m->ops.tree));
-	for (size_t i = 0; i < before->kept_count; i++) {
-		if (snapshot_keeps(now, before->kept[i].number))
-			continue;
-		snprintf(name, sizeof(name), "%" PRIu64, before->kept[i].number);
-		notify_entry(m->notify, tree_generations_ino(&m->ops.tree), name);
-		dropped = true;
-	}
+	dropped = tell_dropped(m, before, now, another);
 	/* With a time limit on these names there is nothing to tell: they are asked for again soon. But those
 	 * that nobody asks for may still keep open what is not kept any more. */
 	if (m->opt->cfg->refresh == REFRESH_EAGER)
-		tell_pointers(m, before->status.generation != now->status.generation);
+		tell_pointers(m, another || before->status.generation != now->status.generation);
 	else if (dropped)
 		tell_pointers(m, true);
 }
@@ -97,6 +124,7 @@ static int set_up_tree(struct mount *m, struct err *err)
 		.url = opt->url,
 		.feed_dir = *opt->url == '/' ? opt->url : NULL,
 		.argv = opt->builder_argv,
+		.merge_argv = opt->merger_argv,
 		.published = published,
 		.ctx = m};
 	struct tree *t = &m->ops.tree;
@@ -160,6 +188,7 @@ static int set_up_session(struct mount *m, struct err *err)
 			*fuse_said ? fuse_said : "refused");
 	m->mounted = true;
 	serving = true;
+	readahead_raise(m->opt->mountpoint);
 	return 0;
 }
 
@@ -275,6 +304,7 @@ int mount_run(const struct mount_options *opt, struct err *err)
 	int r = set_up_tree(&m, err);
 
 	hold_signals(&m);
+	mapping_guard();
 	if (r == 0)
 		r = set_up_session(&m, err);
 	if (r == 0)

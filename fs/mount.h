@@ -14,6 +14,7 @@ struct mount_options {
 	const struct config *cfg;
 	struct store *store;
 	const char *const *builder_argv; /* NULL-terminated */
+	const char *const *merger_argv;
 	/* Comma-separated options for the kernel beyond those that every mount of ours has; may be "". */
 	const char *kernel_options;
 	/* Called once the file system is mounted and every thread but the serving ones runs. */

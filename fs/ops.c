@@ -2,6 +2,7 @@
 #define FUSE_USE_VERSION 314
 #include "ops.h"
 #include "log.h"
+#include "readahead.h"
 #include "xattr.h"
 
 #include <fuse_lowlevel.h>
@@ -251,9 +252,15 @@ static void reply_part(fuse_req_t req, struct slice bytes, uint64_t offset, size
 static void reply_fd(fuse_req_t req, const struct node *n, uint64_t offset, size_t size)
 {
 	struct fuse_bufvec bytes = FUSE_BUFVEC_INIT(size);
+	struct stat st;
 
 	if (offset >= n->size) {
 		fuse_reply_buf(req, NULL, 0);
+		return;
+	}
+	/* Cut short by somebody, it would look like the end of the file. */
+	if (fstat(n->fd, &st) < 0 || st.st_size < (off_t)n->size) {
+		fuse_reply_err(req, EIO);
 		return;
 	}
 	if (n->size - offset < size)
@@ -292,14 +299,16 @@ static void read_later(fuse_req_t req, struct node *n, uint64_t offset, size_t s
 
 static void read_rendered(fuse_req_t req, const struct node *n, uint64_t offset, size_t size)
 {
-	OWNED(blob) struct blob *blob = NULL;
+	struct render *render = ops_of(req)->tree.render;
 	struct err err = ERR_INIT;
-	int r = render_node(ops_of(req)->tree.render, n, &blob, &err);
+	struct loan loan;
+	int r = render_lend(render, n, offset == 0 && size >= n->size, &loan, &err);
 
 	if (r < 0)
 		reply_failed(req, r, &err);
 	else
-		reply_part(req, slice_of(blob->data, blob->len), offset, size);
+		reply_part(req, loan.bytes, offset, size);
+	render_return(render, &loan);
 }
 
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
@@ -468,6 +477,8 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
+	conn->max_readahead = READAHEAD_BYTES;
+	conn->max_write = READAHEAD_REQUEST; /* libfuse makes the limit of all requests of it */
 	/* A listing of a million terms must not look each of them up. */
 	conn->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
 	/* Listings of directories that do change are dropped by their time. */

@@ -5,6 +5,8 @@
 #include "refresh.h"
 #include "build.h"
 #include "builder.h"
+#include "merge.h"
+#include "stamp.h"
 #include "thread.h"
 #include "watch.h"
 
@@ -23,13 +25,6 @@
 /* Eager: a look that no event asked for, since inotify does not see what other machines do. */
 #define EAGER_IDLE_MAX (60 * TIME_SECOND)
 #define LOOKS_IN_A_ROW 4
-
-struct stamp { /* tells one `current` from the next */
-	dev_t dev;
-	ino_t ino;
-	struct timespec mtime;
-	off_t size;
-};
 
 struct refresh {
 	struct refresh_options opt;
@@ -50,9 +45,10 @@ struct refresh {
 
 	/* The refresh thread's own. */
 	struct catalog *catalog; /* NULL: there is none yet */
+	struct stamp catalog_stamp;
 	uint64_t catalog_version;
-	struct stamp stamp;
-	struct builder builder;
+	struct stamp stamp; /* of `current` */
+	struct builder builder, merger;
 	struct watch *watch; /* eager only; NULL: cannot be had, then it polls */
 	bool watch_works;
 	int64_t next_look;     /* monotonic; eager, or a retry: look then though nobody asks; TIME_FOREVER */
@@ -74,27 +70,34 @@ static void set_error(struct refresh *r, char error[ERR_MAX], const char *text)
 
 /* --- what is published --- */
 
-static bool stamp_changed(struct refresh *r)
+static bool current_changed(struct refresh *r)
 {
-	struct stamp now = {0};
-	struct stat st;
+	struct stamp now = stamp_take(r->opt.state, "current");
+	bool changed = !stamp_equal(&now, &r->stamp);
 
-	if (fstatat(r->opt.state->dirfd, "current", &st, 0) == 0)
-		now = (struct stamp){st.st_dev, st.st_ino, st.st_mtim, st.st_size};
-	if (now.dev == r->stamp.dev && now.ino == r->stamp.ino && now.size == r->stamp.size &&
-		now.mtime.tv_sec == r->stamp.mtime.tv_sec && now.mtime.tv_nsec == r->stamp.mtime.tv_nsec)
-		return false;
 	r->stamp = now;
-	return true;
+	return changed;
 }
 
-static int open_catalog(struct refresh *r, struct err *err)
+/* Where the state directory was emptied, the catalog that is open lies nowhere any more. Its stamp is taken before
+ * it is opened: what takes its place meanwhile is then seen at the next look. */
+static int open_catalog(struct refresh *r, bool *another, struct err *err)
 {
+	struct stamp now = stamp_take(r->opt.state, "catalog.db");
 	int rc;
 
+	*another = r->catalog && !stamp_same_file(&now, &r->catalog_stamp);
+	if (*another) {
+		catalog_free(r->catalog);
+		r->catalog = NULL;
+		r->catalog_version = UINT64_MAX;
+	}
 	if (r->catalog)
 		return 0;
+	r->catalog_stamp = now;
 	rc = catalog_open(&r->catalog, r->opt.state, false, err);
+	if (rc == 0 && r->watch)
+		watch_state(r->watch, r->opt.state->dir, NULL); /* which may be another directory now */
 	return rc == -ENOENT ? 0 : rc;
 }
 
@@ -120,15 +123,15 @@ static int take_in(struct refresh *r, struct err *err)
 {
 	struct stamp stamp = r->stamp;
 	uint64_t version = 0;
-	bool changed;
-	int rc = open_catalog(r, err);
+	bool changed, another;
+	int rc = open_catalog(r, &another, err);
 
 	if (rc == 0 && r->catalog)
 		rc = catalog_version(r->catalog, &version, err);
 	if (rc < 0)
 		return rc;
 	/* Remembered before loading: what changes meanwhile is then seen as a change at the next look. */
-	changed = stamp_changed(r) || version != r->catalog_version || !r->now;
+	changed = current_changed(r) || another || version != r->catalog_version || !r->now;
 	if (!changed)
 		return 0;
 	rc = load(r, err);
@@ -219,14 +222,40 @@ static int start_build(struct refresh *r, struct err *err)
 static void explain_end(struct refresh *r, int status, char text[ERR_MAX])
 {
 	const char *said = r->builder.last_line;
+	char time[TIME_TEXT_MAX];
 
-	if (WIFSIGNALED(status))
+	if (r->builder.stalled)
+		snprintf(text, ERR_MAX, "build: killed, since nothing in it moved for %s%s%.900s",
+			duration_text(r->opt.cfg->stall_timeout, time), *said ? ": " : "", said);
+	else if (WIFSIGNALED(status))
 		snprintf(text, ERR_MAX, "build: ended by signal %d (%s)%s%.900s", WTERMSIG(status),
 			strsignal(WTERMSIG(status)), *said ? ": " : "", said);
 	else if (*said)
 		snprintf(text, ERR_MAX, "%s", said);
 	else
 		snprintf(text, ERR_MAX, "build: exit status %d", WEXITSTATUS(status));
+}
+
+/* Starts merging where there are too many segments. Nobody waits for it. */
+static void start_merge(struct refresh *r)
+{
+	struct snapshot *now = refresh_snapshot(r);
+	size_t from, to;
+
+	if (now && now->generation && !builder_runs(&r->merger) && mode_of(r) != REFRESH_MANUAL &&
+		merge_pick(&now->generation->manifest, r->opt.cfg->cadence, &from, &to) &&
+		builder_start(&r->merger, r->opt.merge_argv, NULL) < 0)
+		r->merger = BUILDER_INIT;
+	snapshot_unref(now);
+}
+
+static void merge_ended(struct refresh *r)
+{
+	struct err err = ERR_INIT;
+
+	/* What it said went to the log; the next build asks again. */
+	if (take_in(r, &err) < 0)
+		set_error(r, r->look_error, err.message);
 }
 
 /* Exit 65 says that partitions failed and the rest is published; 75 that another builder is at work. */
@@ -251,6 +280,8 @@ static void build_ended(struct refresh *r, int status)
 	if (take_in(r, &err) < 0)
 		set_error(r, r->look_error, err.message);
 	answer_building(r);
+	if (code == 0 || code == 65)
+		start_merge(r);
 	/* What became due while it ran. */
 	if (mode_of(r) == REFRESH_EAGER)
 		r->next_look = 0;
@@ -292,10 +323,13 @@ static int look_at_feed(struct refresh *r, bool *due, bool *again, int64_t *next
  * mends that first, so one is due. */
 static int current_lags(struct refresh *r, bool *lags, struct err *err)
 {
+	const struct generation *g = r->now->generation;
 	struct catalog_current known;
 	int rc = catalog_current(r->catalog, &known, err);
 
-	*lags = rc == 0 && known.number > r->now->status.generation;
+	*lags = rc == 0 && known.number &&
+		(!g || known.number > g->manifest.number ||
+			strcmp(catalog_index(r->catalog), g->manifest.index) != 0);
 	return rc;
 }
 
@@ -370,9 +404,15 @@ static bool want_look(struct refresh *r)
 	return want || monotonic_now() >= r->next_look;
 }
 
+/* When the build that runs is to be killed. Waiting for another builder is no stall. */
+static int64_t stalls_at(const struct refresh *r)
+{
+	return builder_stalls_at(&r->builder, time_add(r->opt.cfg->stall_timeout, r->opt.cfg->lock_wait));
+}
+
 static int sleep_ms(struct refresh *r)
 {
-	int64_t until = r->next_look, left;
+	int64_t until = r->next_look < stalls_at(r) ? r->next_look : stalls_at(r), left;
 
 	pthread_mutex_lock(&r->lock);
 	if (r->building && r->build_deadline < until)
@@ -420,7 +460,7 @@ static bool stopping(struct refresh *r)
 static void *run(void *arg)
 {
 	struct refresh *r = arg;
-	struct pollfd fds[2 + BUILDER_FDS];
+	struct pollfd fds[2 + 2 * BUILDER_FDS];
 	uint64_t ignored;
 	int status, n;
 
@@ -431,6 +471,7 @@ static void *run(void *arg)
 		fds[0] = (struct pollfd){.fd = r->wakefd, .events = POLLIN};
 		fds[1] = (struct pollfd){.fd = r->watch ? watch_fd(r->watch) : -1, .events = POLLIN};
 		n = 2 + builder_pollfds(&r->builder, fds + 2);
+		n += builder_pollfds(&r->merger, fds + n);
 		if (poll(fds, (nfds_t)n, sleep_ms(r)) < 0)
 			continue;
 		if (fds[0].revents && read(r->wakefd, &ignored, sizeof(ignored)) < 0)
@@ -438,9 +479,14 @@ static void *run(void *arg)
 		take_watch(r);
 		if (builder_check(&r->builder, &status))
 			build_ended(r, status);
+		else if (monotonic_now() >= stalls_at(r))
+			builder_kill(&r->builder);
+		if (builder_check(&r->merger, &status))
+			merge_ended(r);
 	}
 	answer_building(r);
 	builder_stop(&r->builder);
+	builder_stop(&r->merger);
 	return NULL;
 }
 
@@ -471,7 +517,7 @@ int refresh_open(struct refresh **out, const struct refresh_options *opt, struct
 	if (!r)
 		return err_set(err, -ENOMEM, "out of memory");
 	r->opt = *opt;
-	r->builder = BUILDER_INIT;
+	r->builder = r->merger = BUILDER_INIT;
 	r->looked = r->build_deadline = r->building_since = TIME_NONE;
 	r->next_look = opt->cfg->refresh == REFRESH_EAGER ? 0 : TIME_FOREVER;
 	pthread_mutex_init(&r->lock, NULL);

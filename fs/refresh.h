@@ -16,8 +16,9 @@ struct refresh_options {
 	const struct config *cfg;
 	struct store *store;
 	const char *url;
-	const char *feed_dir;    /* for inotify; NULL: not a local directory */
-	const char *const *argv; /* of the builder; NULL-terminated */
+	const char *feed_dir;          /* for inotify; NULL: not a local directory */
+	const char *const *argv;       /* of the builder; NULL-terminated */
+	const char *const *merge_argv; /* of one that merges, beside builds */
 	/* Called on the refresh thread after `now` was swapped in; both are valid during the call. */
 	void (*published)(void *ctx, const struct snapshot *before, const struct snapshot *now);
 	void *ctx;

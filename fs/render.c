@@ -6,9 +6,16 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
 
 /* A power of two: small documents come by the hundred thousand. */
 #define SLOTS 65536u
+
+/* Buffers for files that are read in one go. They keep the pages that they once had; a huge page each, where the
+ * kernel gives it, holds a request of FUSE's largest size and room for making the last of it. */
+#define SPARES 4
+#define SPARE_BYTES ((size_t)2 << 20)
 
 struct kept {
 	uint64_t ino;
@@ -22,7 +29,52 @@ struct render {
 	struct kept *slots[SLOTS];
 	struct kept *newest, *oldest;
 	size_t bytes, max_bytes;
+	_Atomic(struct buf *) spares[SPARES]; /* owned; whoever takes one out has it alone */
 };
+
+/* --- buffers that are used again --- */
+
+static struct buf *spare_new(void)
+{
+	struct buf *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return NULL;
+	b->data = aligned_alloc(SPARE_BYTES, SPARE_BYTES);
+	if (!b->data) {
+		free(b);
+		return NULL;
+	}
+	b->cap = SPARE_BYTES;
+	madvise(b->data, SPARE_BYTES, MADV_HUGEPAGE); /* a wish only */
+	return b;
+}
+
+static void spare_free(struct buf *b)
+{
+	if (b)
+		buf_release(b);
+	free(b);
+}
+
+static struct buf *spare_take(struct render *r)
+{
+	struct buf *b = NULL;
+
+	for (size_t i = 0; !b && i < SPARES; i++)
+		b = atomic_exchange(&r->spares[i], NULL);
+	return b ? b : spare_new();
+}
+
+/* The first place is asked first: what was used last, and is in the processor's cache, is used next. */
+static void spare_give(struct render *r, struct buf *b)
+{
+	buf_clear(b);
+	b->failed = false;
+	for (size_t i = 0; b && b->cap == SPARE_BYTES && i < SPARES; i++)
+		b = atomic_exchange(&r->spares[i], b);
+	spare_free(b);
+}
 
 struct render *render_new(size_t max_bytes)
 {
@@ -31,6 +83,13 @@ struct render *render_new(size_t max_bytes)
 	if (!r)
 		return NULL;
 	r->max_bytes = max_bytes;
+	r->spares[0] = spare_new();
+	if (!r->spares[0]) {
+		free(r);
+		return NULL;
+	}
+	/* Now and not when the first reader waits for it. */
+	memset(r->spares[0]->data, 0, SPARE_BYTES);
 	pthread_mutex_init(&r->lock, NULL);
 	return r;
 }
@@ -81,6 +140,8 @@ void render_free(struct render *r)
 		return;
 	while (r->oldest)
 		let_go(r, find(r, r->oldest->ino));
+	for (size_t i = 0; i < SPARES; i++)
+		spare_free(r->spares[i]);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
 }
@@ -154,42 +215,6 @@ void render_sums(const struct generation *g, struct buf *out)
 			g->manifest.segments[i].name);
 }
 
-/* Bytes of the first character of a term; its text is valid UTF-8 unless a segment is damaged. */
-static size_t first_character(struct slice text)
-{
-	size_t n = 1;
-
-	while (n < text.len && n < 4 && ((uint8_t)text.data[n] & 0xc0) == 0x80)
-		n++;
-	return n;
-}
-
-/* Terms come in order of their text, so equal first characters stand together. */
-static int first_characters(const struct generation *g, struct buf *out, struct err *err)
-{
-	OWNED(view_terms) struct view_terms *terms = NULL;
-	char last[4];
-	size_t last_len = 0, len;
-	struct slice text;
-	uint64_t position;
-	int r = view_terms_open(&terms, g, slice_of(NULL, 0), 0, err);
-
-	if (r < 0)
-		return r;
-	while ((r = view_terms_next(terms, &text, &position, err)) == 1) {
-		if (!text.len)
-			continue;
-		len = first_character(text);
-		if (len == last_len && !memcmp(last, text.data, len))
-			continue;
-		memcpy(last, text.data, len);
-		last_len = len;
-		buf_add(out, text.data, len);
-		buf_add_byte(out, 0);
-	}
-	return r;
-}
-
 /* An expression that is none names no file. */
 static int make_query(
 	const struct generation *g, struct slice text, bool ranked, struct buf *out, struct err *err)
@@ -237,14 +262,29 @@ static int make(const struct node *n, struct buf *out, struct err *err)
 	case NODE_SUMS:
 		render_sums(n->generation, out);
 		return 0;
-	case NODE_PREFIXES:
-		return first_characters(n->generation, out, err);
 	case NODE_GROUPS:
 		return view_groups(n->generation, out, err);
 	default:
 		r = render_make((enum node_kind)n->kind, n->generation, node_text(n), out, err);
-		return r == 0 ? err_set(err, -EBADMSG, "what was found is gone") : r;
+		if (r == 0)
+			return err_set(err, -EBADMSG, "what was found is gone");
+		return r < 0 ? r : 0;
 	}
+}
+
+/* The bytes of a file are as many as the kernel was told at lookup: others would be cut or padded. */
+static int make_sized(const struct node *n, struct buf *out, struct err *err)
+{
+	int r = make(n, out, err), broken = n->kind == NODE_SUMS ? 0 : generation_check(n->generation, err);
+
+	if (broken < 0)
+		return broken;
+	if (r == 0 && buf_error(out))
+		return err_set(err, -ENOMEM, "out of memory");
+	if (r == 0 && out->len != n->size)
+		return err_set(
+			err, -EBADMSG, "%zu bytes where %" PRIu64 " were announced", out->len, n->size);
+	return r;
 }
 
 int render_node(struct render *r, const struct node *n, struct blob **out, struct err *err)
@@ -255,20 +295,43 @@ int render_node(struct render *r, const struct node *n, struct blob **out, struc
 	*out = render_kept(r, n->ino);
 	if (*out)
 		return 0;
-	if (!node_is_dir(n) && n->size && !buf_reserve(&bytes, n->size))
+	if (n->size && !buf_reserve(&bytes, n->size + SEGMENT_IDS_SLACK))
 		return err_set(err, -ENOMEM, "out of memory for %" PRIu64 " bytes", n->size);
-	rc = make(n, &bytes, err);
+	rc = make_sized(n, &bytes, err);
 	if (rc < 0)
 		return rc;
-	/* The kernel was told the size at lookup: bytes that differ from it would be cut or padded. */
-	if (!node_is_dir(n) && bytes.len != n->size && !bytes.failed)
-		return err_set(
-			err, -EBADMSG, "%zu bytes where %" PRIu64 " were announced", bytes.len, n->size);
 	*out = blob_take(&bytes);
 	if (!*out)
 		return err_set(err, -ENOMEM, "out of memory");
 	render_keep(r, n->ino, *out);
 	return 0;
+}
+
+int render_lend(struct render *r, const struct node *n, bool whole, struct loan *out, struct err *err)
+{
+	int rc;
+
+	*out = (struct loan){.blob = render_kept(r, n->ino)};
+	if (!out->blob && whole && n->size <= SPARE_BYTES / 2) {
+		out->buffer = spare_take(r);
+		if (!out->buffer)
+			return err_set(err, -ENOMEM, "out of memory");
+		rc = make_sized(n, out->buffer, err);
+		out->bytes = buf_slice(out->buffer);
+		return rc;
+	}
+	rc = out->blob ? 0 : render_node(r, n, &out->blob, err);
+	if (rc == 0)
+		out->bytes = blob_bytes(out->blob);
+	return rc;
+}
+
+void render_return(struct render *r, struct loan *loan)
+{
+	blob_unref(loan->blob);
+	if (loan->buffer)
+		spare_give(r, loan->buffer);
+	*loan = (struct loan){0};
 }
 
 bool render_plain(const struct node *n, struct slice *out)

@@ -31,6 +31,9 @@ static int load_generation(
 	uint64_t number;
 	int r = current_read(from->state, &number, sha, err);
 
+	/* Emptied under us? Then what was published stays served until something else is. */
+	if (r == 0 && old && old->generation)
+		s->generation = generation_ref(old->generation);
 	if (r <= 0)
 		return r;
 	if (old && old->generation && old->generation->manifest.number == number &&
@@ -44,6 +47,12 @@ static int load_generation(
 	if (memcmp(s->generation->sha256, sha, sizeof(sha)) != 0)
 		return err_set(err, -EBADMSG,
 			"generation %" PRIu64 ": its manifest is not the one that `current` names", number);
+	if (old && old->generation && generation_is_of(s->generation, old->generation) &&
+		number <= old->generation->manifest.number)
+		return err_set(err, -ESTALE,
+			"`current` went from generation %" PRIu64 " to %" PRIu64
+			" of the same index, which no build does; to serve that, mount anew",
+			old->generation->manifest.number, number);
 	return 0;
 }
 

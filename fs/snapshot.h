@@ -31,8 +31,9 @@ struct snapshot_source {
 	const struct config *cfg;
 	const char *url; /* borrowed by the snapshot, as state->dir is */
 };
-/* Reads `current` and the catalog. `old` (may be NULL) lends its generation when it is still the current one.
- * Returns 0, or -errno: then *out is NULL. */
+/* Reads `current` and the catalog. `old` (may be NULL) lends its generation when it is still the current one, or
+ * when there is none now. Returns 0, or -errno: then *out is NULL; -ESTALE: the number went back, which it may for
+ * another index only. */
 int snapshot_load(struct snapshot **out, const struct snapshot_source *from, const struct snapshot *old,
 	struct err *err);
 struct snapshot *snapshot_ref(struct snapshot *s);

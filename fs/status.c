@@ -7,8 +7,6 @@
 #include <inttypes.h>
 #include <yyjson.h>
 
-#define REASON_UNCOVERED "uncovered"
-
 void status_gather(struct status *out, const struct config *cfg, const struct generation *g,
 	const struct row *rows, size_t row_count)
 {
@@ -26,9 +24,7 @@ void status_gather(struct status *out, const struct config *cfg, const struct ge
 	for (size_t i = 0; i < row_count; i++) {
 		out->partitions[rows[i].state]++;
 		out->rejected += rows[i].rejected;
-		if (rows[i].state == PART_SKIPPED &&
-			slice_starts(rows[i].reason, slice_str(REASON_UNCOVERED)))
-			out->uncovered++;
+		out->uncovered += row_is_uncovered(&rows[i]);
 	}
 	if (!g)
 		return;
@@ -41,7 +37,7 @@ void status_gather(struct status *out, const struct config *cfg, const struct ge
 	for (size_t i = 0; i < g->manifest.segment_count; i++)
 		out->segment_bytes += g->manifest.segments[i].bytes;
 	out->complete_through = rows_complete_through(
-		rows, row_count, cfg->cadence, plan_horizon(cfg, out->watermark), out->watermark);
+		rows, row_count, cfg->cadence, plan_horizon(cfg, out->watermark, TIME_NONE), out->watermark);
 	config_hash(cfg, hash);
 	out->rules_changed = memcmp(hash, g->manifest.config_hash, sizeof(hash)) != 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fs/thread.h - threads of the mount: named, and deaf to signals, which the main thread alone takes. */
+/* fs/thread.h - threads of the mount: named, and deaf to signals, which the main thread alone takes, save to those
+ * that a thread brings upon itself. */
 #ifndef FRESHET_THREAD_H
 #define FRESHET_THREAD_H
 
@@ -16,6 +17,10 @@ static inline int thread_start(pthread_t *out, const char *name, void *(*run)(vo
 	int r;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGILL);
+	sigdelset(&all, SIGFPE);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = pthread_create(out, NULL, run, arg);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -81,6 +81,11 @@ static int64_t publish_time(const struct tree *t, const struct generation *g)
 	return g ? g->manifest.published : t->started;
 }
 
+static uint64_t id_of(const struct generation *g)
+{
+	return g ? inode_generation_id(g->manifest.index, g->manifest.number) : 0;
+}
+
 /* A node of generation `g` (may be NULL: nothing is published). */
 static int get_node(struct tree *t, struct inode_key *key, struct generation *g, uint64_t size,
 	struct node **out, struct err *err)
@@ -88,7 +93,7 @@ static int get_node(struct tree *t, struct inode_key *key, struct generation *g,
 	struct inode_parts parts = {.fd = -1, .size = size, .mtime = publish_time(t, g)};
 
 	parts.ctime = parts.mtime;
-	key->generation = g ? g->manifest.number : 0;
+	key->generation = id_of(g);
 	if (g)
 		parts.generation = generation_ref(g);
 	*out = inode_get(t->inodes, key, &parts);
@@ -155,7 +160,7 @@ static int lookup_term(struct tree *t, struct generation *g, struct slice prefix
 static int get_made(struct tree *t, struct generation *g, enum node_kind kind, struct slice text,
 	struct node **out, struct err *err)
 {
-	struct inode_key key = {.kind = kind, .generation = g->manifest.number, .text = text};
+	struct inode_key key = {.kind = kind, .generation = id_of(g), .text = text};
 	OWNED(blob) struct blob *blob = NULL;
 	OWNED_BUF bytes = {0};
 	int r;
@@ -203,8 +208,8 @@ static int lookup_rows(
 static int lookup_query(struct tree *t, const struct node *dir, const char *name, bool slow,
 	struct node **out, struct err *err)
 {
-	struct inode_key key = {.kind = dir->kind == NODE_RANKS ? NODE_RANK : NODE_QUERY,
-		.generation = dir->generation_number};
+	struct inode_key key = {
+		.kind = dir->kind == NODE_RANKS ? NODE_RANK : NODE_QUERY, .generation = dir->generation_id};
 	OWNED_BUF text = {0};
 
 	if (slow)
@@ -250,7 +255,7 @@ static int lookup_prefix(
 	struct inode_parts parts = {.fd = -1, .mtime = dir->mtime, .ctime = dir->ctime};
 	struct inode_key key = {.kind = NODE_PREFIX,
 		.place = dir->place,
-		.generation = dir->generation_number,
+		.generation = dir->generation_id,
 		.text = slice_str(name)};
 	OWNED_BUF raw = {0};
 	OWNED_BUF prefix = {0};
@@ -387,11 +392,11 @@ static int lookup_generation(
 	int r;
 
 	out->valid = 0;
-	if (!parse_number(name, &number) || !snapshot_keeps(s, number))
+	if (!parse_number(name, &number) || !s->generation || !snapshot_keeps(s, number))
 		return 0;
-	if (s->generation && s->generation->manifest.number == number)
+	if (s->generation->manifest.number == number)
 		return get_generation(t, s->generation, out, err);
-	g = inode_generation(t->inodes, number);
+	g = inode_generation(t->inodes, inode_generation_id(s->generation->manifest.index, number));
 	if (g)
 		return get_generation(t, g, out, err);
 	if (!slow)
@@ -399,7 +404,10 @@ static int lookup_generation(
 	r = generation_open(&g, t->state, number, err);
 	if (r == -ENOENT)
 		return 0; /* gc was faster than the snapshot */
-	return r < 0 ? r : get_generation(t, g, out, err);
+	if (r < 0)
+		return r;
+	/* Of another index, which was built here since the snapshot was taken? The next snapshot is of that one. */
+	return generation_is_of(g, s->generation) ? get_generation(t, g, out, err) : 0;
 }
 
 static int lookup_in_generation(
@@ -424,7 +432,7 @@ bool tree_is_live(const struct node *parent, const char *name)
 	return f && f->holds != HOLDS_FOREVER;
 }
 
-int tree_lookup(
+static int lookup(
 	struct tree *t, const struct node *parent, const char *name, struct tree_entry *out, struct err *err)
 {
 	struct generation *g = parent->generation;
@@ -464,6 +472,26 @@ int tree_lookup(
 	default:
 		return lookup_made(t, g, NODE_DOC, name, &out->node, err);
 	}
+}
+
+int tree_check(const struct node *dir, struct err *err)
+{
+	bool reads = dir->generation && dir->kind != NODE_GENERATION && dir->kind != NODE_SEGMENTS;
+
+	return reads ? generation_check(dir->generation, err) : 0;
+}
+
+int tree_lookup(
+	struct tree *t, const struct node *parent, const char *name, struct tree_entry *out, struct err *err)
+{
+	int r = lookup(t, parent, name, out, err),
+	    broken = r < 0 || r == TREE_SLOW ? 0 : tree_check(parent, err);
+
+	if (broken == 0)
+		return r;
+	if (r == 1)
+		inode_forget(t->inodes, out->node->ino, 1);
+	return broken;
 }
 
 int tree_lookup_slow(

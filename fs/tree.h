@@ -59,6 +59,10 @@ int tree_list(struct tree *t, const struct node *dir, uint64_t offset, tree_fill
 int tree_list_slow(struct tree *t, const struct node *dir, uint64_t offset, tree_fill_fn *fill, void *ctx,
 	struct err *err);
 
+/* After reading below `dir`: 0, or -EBADMSG when a segment that it is made of broke. tree_lookup() and tree_list() ask
+ * themselves. */
+int tree_check(const struct node *dir, struct err *err);
+
 /* The root's names that point into the current generation, NULL-terminated: what a publish invalidates. */
 extern const char *const tree_pointers[];
 uint64_t tree_generations_ino(const struct tree *t);

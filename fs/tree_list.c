@@ -136,24 +136,25 @@ static int list_groups(struct tree *t, const struct node *dir, struct filler *f,
 	return 0;
 }
 
-static int list_prefixes(struct tree *t, const struct node *dir, struct filler *f, struct err *err)
+/* First characters, from one to the next; the offset names the first term of each. */
+static int list_prefixes(const struct generation *g, struct filler *f, struct err *err)
 {
-	OWNED(blob) struct blob *chars = NULL;
+	uint64_t position = f->offset - OFFSET_FIRST;
+	OWNED(view_terms) struct view_terms *terms = NULL;
 	OWNED_BUF name = {0};
-	uint64_t index = 0;
-	size_t len;
-	int r = render_node(t->render, dir, &chars, err);
+	struct slice text;
+	int r = view_terms_open(&terms, g, slice_of(NULL, 0), position, err);
 
-	if (r < 0)
-		return r;
-	for (size_t at = 0; at < chars->len; at += len + 1) {
-		len = strnlen(chars->data + at, chars->len - at);
+	if (r == 0 && position)
+		r = view_terms_skip_character(terms, err);
+	while (r == 0 && (r = view_terms_next(terms, &text, &position, err)) == 1) {
 		buf_clear(&name);
-		if (name_escape(slice_of(chars->data + at, len), &name) &&
-			!add_counted(f, &index, buf_cstr(&name), true))
+		if (name_escape(slice_of(text.data, view_first_character(text)), &name) &&
+			!f->fill(f->ctx, buf_cstr(&name), true, position + OFFSET_FIRST))
 			return 0;
+		r = view_terms_skip_character(terms, err);
 	}
-	return 0;
+	return r;
 }
 
 static bool add_dots(struct filler *f)
@@ -163,7 +164,7 @@ static bool add_dots(struct filler *f)
 	return f->offset != 1 || add(f, "..", true);
 }
 
-int tree_list(struct tree *t, const struct node *dir, uint64_t offset, tree_fill_fn *fill, void *ctx,
+static int list(struct tree *t, const struct node *dir, uint64_t offset, tree_fill_fn *fill, void *ctx,
 	struct err *err)
 {
 	struct filler f = {fill, ctx, offset};
@@ -193,7 +194,7 @@ int tree_list(struct tree *t, const struct node *dir, uint64_t offset, tree_fill
 	case NODE_PREFIX:
 		return list_terms(dir->generation, blob_bytes(dir->blob), &f, err);
 	case NODE_PREFIXES:
-		return list_prefixes(t, dir, &f, err);
+		return list_prefixes(dir->generation, &f, err);
 	case NODE_GROUPS:
 		return list_groups(t, dir, &f, err);
 	case NODE_QUERIES:
@@ -202,6 +203,14 @@ int tree_list(struct tree *t, const struct node *dir, uint64_t offset, tree_fill
 	default:
 		return list_docs(dir->generation, &f, err);
 	}
+}
+
+int tree_list(struct tree *t, const struct node *dir, uint64_t offset, tree_fill_fn *fill, void *ctx,
+	struct err *err)
+{
+	int r = list(t, dir, offset, fill, ctx, err);
+
+	return r == 0 ? tree_check(dir, err) : r;
 }
 
 /* One listing serves a whole walk through the directory: it is kept from the first part on. */

@@ -11,9 +11,8 @@
 struct watch {
 	int fd;
 	int state_wd; /* -1: none */
-	uint8_t *
-		seen; /* owned; bit wd: watched. The kernel counts watch descriptors up and never reuses one */
-	size_t seen_bytes;
+	int *wds;     /* owned; what the last listing named, ascending */
+	size_t count;
 };
 
 int watch_open(struct watch **out, struct err *err)
@@ -38,7 +37,7 @@ void watch_free(struct watch *w)
 	if (!w)
 		return;
 	close(w->fd);
-	free(w->seen);
+	free(w->wds);
 	free(w);
 }
 
@@ -53,50 +52,86 @@ int watch_state(struct watch *w, const char *state_dir, struct err *err)
 	return w->state_wd < 0 ? err_sys(err, -errno, "%s: watching", state_dir) : 0;
 }
 
-/* 1 when `wd` was not seen before. */
-static int mark(struct watch *w, int wd)
+static int wd_cmp(const void *a, const void *b)
 {
-	size_t need = (size_t)wd / 8 + 1;
-	uint8_t bit = (uint8_t)(1u << (wd % 8)), *grown;
+	int x = *(const int *)a, y = *(const int *)b;
 
-	if (need > w->seen_bytes) {
-		need = need * 2;
-		grown = realloc(w->seen, need);
-		if (!grown)
-			return -ENOMEM;
-		memset(grown + w->seen_bytes, 0, need - w->seen_bytes);
-		w->seen = grown;
-		w->seen_bytes = need;
-	}
-	if (w->seen[wd / 8] & bit)
-		return 0;
-	w->seen[wd / 8] |= bit;
-	return 1;
+	return (x > y) - (x < y);
 }
 
-int watch_listing(struct watch *w, const char *root, const struct listing *listing, struct err *err)
+static size_t sort_once(int *wds, size_t count)
+{
+	size_t kept = 0;
+
+	if (count)
+		qsort(wds, count, sizeof(*wds), wd_cmp);
+	for (size_t i = 0; i < count; i++)
+		if (!kept || wds[kept - 1] != wds[i])
+			wds[kept++] = wds[i];
+	return kept;
+}
+
+/* Adds a watch for each directory. *gone: how many went since the listing, which is therefore old. */
+static int watch_dirs(struct watch *w, const char *root, const struct listing *listing, int *wds,
+	size_t *count, int *gone, struct err *err)
 {
 	OWNED_BUF path = {0};
-	int wd, r, added = 0;
 
 	for (size_t i = 0; i < listing->dir_count; i++) {
+		int wd;
+
 		buf_clear(&path);
 		buf_add_str(&path, root);
 		buf_add_byte(&path, '/');
 		buf_add_slice(&path, listing->dirs[i]);
 		wd = inotify_add_watch(w->fd, buf_cstr(&path), FEED_EVENTS);
-		if (wd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
-			added++; /* gone since the listing, which is therefore old */
-			continue;
-		}
-		if (wd < 0)
+		if (wd >= 0)
+			wds[(*count)++] = wd;
+		else if (errno == ENOENT || errno == ENOTDIR)
+			(*gone)++;
+		else
 			return err_sys(err, -errno, "%s: watching", buf_cstr(&path));
-		r = mark(w, wd);
-		if (r < 0)
-			return err_set(err, r, "out of memory");
-		added += r;
 	}
-	return added;
+	return 0;
+}
+
+/* Makes `wds` (taken over) what is watched, and lets go of what was and is not among them. The kernel did so
+ * itself with directories that went. Returns how many are new. */
+static int replace(struct watch *w, int *wds, size_t count)
+{
+	size_t new_count = count;
+
+	for (size_t old = 0, i = 0; old < w->count; old++) {
+		while (i < count && wds[i] < w->wds[old])
+			i++;
+		if (i < count && wds[i] == w->wds[old])
+			new_count--;
+		else if (w->wds[old] != w->state_wd)
+			inotify_rm_watch(w->fd, w->wds[old]);
+	}
+	free(w->wds);
+	w->wds = wds;
+	w->count = count;
+	return (int)new_count;
+}
+
+int watch_listing(struct watch *w, const char *root, const struct listing *listing, struct err *err)
+{
+	int *wds = malloc((listing->dir_count + w->count + 1) * sizeof(*wds));
+	size_t count = 0;
+	int r, gone = 0;
+
+	if (!wds)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = watch_dirs(w, root, listing, wds, &count, &gone, err);
+	/* A listing that was cut short does not say what is to go. */
+	if (r < 0 && w->count) {
+		memcpy(wds + count, w->wds, w->count * sizeof(*wds));
+		count += w->count;
+	}
+	count = sort_once(wds, count);
+	gone += replace(w, wds, count);
+	return r < 0 ? r : gone;
 }
 
 static unsigned take_event(const struct watch *w, const struct inotify_event *e)

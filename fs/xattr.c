@@ -46,6 +46,8 @@ static int df_value(struct tree *t, const struct node *n, struct buf *out, struc
 	if (n->kind != NODE_TERM && n->kind != NODE_TERM_ROWS)
 		return 0;
 	r = view_term_stat(n->generation, node_text(n), &term, err);
+	if (r >= 0 && generation_check(n->generation, err) < 0)
+		return -EBADMSG;
 	if (r == 1)
 		buf_addf(out, "%" PRIu64, term.df);
 	return r;

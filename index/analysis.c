@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 
+#include "record.h"
+
 #define STEP 256      /* entries between two reports of progress */
 #define PREFETCH 512  /* bytes of the next record */
 #define PART_MIN 2048 /* entries that are worth a thread */
@@ -13,7 +15,7 @@ struct part {
 	void *ctx;
 	struct invert *invert; /* owned */
 	size_t from, to;
-	uint64_t live, hidden, deleted, length;
+	uint64_t states[ENTRY_STATES], length;
 	pthread_t thread;
 	int code;
 	struct err err;
@@ -28,6 +30,17 @@ struct analysis {
 	struct part parts[TERM_MERGE_MAX];
 };
 
+static void add_group(struct invert *v, struct slice group)
+{
+	char text[TERM_MAX + 16];
+
+	if (!group.len || group.len > TERM_MAX)
+		return;
+	memcpy(text, group.data, group.len);
+	memset(text + group.len, 0, 16);
+	invert_add(v, TERM_GROUP, text, group.len);
+}
+
 static int analyse_entry(struct part *p, uint32_t n, struct err *err)
 {
 	const struct segment_input *in = p->of->in;
@@ -37,9 +50,12 @@ static int analyse_entry(struct part *p, uint32_t n, struct err *err)
 
 	if (e->state == ENTRY_LIVE) {
 		invert_begin(p->invert, n);
+		add_group(p->invert, e->group);
 		r = in->analyse(p->ctx, e->record, p->invert, err);
 		if (r == 0)
 			invert_end(p->invert);
+		else if (r == 1)
+			invert_hide(p->invert);
 		else
 			invert_abandon(p->invert);
 		if (r < 0)
@@ -50,21 +66,10 @@ static int analyse_entry(struct part *p, uint32_t n, struct err *err)
 		else
 			e->state = ENTRY_HIDDEN;
 	}
-	p->live += e->state == ENTRY_LIVE;
-	p->hidden += e->state == ENTRY_HIDDEN;
-	p->deleted += e->state == ENTRY_DELETED;
+	p->states[e->state]++;
 	p->length += length;
 	put_le32(p->of->lengths + (uint64_t)n * 4, length);
 	return 0;
-}
-
-/* Records lie in the order of the feed, not of the entries: the processor cannot foresee the next. */
-static void prefetch_record(const struct segment_input *in, size_t n)
-{
-	const struct slice *s = &in->entries[n].record;
-
-	for (size_t i = 0; n < in->entry_count && i < s->len && i < PREFETCH; i += 64)
-		__builtin_prefetch(s->data + i);
 }
 
 static int analyse_part(struct part *p, struct err *err)
@@ -77,7 +82,9 @@ static int analyse_part(struct part *p, struct err *err)
 	if (!p->invert)
 		return err_set(err, -ENOMEM, "out of memory for postings");
 	for (size_t n = p->from; r == 0 && n < p->to; n++) {
-		prefetch_record(a->in, n + 1);
+		/* Records lie in the order of the feed, not of the entries: the processor cannot foresee the next. */
+		if (n + 1 < p->to)
+			slice_prefetch(a->in->entries[n + 1].record, PREFETCH);
 		r = analyse_entry(p, (uint32_t)n, err);
 		bytes += a->in->entries[n].record.len;
 		if (n % STEP == STEP - 1 || n + 1 == p->to) {
@@ -179,9 +186,10 @@ void analysis_free(struct analysis *a)
 void analysis_count(const struct analysis *a, struct segment_info *info)
 {
 	for (unsigned i = 0; i < a->count; i++) {
-		info->live += a->parts[i].live;
-		info->hidden += a->parts[i].hidden;
-		info->deleted += a->parts[i].deleted;
+		info->live += a->parts[i].states[ENTRY_LIVE];
+		info->hidden += a->parts[i].states[ENTRY_HIDDEN];
+		info->deleted += a->parts[i].states[ENTRY_DELETED];
+		info->attributes += a->parts[i].states[ENTRY_ATTRIBUTE];
 		info->total_length += a->parts[i].length;
 	}
 }

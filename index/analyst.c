@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyst.h"
 
-#include "record.h"
-
 struct analyst {
 	struct record_parser *parser; /* owned */
 	volatile sig_atomic_t *stop;
@@ -22,8 +20,8 @@ int analyst_analyse(void *ctx, struct slice record, struct invert *v, struct err
 	return record_analyse(a->parser, record, add_term, v, err);
 }
 
-int analysts_init(struct analysts *a, const struct config *cfg, unsigned count, volatile sig_atomic_t *stop,
-	struct err *err)
+int analysts_init(struct analysts *a, const struct config *cfg, unsigned count, attribute_fn *join,
+	void *join_ctx, volatile sig_atomic_t *stop, struct err *err)
 {
 	int r = 0;
 
@@ -36,6 +34,8 @@ int analysts_init(struct analysts *a, const struct config *cfg, unsigned count, 
 		a->list[i].stop = stop;
 		a->ctxs[i] = &a->list[i];
 		r = record_parser_new(&a->list[i].parser, cfg, err);
+		if (r == 0)
+			record_join(a->list[i].parser, join, join_ctx);
 	}
 	return r;
 }

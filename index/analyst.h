@@ -6,8 +6,8 @@
 
 #include <signal.h>
 
-#include "config.h"
 #include "invert.h"
+#include "record.h"
 
 struct analyst;
 struct analysts {             /* zero-initialised is none */
@@ -16,9 +16,10 @@ struct analysts {             /* zero-initialised is none */
 	unsigned count;
 };
 
-/* `count` >= 1 of them. Both `cfg` and `stop` (may be NULL) are borrowed. Release after a failure too. */
-int analysts_init(struct analysts *a, const struct config *cfg, unsigned count, volatile sig_atomic_t *stop,
-	struct err *err);
+/* `count` >= 1 of them. `cfg`, `stop` (may be NULL) and `join_ctx` are borrowed; `join` finds attributes, in several threads at
+ * a time. Release after a failure too. */
+int analysts_init(struct analysts *a, const struct config *cfg, unsigned count, attribute_fn *join,
+	void *join_ctx, volatile sig_atomic_t *stop, struct err *err);
 void analysts_release(struct analysts *a);
 /* An analyse_fn (segment_write.h): record_analyse() into `v`; -EINTR once *stop is set. */
 int analyst_analyse(void *ctx, struct slice record, struct invert *v, struct err *err);

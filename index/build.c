@@ -8,13 +8,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "analyst.h"
+#include "compose.h"
 #include "fold.h"
 #include "gc.h"
 #include "name.h"
 #include "outcome.h"
 #include "publish.h"
-#include "segment_write.h"
+#include "undo.h"
 
 #define SEGMENT_FILE "segment"
 #define REPORT_EVERY (TIME_SECOND / 10)
@@ -38,15 +38,20 @@ struct tick {
 	struct meter meter;
 
 	struct generation *parent; /* NULL: none */
+	struct generation *
+		under; /* what the new records are folded over: the parent, or its base alone; NULL: nothing */
+	struct undo undo; /* of the parent's records */
 	struct arena arena;
 	struct listing listing;
 	struct plan plan;
 	struct intake intake;
+	int64_t base_at;            /* TIME_NONE: there is no base */
 	int64_t watermark, horizon; /* after this tick */
-	size_t indexed;             /* partitions without failure */
+	size_t indexed;             /* partitions whose content changes, without failure */
 	struct source *sources;     /* one a file of the intake */
 	struct record *records;
 	size_t record_count;
+	struct fold_input fold_in;
 	struct fold_output fold;
 	bool has_segment;
 	struct segment_output segment;
@@ -104,7 +109,7 @@ static int look(const struct look *l, struct plan *plan, struct listing *listing
 	struct err *err)
 {
 	OWNED(template) struct template *template = NULL;
-	struct catalog_current current = {.watermark = TIME_NONE};
+	struct catalog_current current = {.watermark = TIME_NONE, .base_at = TIME_NONE};
 	struct plan_input in = {.cfg = l->cfg, .now = l->now, .listing = listing, .retry = l->retry};
 	struct row *rows = NULL;
 	int64_t from;
@@ -116,7 +121,8 @@ static int look(const struct look *l, struct plan *plan, struct listing *listing
 	if (l->catalog)
 		r = catalog_current(l->catalog, &current, err);
 	in.watermark = current.number ? current.watermark : TIME_NONE;
-	from = plan_horizon(l->cfg, in.watermark);
+	in.base_at = current.number ? current.base_at : TIME_NONE;
+	from = plan_horizon(l->cfg, in.watermark, in.base_at);
 	if (r == 0 && l->catalog)
 		r = catalog_rows(l->catalog, from, true, arena, &rows, &in.row_count, err);
 	if (r < 0)
@@ -183,16 +189,7 @@ static int check_hash(const struct tick *t, struct err *err)
 
 static int open_parent(struct tick *t, struct err *err)
 {
-	struct catalog_current current = {0};
-	int r = 0;
-
-	if (t->catalog)
-		r = catalog_current(t->catalog, &current, err);
-	if (r == 0 && current.number)
-		r = generation_open(&t->parent, t->state, current.number, err);
-	if (r == -ENOENT)
-		return err_context(err, -EBADMSG, "%s: the current generation is not there", t->state->dir);
-	return r;
+	return t->catalog ? current_generation(t->state, t->catalog, &t->parent, err) : 0;
 }
 
 static int prepare(struct tick *t, struct err *err)
@@ -208,6 +205,7 @@ static int prepare(struct tick *t, struct err *err)
 	if (r == 0 && !t->opt->dry_run)
 		r = remember_config(t, err);
 	t->watermark = t->parent ? t->parent->manifest.watermark : TIME_NONE;
+	t->base_at = t->parent ? t->parent->manifest.base_at : TIME_NONE;
 	t->out->watermark = t->watermark;
 	return r;
 }
@@ -223,20 +221,20 @@ static int list_and_plan(struct tick *t, struct err *err)
 
 	meter_phase(&t->meter, "listing");
 	r = look(&l, &t->plan, &t->listing, &t->arena, err);
-	if (r == 0)
-		t->out->next_due = t->plan.next_due;
+	if (r < 0)
+		return r;
+	t->out->next_due = t->plan.next_due;
+	t->out->covered_changes = t->plan.covered_changes;
 	return r;
 }
 
 /* ---- reading and folding ---- */
 
-static void note_failure(struct tick *t, const struct intake_partition *p)
+static void note_failure(struct tick *t, struct slice path, const char *reason)
 {
-	if (p->code == -ESTALE)
-		return;
 	t->out->failed++;
-	name_print(p->item->seen->path, &t->out->failed_text);
-	buf_addf(&t->out->failed_text, ": %s\n", p->reason);
+	name_print(path, &t->out->failed_text);
+	buf_addf(&t->out->failed_text, ": %s\n", reason);
 }
 
 static int read_partitions(struct tick *t, struct err *err)
@@ -256,10 +254,12 @@ static int read_partitions(struct tick *t, struct err *err)
 	for (i = 0; r == 0 && i < t->intake.partition_count; i++) {
 		const struct intake_partition *p = &t->intake.partitions[i];
 
-		if (p->code) {
-			note_failure(t, p);
+		if (p->code && p->code != -ESTALE)
+			note_failure(t, p->item->seen->path, p->reason);
+		if (p->code)
 			continue;
-		}
+		if (p->is_unchanged)
+			continue;
 		t->indexed++;
 		t->out->partitions++;
 		t->out->records += p->records;
@@ -267,7 +267,7 @@ static int read_partitions(struct tick *t, struct err *err)
 		if (t->watermark == TIME_NONE || p->item->ts > t->watermark)
 			t->watermark = p->item->ts;
 	}
-	t->horizon = plan_horizon(t->cfg, t->watermark);
+	t->horizon = plan_horizon(t->cfg, t->watermark, t->base_at);
 	return r;
 }
 
@@ -291,7 +291,7 @@ static void gather_file(struct tick *t, struct intake_file *f)
 	}
 }
 
-/* The records of the partitions that did not fail, as one array. */
+/* The records of the partitions that did not fail, as one array; those of files that are as before are in the index. */
 static int gather_records(struct tick *t, struct err *err)
 {
 	const struct intake *in = &t->intake;
@@ -312,59 +312,129 @@ static int gather_records(struct tick *t, struct err *err)
 		const struct intake_partition *p = &in->partitions[i];
 
 		for (k = p->first; !p->code && k < p->first + p->count; k++)
-			gather_file(t, &in->files[k]);
+			if (!in->files[k].same || !p->item->has_content)
+				gather_file(t, &in->files[k]);
 	}
 	return 0;
 }
 
+/* Documents leave with their partition, unless there is a base: then an older version would shine through. */
+static int64_t leaving(const struct tick *t)
+{
+	return t->base_at == TIME_NONE ? t->horizon : TIME_NONE;
+}
+
+static void add_undone(const struct intake_partition *p, const struct file_row *was, struct buf *out)
+{
+	struct source source = {.ts = p->item->ts, .partition = p->item->row->path, .file = was->path};
+
+	memcpy(source.hash, was->hash, sizeof(source.hash));
+	buf_add(out, &source, sizeof(source));
+}
+
+/* The files whose records count no more: rewritten and vanished ones of partitions that did not fail. */
+static int gather_undone(struct tick *t, struct err *err)
+{
+	OWNED_BUF sources = {0};
+
+	for (size_t i = 0; i < t->intake.partition_count; i++) {
+		const struct intake_partition *p = &t->intake.partitions[i];
+
+		if (p->code || !p->item->has_content)
+			continue;
+		for (size_t k = p->first; k < p->first + p->count; k++)
+			if (t->intake.files[k].was && !t->intake.files[k].same)
+				add_undone(p, t->intake.files[k].was, &sources);
+		for (size_t k = 0; k < p->vanished_count; k++)
+			add_undone(p, p->vanished[k], &sources);
+	}
+	if (buf_error(&sources))
+		return err_set(err, -ENOMEM, "out of memory");
+	return undo_init(&t->undo, t->parent, (const struct source *)sources.data,
+		sources.len / sizeof(struct source), err);
+}
+
+/* Has the tick indexed the partition that takes the place of all others? */
+static bool has_replaced(const struct tick *t)
+{
+	return t->plan.replaces && t->intake.partition_count == 1 && !t->intake.partitions[0].code;
+}
+
+static bool is_dropped(const struct tick *t, size_t segment)
+{
+	return has_replaced(t) && !t->parent->manifest.segments[segment].base;
+}
+
+static int choose_under(struct tick *t, struct err *err)
+{
+	size_t n = t->parent ? t->parent->manifest.segment_count : 0;
+	bool *keep;
+	int r;
+
+	if (!t->parent)
+		return 0;
+	if (!has_replaced(t)) {
+		t->under = generation_ref(t->parent);
+		return 0;
+	}
+	keep = calloc(n + 1, sizeof(*keep));
+	if (!keep)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		keep[i] = !is_dropped(t, i);
+	r = generation_part(&t->under, t->parent, keep, leaving(t), err);
+	free(keep);
+	return r;
+}
+
 static int fold_records(struct tick *t, struct err *err)
 {
-	struct fold_input in = {.parent = t->parent, .horizon = t->horizon};
+	struct fold_input *in = &t->fold_in;
 	int r;
 
 	meter_phase(&t->meter, "folding");
 	r = gather_records(t, err);
+	if (r == 0)
+		r = gather_undone(t, err);
+	if (r == 0)
+		r = choose_under(t, err);
 	if (r < 0)
 		return r;
-	in.sources = t->sources;
-	in.source_count = t->intake.file_count;
-	in.records = t->records;
-	in.record_count = t->record_count;
-	return fold(&in, &t->fold, err);
+	*in = (struct fold_input){.cfg = t->cfg,
+		.parent = t->under,
+		.horizon = leaving(t),
+		.undone = t->under == t->parent && t->undo.fresh ? t->undo.list : NULL,
+		.sources = t->sources,
+		.source_count = t->intake.file_count,
+		.records = t->records,
+		.record_count = t->record_count};
+	return fold(in, &t->fold, err);
 }
 
 /* ---- writing ---- */
 
 static int write_segment(struct tick *t, struct err *err)
 {
-	OWNED_STR char *path = state_path(t->state, "%s/%s", t->state->build, SEGMENT_FILE);
-	struct analysts analysts = {0};
-	struct segment_input in = {.sources = t->fold.sources,
+	struct fold_attributes attributes = fold_attributes(&t->fold_in, &t->fold);
+	struct compose_input in = {.state = t->state,
+		.cfg = t->cfg,
+		.file = SEGMENT_FILE,
+		.sources = t->fold.sources,
 		.source_count = t->fold.source_count,
 		.entries = t->fold.entries,
 		.entry_count = t->fold.entry_count,
 		.history = t->fold.history,
 		.history_count = t->fold.history_count,
-		.analyse = analyst_analyse,
+		.attribute = fold_attribute,
+		.attribute_ctx = &attributes,
 		.threads = t->threads,
+		.stop = t->opt->stop,
 		.progress = meter_report,
 		.progress_ctx = &t->meter};
 	int r;
 
 	meter_phase(&t->meter, "writing");
-	if (!path)
-		return err_set(err, -ENOMEM, "out of memory");
-	in.first = t->fold.sources[0].ts;
-	in.last = t->fold.sources[t->fold.source_count - 1].ts;
-	config_hash(t->cfg, in.config_hash);
-	r = analysts_init(&analysts, t->cfg, t->threads, t->opt->stop, err);
-	if (r == 0) {
-		in.analyse_ctx = analysts.ctxs[0];
-		in.more_ctxs = analysts.ctxs + 1;
-		in.more_count = t->threads - 1;
-		r = segment_write(path, &in, &t->segment, err);
-	}
-	analysts_release(&analysts);
+	r = compose(&in, &t->segment, err);
 	if (r < 0)
 		return r;
 	t->has_segment = true;
@@ -374,53 +444,92 @@ static int write_segment(struct tick *t, struct err *err)
 
 /* ---- publishing ---- */
 
-static int gather_rejects(struct tick *t, struct err *err)
+/* What was refused of a partition's files: of those that were read, and, of those that are there no more, nothing. Where a change of it
+ * fails, the last good records stay, and with them what was refused beside them. */
+static void gather_rejects_of(struct tick *t, const struct intake_partition *p)
 {
-	size_t i;
+	struct slice path = p->item->seen ? p->item->seen->path : p->item->row->path;
 
-	t->rejects = arena_alloc(
-		&t->arena, (t->intake.file_count ? t->intake.file_count : 1) * sizeof(*t->rejects));
-	if (!t->rejects)
-		return err_set(err, -ENOMEM, "out of memory");
-	for (i = 0; i < t->intake.file_count; i++) {
+	if (p->code && p->item->has_content)
+		return;
+	for (size_t i = p->first; i < p->first + p->count; i++) {
 		struct intake_file *f = &t->intake.files[i];
 
 		/* A file that is clean now takes back what was refused of it before. */
 		if (f->rejects.count || !f->code)
-			t->rejects[t->reject_count++] =
-				(struct publish_reject){.partition = f->item->seen->path,
-					.file = f->seen->path,
-					.text = reject_text(&f->rejects)};
+			t->rejects[t->reject_count++] = (struct publish_reject){
+				.partition = path, .file = f->seen->path, .text = reject_text(&f->rejects)};
 	}
+	for (size_t i = 0; !p->code && i < p->vanished_count; i++)
+		t->rejects[t->reject_count++] =
+			(struct publish_reject){.partition = path, .file = p->vanished[i]->path};
+}
+
+static int gather_rejects(struct tick *t, struct err *err)
+{
+	size_t room = t->intake.file_count + 1, i;
+
+	for (i = 0; i < t->intake.partition_count; i++)
+		room += t->intake.partitions[i].vanished_count;
+	t->rejects = arena_alloc(&t->arena, room * sizeof(*t->rejects));
+	if (!t->rejects)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (i = 0; i < t->intake.partition_count; i++)
+		gather_rejects_of(t, &t->intake.partitions[i]);
 	return 0;
 }
 
-static int make_rows(struct tick *t, uint64_t generation, struct row **rows, size_t *count, struct err *err)
+static struct outcome_input outcome_of(const struct tick *t, uint64_t generation)
 {
-	struct outcome_input in = {.plan = &t->plan,
+	return (struct outcome_input){.plan = &t->plan,
 		.intake = &t->intake,
 		.generation = generation,
 		.horizon = t->horizon,
 		.plan_now = t->plan_now,
 		.now = time_now()};
+}
 
-	return outcome_rows(&in, &t->arena, rows, count, err);
+static int make_rows(struct tick *t, uint64_t generation, struct row **rows, size_t *count, struct err *err)
+{
+	struct outcome_input in = outcome_of(t, generation);
+	int r = outcome_rows(&in, &t->arena, rows, count, err);
+
+	t->out->uncovered = 0;
+	for (size_t i = 0; r == 0 && i < *count; i++) {
+		const struct row *row = &(*rows)[i];
+
+		t->out->uncovered += row_is_uncovered(row);
+		if (row->state == PART_FAILED && slice_eq(row->reason, slice_str(PLAN_CRASHED)))
+			note_failure(t, row->path, PLAN_CRASHED);
+	}
+	return r;
 }
 
 static int publish_tick(struct tick *t, struct err *err)
 {
+	struct publish_segment fresh = {.file = SEGMENT_FILE,
+		.output = &t->segment,
+		.at = t->parent ? t->parent->manifest.segment_count : 0};
 	struct publish_input in = {.state = t->state,
 		.catalog = t->catalog,
 		.parent = t->parent,
 		.watermark = t->watermark,
-		.horizon = t->horizon,
+		.horizon = leaving(t),
+		.base_at = t->base_at,
+		.undone = t->fold_in.undone,
+		.segments = &fresh,
+		.segment_count = t->has_segment,
 		.rejects = t->rejects,
 		.reject_count = t->reject_count};
+	size_t old = t->parent ? t->parent->manifest.segment_count : 0;
+	bool *dropped = arena_alloc(&t->arena, old + 1);
 	struct row *rows;
 	int r;
 
 	meter_phase(&t->meter, "publishing");
-	r = catalog_take_number(t->catalog, &in.number, err);
+	in.dropped = dropped;
+	r = dropped ? catalog_take_number(t->catalog, &in.number, err)
+		    : err_set(err, -ENOMEM, "out of memory");
 	if (r == 0)
 		r = make_rows(t, in.number, &rows, &in.row_count, err);
 	if (r < 0)
@@ -430,10 +539,8 @@ static int publish_tick(struct tick *t, struct err *err)
 	in.k1 = t->cfg->k1;
 	in.b = t->cfg->b;
 	config_hash(t->cfg, in.config_hash);
-	if (t->has_segment) {
-		in.segment_file = SEGMENT_FILE;
-		in.segment = &t->segment;
-	}
+	for (size_t i = 0; i < old; i++)
+		dropped[i] = is_dropped(t, i);
 	r = publish(&in, &t->out->documents, err);
 	if (r < 0)
 		return r;
@@ -472,15 +579,63 @@ static int index_and_publish(struct tick *t, struct err *err)
 	return r == 0 ? publish_tick(t, err) : r;
 }
 
-/* Does content leave though nothing new pushes it out? So it is after `window` was made shorter. */
+/* Does content leave? Also where nothing new pushes it out: after `window` was made shorter. */
 static bool content_leaves(const struct tick *t)
 {
+	struct outcome_input in = outcome_of(t, 0);
+
 	for (size_t i = 0; i < t->plan.count; i++) {
 		const struct plan_item *item = &t->plan.items[i];
 
-		if (item->action == PLAN_NOTE && item->state == PART_EXPIRED && item->ts <= t->horizon)
+		if (item->action == PLAN_NOTE && item->state == PART_EXPIRED && outcome_holds(&in, item))
 			return true;
 	}
+	return false;
+}
+
+/* Notes in the catalog which partitions this build is about to read: one sync. */
+static int begin_attempt(struct tick *t, struct err *err)
+{
+	struct row *rows;
+	size_t count;
+	int r = outcome_begin(&t->plan, time_now(), &t->arena, &rows, &count, err);
+
+	return r == 0 && count ? catalog_note(t->catalog, rows, count, err) : r;
+}
+
+/* This build ends without publishing, but lives to tell: what begin_attempt() noted is not so. Where the catalog has
+ * moved on, its rows are the published ones. */
+static void take_back_attempt(struct tick *t)
+{
+	struct catalog_current current;
+	struct row *rows;
+	size_t count;
+
+	if (catalog_current(t->catalog, &current, NULL) < 0 ||
+		current.number != (t->parent ? t->parent->manifest.number : 0))
+		return;
+	if (outcome_take_back(&t->plan, time_now(), &t->arena, &rows, &count, NULL) == 0 && count)
+		catalog_note(t->catalog, rows, count, NULL);
+}
+
+static int read_and_publish(struct tick *t, struct err *err)
+{
+	int r;
+
+	r = read_partitions(t, err);
+	if (r == 0)
+		r = gather_rejects(t, err);
+	if (r == 0)
+		r = t->indexed || content_leaves(t) ? index_and_publish(t, err) : note_tick(t, err);
+	return r;
+}
+
+/* Is there work left that another tick can do at once? Not where all that this one read changed meanwhile. */
+static bool has_more(const struct tick *t)
+{
+	for (size_t i = 0; i < t->intake.partition_count; i++)
+		if (t->intake.partitions[i].code != -ESTALE)
+			return t->plan.more || t->out->failed;
 	return false;
 }
 
@@ -491,12 +646,15 @@ static int run_due(struct tick *t, struct err *err)
 	r = state_build_begin(t->state, err);
 	if (r < 0)
 		return r;
-	r = read_partitions(t, err);
-	if (r == 0)
-		r = gather_rejects(t, err);
-	if (r == 0)
-		r = t->indexed || content_leaves(t) ? index_and_publish(t, err) : note_tick(t, err);
+	r = begin_attempt(t, err);
+	if (r == 0) {
+		r = read_and_publish(t, err);
+		if (r < 0)
+			take_back_attempt(t);
+	}
 	state_build_end(t->state);
+	if (r == 0)
+		t->out->more = has_more(t);
 	return r;
 }
 
@@ -516,7 +674,7 @@ static int run(struct tick *t, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory");
 	if (t->opt->dry_run)
 		return 0;
-	t->horizon = plan_horizon(t->cfg, t->watermark);
+	t->horizon = plan_horizon(t->cfg, t->watermark, t->base_at);
 	if (t->plan.to_index || content_leaves(t))
 		r = run_due(t, err);
 	else if (t->plan.to_note)
@@ -528,16 +686,11 @@ static int run(struct tick *t, struct err *err)
 	return 0;
 }
 
-static unsigned thread_count(const struct config *cfg)
-{
-	long n = cfg->threads ? (long)cfg->threads : sysconf(_SC_NPROCESSORS_ONLN);
-
-	return n < 1 ? 1 : (unsigned)n;
-}
-
 static void tick_release(struct tick *t)
 {
 	fold_release(&t->fold);
+	undo_release(&t->undo);
+	generation_unref(t->under);
 	intake_release(&t->intake);
 	plan_release(&t->plan);
 	listing_release(&t->listing);
@@ -555,7 +708,8 @@ int build_tick(struct state *state, struct catalog *catalog, struct store *store
 		.opt = opt,
 		.out = out,
 		.plan_now = opt->now == TIME_NONE ? time_now() : opt->now,
-		.threads = thread_count(cfg),
+		.threads = compose_threads(cfg),
+		.base_at = TIME_NONE,
 		.meter = {.to = opt->progress}};
 	struct err own = ERR_INIT;
 	int r;

@@ -59,6 +59,12 @@ static inline bool slice_starts(struct slice s, struct slice prefix)
 {
 	return s.len >= prefix.len && (!prefix.len || !memcmp(s.data, prefix.data, prefix.len));
 }
+/* Has the processor fetch the first `max` bytes. */
+static inline void slice_prefetch(struct slice s, size_t max)
+{
+	for (size_t i = 0; i < s.len && i < max; i += 64)
+		__builtin_prefetch(s.data + i);
+}
 
 static inline uint16_t get_le16(const void *p)
 {

@@ -19,8 +19,8 @@
 #include "timefmt.h"
 
 #define APPLICATION_ID 0x46524348 /* "FRCH" */
-#define SCHEMA_VERSION 1
-#define VALUE_MAX (16u << 20) /* of `meta` */
+#define SCHEMA_VERSION 2          /* 1 was that of freshet 0.x */
+#define VALUE_MAX (16u << 20)     /* of `meta` */
 
 /* Partitions of which something is in the index, or may still come. */
 #define UNSETTLED "state NOT IN ('skipped', 'expired')"
@@ -32,7 +32,8 @@ static const char schema[] =
 	" ts INTEGER PRIMARY KEY NOT NULL, path BLOB NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,"
 	" files INTEGER NOT NULL, bytes INTEGER NOT NULL, records INTEGER NOT NULL, rejected INTEGER NOT NULL,"
 	" arrived INTEGER, detected INTEGER, published INTEGER, generation INTEGER NOT NULL,"
-	" fingerprint INTEGER NOT NULL, retry_at INTEGER, failures INTEGER NOT NULL) STRICT;"
+	" fingerprint INTEGER NOT NULL, retry_at INTEGER, failures INTEGER NOT NULL, attempts INTEGER NOT NULL,"
+	" has_content INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX unsettled ON partitions (ts) WHERE " UNSETTLED ";"
 	"CREATE TABLE files ("
 	" ts INTEGER NOT NULL REFERENCES partitions(ts) ON DELETE CASCADE, path BLOB NOT NULL,"
@@ -40,7 +41,7 @@ static const char schema[] =
 	" records INTEGER NOT NULL, rejected INTEGER NOT NULL, PRIMARY KEY (ts, path)) STRICT, WITHOUT ROWID;"
 	"CREATE TABLE generations ("
 	" number INTEGER PRIMARY KEY NOT NULL, parent INTEGER NOT NULL, watermark INTEGER NOT NULL,"
-	" published INTEGER NOT NULL, sha256 BLOB NOT NULL) STRICT;"
+	" published INTEGER NOT NULL, sha256 BLOB NOT NULL, base_at INTEGER, merged INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE head ("
 	" one INTEGER PRIMARY KEY NOT NULL CHECK (one = 1), taken INTEGER NOT NULL,"
 	" current INTEGER REFERENCES generations(number)) STRICT;"
@@ -66,15 +67,16 @@ enum query {
 
 #define ROW_COLUMNS                                                                                           \
 	"ts, path, state, reason, files, bytes, records, rejected, arrived, detected, published, generation," \
-	" fingerprint, retry_at, failures"
+	" fingerprint, retry_at, failures, attempts, has_content"
 
 static const char *const queries[SQL_QUERIES_MAX] = {
 	[Q_META_GET] = "SELECT value FROM meta WHERE key = ?1",
 	[Q_META_SET] =
 		"INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
 	[Q_VERSION] = "PRAGMA data_version",
-	[Q_CURRENT] = "SELECT g.number, g.watermark, g.published, g.sha256 FROM head JOIN generations g"
-		      " ON g.number = head.current",
+	[Q_CURRENT] =
+		"SELECT g.number, g.watermark, g.published, g.sha256, g.base_at FROM head JOIN generations g"
+		" ON g.number = head.current",
 	/* The lower bound that ?1 NULL stands for is below every timestamp. */
 	[Q_ROWS] = "SELECT " ROW_COLUMNS " FROM partitions WHERE ts > ifnull(?1, -9223372036854775808)"
 		   " UNION ALL SELECT " ROW_COLUMNS " FROM partitions WHERE ts <= ?1 AND " UNSETTLED
@@ -82,20 +84,22 @@ static const char *const queries[SQL_QUERIES_MAX] = {
 	[Q_FILES] =
 		"SELECT path, size, mtime, ctime, records, rejected, hash FROM files WHERE ts = ?1 ORDER BY path",
 	[Q_ROW_PUT] =
-		"INSERT INTO partitions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+		"INSERT INTO partitions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"
+		" ?16, ?17)"
 		" ON CONFLICT (ts) DO UPDATE SET path = excluded.path, state = excluded.state,"
 		" reason = excluded.reason, files = excluded.files, bytes = excluded.bytes,"
 		" records = excluded.records, rejected = excluded.rejected, arrived = excluded.arrived,"
 		" detected = excluded.detected, published = excluded.published,"
 		" generation = excluded.generation, fingerprint = excluded.fingerprint,"
-		" retry_at = excluded.retry_at, failures = excluded.failures",
+		" retry_at = excluded.retry_at, failures = excluded.failures, attempts = excluded.attempts,"
+		" has_content = excluded.has_content",
 	[Q_FILES_DROP] = "DELETE FROM files WHERE ts = ?1",
 	[Q_FILE_PUT] = "INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[Q_TAKE] = "UPDATE head SET taken = taken + 1",
 	[Q_TAKEN] = "SELECT taken FROM head",
-	[Q_GENERATION_PUT] = "INSERT INTO generations VALUES (?1, ?2, ?3, ?4, ?5)",
+	[Q_GENERATION_PUT] = "INSERT INTO generations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[Q_CURRENT_SET] = "UPDATE head SET current = ?1",
-	[Q_GENERATIONS] = "SELECT number, watermark, published FROM generations ORDER BY number DESC",
+	[Q_GENERATIONS] = "SELECT number, watermark, published, merged FROM generations ORDER BY number DESC",
 	[Q_GENERATION_DROP] =
 		"DELETE FROM generations WHERE number = ?1 AND number IS NOT (SELECT current FROM head)",
 };
@@ -144,6 +148,11 @@ static int identify(struct catalog *c, struct err *err)
 		return err_set(err, -ENOTSUP,
 			"%s: version %" PRId64 ", written by a newer freshet; this one knows version %d",
 			path, version, SCHEMA_VERSION);
+	if (version == 1)
+		return err_set(err, -ENOTSUP,
+			"%s: written by freshet 0.x, which this version cannot go on from: build anew, into another "
+			"--state or after removing this one",
+			path);
 	if (version != SCHEMA_VERSION)
 		return err_set(err, -EBADMSG, "%s: damaged (version %" PRId64 ")", path, version);
 	return 0;
@@ -322,7 +331,7 @@ int catalog_current(struct catalog *c, struct catalog_current *out, struct err *
 	int r = sql_query(c->sql, Q_CURRENT, &s, err);
 	bool whole;
 
-	*out = (struct catalog_current){.watermark = TIME_NONE, .published = TIME_NONE};
+	*out = (struct catalog_current){.watermark = TIME_NONE, .base_at = TIME_NONE, .published = TIME_NONE};
 	if (!r)
 		r = sql_step(c->sql, s, err);
 	if (r <= 0)
@@ -331,11 +340,25 @@ int catalog_current(struct catalog *c, struct catalog_current *out, struct err *
 	out->watermark = sql_time(s, 1);
 	out->published = sql_time(s, 2);
 	whole = sql_exactly(s, 3, out->sha256, SHA256_BYTES);
+	out->base_at = sql_time(s, 4);
 	sql_done(s);
 	if (!whole)
 		return err_set(err, -EBADMSG, "%s: damaged (checksum of generation %" PRIu64 ")",
 			sql_path(c->sql), out->number);
 	return 0;
+}
+
+int current_generation(const struct state *state, struct catalog *c, struct generation **out, struct err *err)
+{
+	struct catalog_current current = {0};
+	int r = catalog_current(c, &current, err);
+
+	*out = NULL;
+	if (r == 0 && current.number)
+		r = generation_open(out, state, current.number, err);
+	if (r == -ENOENT)
+		return err_context(err, -EBADMSG, "%s: the current generation is not there", state->dir);
+	return r;
 }
 
 /* ---- rows ---- */
@@ -376,7 +399,9 @@ static int take_row(struct sqlite3_stmt *s, struct arena *arena, void *to)
 		.generation = sql_u64(s, 11),
 		.fingerprint = sql_u64(s, 12),
 		.retry_at = sql_time(s, 13),
-		.failures = (uint32_t)sql_u64(s, 14)};
+		.failures = (uint32_t)sql_u64(s, 14),
+		.attempts = (uint32_t)sql_u64(s, 15),
+		.has_content = sql_u64(s, 16) != 0};
 	if (!state.data || !row->path.data || !row->reason.data)
 		return -ENOMEM;
 	return partition_state_parse(state.data, &row->state) ? 0 : -EBADMSG;
@@ -384,8 +409,8 @@ static int take_row(struct sqlite3_stmt *s, struct arena *arena, void *to)
 
 static int take_generation(struct sqlite3_stmt *s, struct arena *arena, void *to)
 {
-	*(struct catalog_generation *)to =
-		(struct catalog_generation){sql_u64(s, 0), sql_time(s, 1), sql_time(s, 2)};
+	*(struct catalog_generation *)to = (struct catalog_generation){
+		sql_u64(s, 0), sql_time(s, 1), sql_time(s, 2), sql_u64(s, 3) != 0};
 	return 0;
 }
 
@@ -493,6 +518,8 @@ static int put_row(struct catalog *c, const struct row *row, struct err *err)
 	sql_bind_u64(s, 13, row->fingerprint);
 	sql_bind_time(s, 14, row->retry_at);
 	sql_bind_u64(s, 15, row->failures);
+	sql_bind_u64(s, 16, row->attempts);
+	sql_bind_u64(s, 17, row->has_content);
 	return sql_step(c->sql, s, err);
 }
 
@@ -552,7 +579,8 @@ static int publish_check(struct catalog *c, const struct manifest *m, struct err
 		return err_set(err, -ESTALE,
 			"generation %" PRIu64 " was built on %" PRIu64 ", but %" PRIu64 " is current by now",
 			m->number, m->parent, now.number);
-	if (m->watermark == TIME_NONE || (now.number && m->watermark < now.watermark))
+	if (m->watermark == TIME_NONE ||
+		(now.number && m->watermark < now.watermark && m->kind != MANIFEST_ROLLBACK))
 		return err_set(
 			err, -ESTALE, "generation %" PRIu64 " would move the watermark back", m->number);
 	if (m->number > taken || m->number <= now.number)
@@ -578,6 +606,8 @@ static int publish_in_transaction(struct catalog *c, const struct manifest *m,
 	sql_bind_time(s, 3, m->watermark);
 	sql_bind_time(s, 4, m->published);
 	sql_bind_blob(s, 5, slice_of(sha256, SHA256_BYTES));
+	sql_bind_time(s, 6, m->base_at);
+	sql_bind_u64(s, 7, m->kind == MANIFEST_MERGE);
 	r = sql_step(c->sql, s, err);
 	if (!r)
 		r = sql_query(c->sql, Q_CURRENT_SET, &s, err);

@@ -26,6 +26,7 @@ int catalog_version(struct catalog *c, uint64_t *out, struct err *err);
 struct catalog_current {
 	uint64_t number;   /* 0: nothing is published */
 	int64_t watermark; /* TIME_NONE with it */
+	int64_t base_at;   /* TIME_NONE: no base */
 	int64_t published;
 	uint8_t sha256[SHA256_BYTES];
 };
@@ -40,13 +41,19 @@ int catalog_note(struct catalog *c, const struct row *rows, size_t count, struct
 /* Takes the next generation number, in a transaction of its own: never handed out twice. */
 int catalog_take_number(struct catalog *c, uint64_t *out, struct err *err);
 /* The one transaction of a publish: rows, watermark and current generation together. Refuses
- * (-ESTALE) when the current generation is not manifest->parent, or the watermark would go back. */
+ * (-ESTALE) when the current generation is not manifest->parent, or the watermark would go back other than by a rollback. */
 int catalog_publish(struct catalog *c, const struct manifest *m, const uint8_t sha256[SHA256_BYTES],
 	const struct row *rows, size_t row_count, struct err *err);
+
+/* Opens the generation that is current by the catalog; *out is NULL where nothing is published. Returns 0, or -EBADMSG where it
+ * is not there …. */
+int current_generation(
+	const struct state *state, struct catalog *c, struct generation **out, struct err *err);
 
 struct catalog_generation {
 	uint64_t number;
 	int64_t watermark, published;
+	bool merged; /* by merging: the content of the one before it */
 };
 /* Published generations that are kept, newest first, in `arena`. */
 int catalog_generations(struct catalog *c, struct arena *arena, struct catalog_generation **out,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The columns of n rows, one behind the other:
  *
- *   named 8*n, line 8*n, group 4*n, source 4*n, record_len 4*n, state n,
+ *   line 8*n, group 4*n, source 4*n, record_len 4*n, state n,
  *   versions: strings, to the end */
 #include "columns.h"
 
@@ -18,7 +18,6 @@ int columns_open(struct columns *c, struct slice ids, struct slice columns, uint
 	c->count = count;
 	c->groups = groups;
 	c->sources = sources;
-	c->named = cursor_bytes(&in, count * 8).data;
 	c->line = cursor_bytes(&in, count * 8).data;
 	c->group = cursor_bytes(&in, count * 4).data;
 	c->source = cursor_bytes(&in, count * 4).data;
@@ -63,9 +62,8 @@ int columns_entry(const struct columns *c, uint32_t n, struct entry *out, struct
 
 	*out = (struct entry){.state = state,
 		.source = get_le32(c->source + (uint64_t)n * 4),
-		.line = get_le64(c->line + (uint64_t)n * 8),
-		.named = (int64_t)get_le64(c->named + (uint64_t)n * 8)};
-	if (state > ENTRY_DELETED)
+		.line = get_le64(c->line + (uint64_t)n * 8)};
+	if (state >= ENTRY_STATES)
 		return err_set(err, -EBADMSG, "row %u: state %u", n, state);
 	if (out->source >= c->sources)
 		return err_set(err, -EBADMSG, "row %u: source %u of %llu", n, out->source,
@@ -136,12 +134,11 @@ static int add_versions(const struct entry *entries, uint64_t count, struct buf 
 int columns_add(const struct entry *entries, uint64_t count, const uint32_t *group_of, struct buf *out,
 	struct err *err)
 {
-	char *named = take(out, count * 29), *line, *group, *source, *record_len, *state;
+	char *line = take(out, count * 21), *group, *source, *record_len, *state;
 
-	if (!named)
+	if (!line)
 		return err_set(err, -ENOMEM, "out of memory for the columns of %llu rows",
 			(unsigned long long)count);
-	line = named + count * 8;
 	group = line + count * 8;
 	source = group + count * 4;
 	record_len = source + count * 4;
@@ -149,7 +146,6 @@ int columns_add(const struct entry *entries, uint64_t count, const uint32_t *gro
 	for (uint64_t i = 0; i < count; i++) {
 		const struct entry *e = &entries[i];
 
-		put_le64(named + i * 8, (uint64_t)e->named);
 		put_le64(line + i * 8, e->line);
 		put_le32(group + i * 4, group_of[i]);
 		put_le32(source + i * 4, e->source);

@@ -11,7 +11,7 @@
 struct columns {
 	uint64_t count;
 	struct strtab ids; /* each with a line feed behind it */
-	const char *named, *line, *group, *source, *record_len, *state;
+	const char *line, *group, *source, *record_len, *state;
 	struct strtab versions;
 	const struct strtab *groups; /* borrowed; shared by both */
 	uint64_t sources;

@@ -18,7 +18,7 @@ int unpack_step(struct unpack *u, const void *in, size_t *in_len, void *out, siz
 void unpack_free(struct unpack *u);
 DEFINE_FREEP(unpack)
 
-/* Blocks: one zstd frame with its content size, level 3. One context per thread. */
+/* Blocks: one zstd frame with its content size. One context per thread. */
 struct packer;
 struct packer *packer_new(void); /* NULL when memory is out */
 void packer_free(struct packer *p);

@@ -14,15 +14,16 @@ enum kind {
 	KIND_STRING,   /* char *; NULL when never given */
 	KIND_FILENAME, /* the same, one path component */
 	KIND_DURATION, /* int64_t within min..max */
-	KIND_WINDOW,   /* the same, `all` allowed */
+	KIND_WINDOW,   /* the same, `all` allowed; below 0 when never given */
 	KIND_COUNT,    /* unsigned within min..max */
+	KIND_SIZE,     /* uint64_t bytes within min..max; K, M, G for 2^10, 2^20, 2^30 */
+	KIND_FACTOR,   /* double, 1 and up */
 	KIND_RATIO,    /* double within 0..1 */
 	KIND_MILLI,    /* unsigned within min..max thousandths, written as a decimal number */
 	KIND_CHOICE,   /* an enum: the number of the word in `choices` */
-	KIND_POLICY,   /* kept nowhere: there is one so far */
 	KIND_LIST,     /* struct string_list */
 	KIND_TEXT,     /* the same, and text_is_default */
-	KIND_EXPR,     /* drop_if and drop_if_text */
+	KIND_EXPR,     /* struct expr *, and its text in the char * at `text` */
 };
 
 struct key {
@@ -32,12 +33,15 @@ struct key {
 	const char *initial; /* NULL: absent unless given */
 	int64_t min, max;
 	const char *const *choices;
+	size_t text;
 };
 
 #define DURATION_MAX (100 * 366 * 24 * TIME_HOUR)
 
 static const char *const complete_words[] = {"rate", "marker", "both", NULL};
+static const char *const policy_words[] = {"latest", "newest", "replay", NULL};
 static const char *const refresh_words[] = {"lazy", "eager", "manual", NULL};
+static const char *const no_yes_words[] = {"no", "yes", NULL};
 
 #define AT(field) offsetof(struct config, field)
 /* In the order of the dump; sections stand together. */
@@ -50,23 +54,28 @@ static const struct key keys[] = {
 	{"feed", "settle", KIND_DURATION, AT(settle), "0s", 0, DURATION_MAX},
 	{"feed", "quiet", KIND_DURATION, AT(quiet), "2s", 0, DURATION_MAX},
 	{"feed", "marker", KIND_FILENAME, AT(marker), "_SUCCESS"},
-	{"lag", "policy", KIND_POLICY, 0, "latest"},
+	{"lag", "policy", KIND_CHOICE, AT(policy), "latest", .choices = policy_words},
 	{"lag", "window", KIND_WINDOW, AT(window), "5h", 1, DURATION_MAX},
+	{"lag", "overlap", KIND_WINDOW, AT(overlap), NULL, 0, DURATION_MAX},
+	{"lag", "gap_timeout", KIND_DURATION, AT(gap_timeout), "1h", 0, DURATION_MAX},
 	{"document", "id", KIND_STRING, AT(id)},
 	{"document", "group", KIND_STRING, AT(group)},
 	{"document", "op", KIND_STRING, AT(op), "op"},
 	{"document", "version", KIND_STRING, AT(version)},
 	{"document", "text", KIND_TEXT, AT(text)},
 	{"document", "keyword", KIND_LIST, AT(keyword)},
-	{"document", "drop_if", KIND_EXPR, AT(drop_if)},
+	{"document", "drop_if", KIND_EXPR, AT(drop_if), .text = AT(drop_if_text)},
 	{"index", "k1", KIND_MILLI, AT(k1), "1.2", 0, 100000},
 	{"index", "b", KIND_MILLI, AT(b), "0.75", 0, 1000},
 	{"build", "threads", KIND_COUNT, AT(threads), "0", 0, 1024},
 	{"build", "max_reject_ratio", KIND_RATIO, AT(max_reject_ratio), "0.01"},
+	{"build", "memory", KIND_SIZE, AT(memory), "1GiB", 64 << 20, INT64_C(1) << 50},
+	{"build", "max_change", KIND_FACTOR, AT(max_change), "2"},
 	{"build", "keep", KIND_COUNT, AT(keep), "8", 1, 100000},
 	{"build", "keep_for", KIND_DURATION, AT(keep_for), "1h", 0, DURATION_MAX},
 	{"build", "keep_max", KIND_COUNT, AT(keep_max), "64", 1, 100000},
 	{"build", "lock_wait", KIND_DURATION, AT(lock_wait), "0s", 0, DURATION_MAX},
+	{"build", "stall_timeout", KIND_DURATION, AT(stall_timeout), "10m", 1, DURATION_MAX},
 	{"mount", "refresh", KIND_CHOICE, AT(refresh), "lazy", .choices = refresh_words},
 	{"mount", "poll", KIND_DURATION, AT(poll), "1s", 0, DURATION_MAX},
 	{"mount", "wait", KIND_DURATION, AT(wait), "2s", 0, DURATION_MAX},
@@ -74,27 +83,42 @@ static const struct key keys[] = {
 };
 #undef AT
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
-_Static_assert(KEYS <= CONFIG_KEYS_MAX, "which");
+
+/* Of each section [attribute.NAME]; offsets are those of struct attribute_rule. */
+#define ATTRIBUTE "attribute."
+#define AT(field) offsetof(struct attribute_rule, field)
+static const struct key attribute_keys[] = {
+	{"", "when", KIND_EXPR, AT(when), .text = AT(when_text)},
+	{"", "key", KIND_STRING, AT(key)},
+	{"", "on", KIND_STRING, AT(on)},
+	{"", "version", KIND_STRING, AT(version)},
+	{"", "expire", KIND_CHOICE, AT(expire), "no", .choices = no_yes_words},
+};
+#undef AT
+#define ATTRIBUTE_KEYS (sizeof(attribute_keys) / sizeof(attribute_keys[0]))
+_Static_assert(KEYS + ATTRIBUTE_KEYS * ATTRIBUTES_MAX <= CONFIG_KEYS_MAX, "which");
 
 /* What the design names and this version cannot do: refused by name, so that nobody thinks it works.
  * `key` NULL: the whole section; a section that ends in '.' stands for all that start so. */
 static const struct {
 	const char *section, *key;
 } later[] = {
-	{"attribute.", NULL},
 	{"index", "stem"},
 	{"publish", NULL},
 	{"s3", NULL},
-	{"lag", "overlap"},
-	{"lag", "gap_timeout"},
-	{"build", "memory"},
 	{"build", "shards"},
 	{"mount", "max_age"},
 };
 
-static void *field_of(const struct config *c, const struct key *k)
+/* `base` is the configuration, or the attribute's rule. */
+static void *field_of(const void *base, const struct key *k)
 {
-	return (char *)(uintptr_t)c + k->offset;
+	return (char *)(uintptr_t)base + k->offset;
+}
+
+static char **text_of(const void *base, const struct key *k)
+{
+	return (char **)(void *)((char *)(uintptr_t)base + k->text);
 }
 
 static bool is_blank(char c)
@@ -207,6 +231,41 @@ static int count_set(unsigned *to, const struct key *k, const char *v, struct er
 	return 0;
 }
 
+static const struct {
+	const char *unit;
+	unsigned shift;
+} size_units[] = {{"", 0}, {"K", 10}, {"KiB", 10}, {"M", 20}, {"MiB", 20}, {"G", 30}, {"GiB", 30}};
+
+static int size_set(uint64_t *to, const struct key *k, const char *v, struct err *err)
+{
+	uint64_t n = 0;
+	const char *p = v;
+
+	for (; *p >= '0' && *p <= '9' && n < UINT64_C(1) << 50; p++)
+		n = n * 10 + (uint64_t)(*p - '0');
+	for (size_t i = 0; p > v && i < sizeof(size_units) / sizeof(size_units[0]); i++) {
+		if (strcmp(p, size_units[i].unit) != 0)
+			continue;
+		if (n > (uint64_t)k->max >> size_units[i].shift ||
+			n << size_units[i].shift < (uint64_t)k->min)
+			return err_set(err, -EINVAL, "%s is not within 64MiB to 1024TiB", v);
+		*to = n << size_units[i].shift;
+		return 0;
+	}
+	return err_set(err, -EINVAL, "\"%s\" is no size (512MiB, 2GiB, or bytes)", v);
+}
+
+static int factor_set(double *to, const char *v, struct err *err)
+{
+	char *end;
+	double d = strtod(v, &end);
+
+	if (strspn(v, "0123456789.eE+") != strlen(v) || *end || !(d >= 1 && d <= 1e6))
+		return err_set(err, -EINVAL, "\"%s\" is not a number from 1 on", v);
+	*to = d;
+	return 0;
+}
+
 static int ratio_set(double *to, const char *v, struct err *err)
 {
 	char *end;
@@ -267,15 +326,6 @@ static int choice_set(unsigned *to, const struct key *k, const char *v, struct e
 	return err_set(err, -EINVAL, "\"%s\" is none of %s", v, words);
 }
 
-static int policy_check(const char *v, struct err *err)
-{
-	if (strcmp(v, "newest") == 0 || strcmp(v, "replay") == 0)
-		return err_set(err, -EINVAL, "this version does not have the policy %s yet, only latest", v);
-	if (strcmp(v, "latest") != 0)
-		return err_set(err, -EINVAL, "\"%s\" is no policy; this version has latest", v);
-	return 0;
-}
-
 /* The canonical text is what has to be fit for a file: blanks after the commas, wherever there were none. */
 static int list_set(struct string_list *to, struct slice v, struct err *err)
 {
@@ -296,25 +346,25 @@ static int list_set(struct string_list *to, struct slice v, struct err *err)
 	return 0;
 }
 
-static int expr_set(struct config *c, const char *v, struct err *err)
+static int expr_set(struct expr **to, char **text, const char *v, struct err *err)
 {
 	OWNED(expr) struct expr *e = NULL;
 	int r = expr_parse(&e, v, err);
 
 	if (r == 0)
-		r = string_set(&c->drop_if_text, slice_str(v), err);
+		r = string_set(text, slice_str(v), err);
 	if (r < 0)
 		return r;
-	expr_free(c->drop_if);
-	c->drop_if = steal(&e);
+	expr_free(*to);
+	*to = steal(&e);
 	return 0;
 }
 
-/* `v` is NUL-terminated behind its end. */
-static int key_set(struct config *c, const struct key *k, struct slice v, struct err *err)
+/* `v` is NUL-terminated behind its end; `c` is for what has a second field there. */
+static int key_set(struct config *c, void *base, const struct key *k, struct slice v, struct err *err)
 {
 	bool list = k->kind == KIND_LIST || k->kind == KIND_TEXT;
-	void *to = field_of(c, k);
+	void *to = field_of(base, k);
 	int r;
 
 	if (!v.len && !list)
@@ -332,14 +382,16 @@ static int key_set(struct config *c, const struct key *k, struct slice v, struct
 		return duration_set(to, k, v.data, err);
 	case KIND_COUNT:
 		return count_set(to, k, v.data, err);
+	case KIND_SIZE:
+		return size_set(to, k, v.data, err);
+	case KIND_FACTOR:
+		return factor_set(to, v.data, err);
 	case KIND_RATIO:
 		return ratio_set(to, v.data, err);
 	case KIND_MILLI:
 		return milli_set(to, k, v.data, err);
 	case KIND_CHOICE:
 		return choice_set(to, k, v.data, err);
-	case KIND_POLICY:
-		return policy_check(v.data, err);
 	case KIND_LIST:
 		return list_set(to, v, err);
 	case KIND_TEXT:
@@ -347,7 +399,7 @@ static int key_set(struct config *c, const struct key *k, struct slice v, struct
 		c->text_is_default &= r < 0;
 		return r;
 	case KIND_EXPR:
-		return expr_set(c, v.data, err);
+		return expr_set(to, text_of(base, k), v.data, err);
 	}
 	return -EINVAL;
 }
@@ -373,19 +425,50 @@ static bool is_later(struct slice section, struct slice key, struct err *err)
 	return false;
 }
 
+static bool section_is_attribute(struct slice section)
+{
+	return slice_starts(section, slice_str(ATTRIBUTE));
+}
+
+/* The NAME of [attribute.NAME]: what a record can call its member in a path, and nothing that needs escaping. */
+static bool attribute_name_check(struct slice section, struct err *err)
+{
+	size_t from = strlen(ATTRIBUTE);
+
+	for (size_t i = from; i < section.len; i++) {
+		char c = section.data[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+			    c == '_' || c == '-')) {
+			err_set(err, -EINVAL,
+				"an attribute's name has letters, digits, \"_\" and \"-\" only");
+			return false;
+		}
+	}
+	if (section.len == from)
+		err_set(err, -EINVAL, "an attribute without a name");
+	return section.len > from;
+}
+
 bool config_section_is_known(struct slice section, struct err *err)
 {
 	for (size_t i = 0; i < KEYS; i++) {
 		if (slice_eq(section, slice_str(keys[i].section)))
 			return true;
 	}
+	if (section_is_attribute(section))
+		return attribute_name_check(section, err);
 	if (!is_later(section, slice_of(NULL, 0), err))
-		err_set(err, -EINVAL, "unknown section (there are feed, lag, document, index, build, mount)");
+		err_set(err, -EINVAL,
+			"unknown section (there are feed, lag, document, attribute.NAME, index, build, mount)");
 	return false;
 }
 
 static const struct key *key_find(struct slice section, struct slice key, struct err *err)
 {
+	for (size_t i = 0; section_is_attribute(section) && i < ATTRIBUTE_KEYS; i++)
+		if (slice_eq(key, slice_str(attribute_keys[i].name)))
+			return &attribute_keys[i];
 	for (size_t i = 0; i < KEYS; i++) {
 		if (slice_eq(section, slice_str(keys[i].section)) && slice_eq(key, slice_str(keys[i].name)))
 			return &keys[i];
@@ -395,21 +478,75 @@ static const struct key *key_find(struct slice section, struct slice key, struct
 	return NULL;
 }
 
+static int rule_add(struct config *c, struct slice name, struct err *err)
+{
+	struct attribute_rule *grown;
+
+	if (c->attribute_count == ATTRIBUTES_MAX)
+		return err_set(err, -EINVAL, "more than %d attributes", ATTRIBUTES_MAX);
+	grown = realloc(c->attributes, (c->attribute_count + 1) * sizeof(*grown));
+	if (!grown)
+		return out_of_memory(err);
+	c->attributes = grown;
+	grown += c->attribute_count;
+	*grown = (struct attribute_rule){.name = strndup(name.data, name.len)};
+	if (!grown->name)
+		return out_of_memory(err);
+	c->attribute_count++;
+	return 0;
+}
+
+/* The rule of [attribute.NAME], made where it is new; its number goes to *n. */
+static int rule_of(struct config *c, struct slice section, size_t *n, struct err *err)
+{
+	size_t from = strlen(ATTRIBUTE);
+	struct slice name = slice_of(section.data + from, section.len - from);
+
+	if (!attribute_name_check(section, err))
+		return -EINVAL;
+	for (*n = 0; *n < c->attribute_count; (*n)++)
+		if (slice_eq(slice_str(c->attributes[*n].name), name))
+			return 0;
+	return rule_add(c, name, err);
+}
+
+/* Finds what a key is about: *base, and its number for `which`. */
+static int key_place(struct config *c, const struct key *k, struct slice section, void **base,
+	unsigned *which, struct err *err)
+{
+	size_t n;
+	int r;
+
+	*base = c;
+	if (!section_is_attribute(section)) {
+		*which = (unsigned)(k - keys);
+		return 0;
+	}
+	r = rule_of(c, section, &n, err);
+	if (r < 0)
+		return r;
+	*base = &c->attributes[n];
+	*which = (unsigned)(KEYS + n * ATTRIBUTE_KEYS + (size_t)(k - attribute_keys));
+	return 0;
+}
+
 int config_assign(struct config *c, struct slice section, struct slice key, struct slice value,
 	unsigned *which, struct err *err)
 {
 	const struct key *k = key_find(section, key, err);
 	OWNED_STR char *text = NULL;
-	int r = -EINVAL;
+	unsigned number = 0;
+	void *base = NULL;
+	int r = k ? key_place(c, k, section, &base, &number, err) : -EINVAL;
 
 	value = trim(value);
-	if (which && k)
-		*which = (unsigned)(k - keys);
-	if (k && value.len && memchr(value.data, 0, value.len))
+	if (which)
+		*which = number;
+	if (r == 0 && value.len && memchr(value.data, 0, value.len))
 		r = err_set(err, -EINVAL, "a NUL byte in the value");
-	else if (k) {
+	if (r == 0) {
 		text = strndup(value.len ? value.data : "", value.len);
-		r = text ? key_set(c, k, slice_of(text, value.len), err) : out_of_memory(err);
+		r = text ? key_set(c, base, k, slice_of(text, value.len), err) : out_of_memory(err);
 	}
 	if (r < 0)
 		return err_context(
@@ -426,8 +563,9 @@ int config_new(struct config **out, struct err *err)
 	if (!c)
 		return out_of_memory(err);
 	c->text_is_default = true;
+	c->overlap = -1;
 	for (size_t i = 0; i < KEYS; i++) {
-		r = keys[i].initial ? key_set(c, &keys[i], slice_str(keys[i].initial), err) : 0;
+		r = keys[i].initial ? key_set(c, c, &keys[i], slice_str(keys[i].initial), err) : 0;
 		if (r < 0)
 			return r;
 	}
@@ -450,7 +588,32 @@ void config_free(struct config *c)
 	string_list_release(&c->keyword);
 	expr_free(c->drop_if);
 	free(c->drop_if_text);
+	for (size_t i = 0; i < c->attribute_count; i++) {
+		struct attribute_rule *rule = &c->attributes[i];
+
+		free(rule->name);
+		expr_free(rule->when);
+		free(rule->when_text);
+		free(rule->key);
+		free(rule->on);
+		free(rule->version);
+	}
+	free(c->attributes);
 	free(c);
+}
+
+int config_check(const struct config *c, struct err *err)
+{
+	for (size_t i = 0; i < c->attribute_count; i++) {
+		const struct attribute_rule *rule = &c->attributes[i];
+		const char *missing = !rule->when ? "when" : !rule->key ? "key" : !rule->on ? "on" : NULL;
+
+		if (missing)
+			return err_set(err, -EINVAL,
+				ATTRIBUTE "%s: no `%s`: an attribute has when, key and on", rule->name,
+				missing);
+	}
+	return 0;
 }
 
 int config_set(struct config *c, const char *assignment, struct err *err)
@@ -493,26 +656,39 @@ static void ratio_text(double d, struct buf *out)
 	buf_add_str(out, text);
 }
 
-static bool key_is_absent(const struct config *c, const struct key *k)
+static bool key_is_absent(const struct config *c, const void *base, const struct key *k)
 {
 	switch (k->kind) {
 	case KIND_STRING:
 	case KIND_FILENAME:
-		return !*(char *const *)field_of(c, k);
+		return !*(char *const *)field_of(base, k);
 	case KIND_TEXT:
 		return c->text_is_default;
 	case KIND_LIST:
-		return !((const struct string_list *)field_of(c, k))->count;
+		return !((const struct string_list *)field_of(base, k))->count;
 	case KIND_EXPR:
-		return !c->drop_if_text;
+		return !*text_of(base, k);
+	case KIND_WINDOW:
+		return *(const int64_t *)field_of(base, k) < 0;
 	default:
 		return false;
 	}
 }
 
-static void key_text(const struct config *c, const struct key *k, struct buf *out)
+/* In the largest unit that leaves a whole number. */
+static void size_text(uint64_t n, struct buf *out)
 {
-	const void *from = field_of(c, k);
+	unsigned at = 0;
+
+	for (unsigned i = 2; i < sizeof(size_units) / sizeof(size_units[0]); i += 2)
+		if (n % (UINT64_C(1) << size_units[i].shift) == 0)
+			at = i;
+	buf_addf(out, "%" PRIu64 "%s", n >> size_units[at].shift, size_units[at].unit);
+}
+
+static void key_text(const void *base, const struct key *k, struct buf *out)
+{
+	const void *from = field_of(base, k);
 	char text[TIME_TEXT_MAX];
 
 	switch (k->kind) {
@@ -527,6 +703,10 @@ static void key_text(const struct config *c, const struct key *k, struct buf *ou
 	case KIND_COUNT:
 		buf_addf(out, "%u", *(const unsigned *)from);
 		break;
+	case KIND_SIZE:
+		size_text(*(const uint64_t *)from, out);
+		break;
+	case KIND_FACTOR:
 	case KIND_RATIO:
 		ratio_text(*(const double *)from, out);
 		break;
@@ -537,15 +717,12 @@ static void key_text(const struct config *c, const struct key *k, struct buf *ou
 	case KIND_CHOICE:
 		buf_add_str(out, k->choices[*(const unsigned *)from]);
 		break;
-	case KIND_POLICY:
-		buf_add_str(out, k->initial);
-		break;
 	case KIND_LIST:
 	case KIND_TEXT:
 		string_list_text(from, out);
 		break;
 	case KIND_EXPR:
-		buf_add_str(out, c->drop_if_text);
+		buf_add_str(out, *text_of(base, k));
 		break;
 	}
 }
@@ -567,19 +744,32 @@ static void line_add(const char *name, struct slice v, struct buf *out)
 	buf_add_byte(out, '\n');
 }
 
-static void section_dump(const struct config *c, const char *section, struct buf *out)
+static void key_dump(const struct config *c, const void *base, const struct key *k, struct buf *out)
 {
 	OWNED_BUF value = {0};
 
-	buf_addf(out, "[%s]\n", section);
-	for (size_t i = 0; i < KEYS; i++) {
-		if (strcmp(keys[i].section, section) != 0 || key_is_absent(c, &keys[i]))
-			continue;
-		buf_clear(&value);
-		key_text(c, &keys[i], &value);
-		line_add(keys[i].name, buf_slice(&value), out);
-	}
+	if (key_is_absent(c, base, k))
+		return;
+	key_text(base, k, &value);
+	line_add(k->name, buf_slice(&value), out);
 	out->failed |= value.failed;
+}
+
+static void section_dump(const struct config *c, const char *section, struct buf *out)
+{
+	buf_addf(out, "[%s]\n", section);
+	for (size_t i = 0; i < KEYS; i++)
+		if (strcmp(keys[i].section, section) == 0)
+			key_dump(c, c, &keys[i], out);
+}
+
+static void attributes_dump(const struct config *c, struct buf *out)
+{
+	for (size_t i = 0; i < c->attribute_count; i++) {
+		buf_addf(out, "[" ATTRIBUTE "%s]\n", c->attributes[i].name);
+		for (size_t k = 0; k < ATTRIBUTE_KEYS; k++)
+			key_dump(c, &c->attributes[i], &attribute_keys[k], out);
+	}
 }
 
 void config_dump(const struct config *c, struct buf *out)
@@ -588,6 +778,7 @@ void config_dump(const struct config *c, struct buf *out)
 		if (i == 0 || strcmp(keys[i].section, keys[i - 1].section) != 0)
 			section_dump(c, keys[i].section, out);
 	}
+	attributes_dump(c, out);
 }
 
 void config_hash(const struct config *c, uint8_t out[CONFIG_HASH_BYTES])
@@ -595,6 +786,7 @@ void config_hash(const struct config *c, uint8_t out[CONFIG_HASH_BYTES])
 	OWNED_BUF text = {0};
 
 	section_dump(c, "document", &text);
+	attributes_dump(c, &text);
 	xxh128(buf_slice(&text), out);
 	if (text.failed)
 		memset(out, 0,

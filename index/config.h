@@ -19,7 +19,21 @@
 #include "timefmt.h"
 
 enum complete_rule { COMPLETE_RATE, COMPLETE_MARKER, COMPLETE_BOTH };
+enum lag_policy { POLICY_LATEST, POLICY_NEWEST, POLICY_REPLAY };
 enum refresh_mode { REFRESH_LAZY, REFRESH_EAGER, REFRESH_MANUAL };
+
+#define ATTRIBUTES_MAX 64
+
+/* [attribute.NAME]: records that are no documents and change documents. Strings are owned. */
+struct attribute_rule {
+	char *name;        /* letters, digits, "_" and "-" */
+	struct expr *when; /* the records that it takes */
+	char *when_text;
+	char *key;       /* field of them that says which one it is */
+	char *on;        /* field of documents that must equal it */
+	char *version;   /* field of them; NULL: none */
+	unsigned expire; /* 0: holds until deleted or covered; 1: leaves as documents do */
+};
 
 /* All strings are owned, never NULL unless said so. Durations in nanoseconds. */
 struct config {
@@ -31,8 +45,11 @@ struct config {
 	int64_t settle;              /* 0s */
 	int64_t quiet;               /* 2s */
 	char *marker;                /* _SUCCESS */
-	/* [lag]; policy = latest is the only one so far, others are refused by name */
-	int64_t window; /* 5h; TIME_FOREVER for `all` */
+	/* [lag] */
+	enum lag_policy policy; /* latest */
+	int64_t window;         /* 5h; TIME_FOREVER for `all` */
+	int64_t overlap;        /* TIME_FOREVER for `all`; below 0: not given, then it is the window */
+	int64_t gap_timeout;    /* 1h */
 	/* [document]; an absent `id` means the configuration-free default of section 6 */
 	char *id;             /* NULL: field "id" where present, else PARTITION/FILE:LINE */
 	char *group;          /* NULL: each document its own group, under no name */
@@ -43,16 +60,22 @@ struct config {
 	struct string_list keyword;
 	struct expr *drop_if; /* NULL: nothing is hidden */
 	char *drop_if_text;   /* NULL with it */
+	/* [attribute.NAME], in the order given; complete after config_check() */
+	struct attribute_rule *attributes; /* owned */
+	size_t attribute_count;
 	/* [index], in thousandths; for ranking only: a change is seen by the next generation, and needs no new segment */
 	unsigned k1; /* 1200 */
 	unsigned b;  /* 750 */
 	/* [build] */
 	unsigned threads;        /* 0 (default): as many as CPUs */
 	double max_reject_ratio; /* 0.01 */
-	unsigned keep;           /* 8 generations */
-	int64_t keep_for;        /* 1h */
-	unsigned keep_max;       /* 64 */
-	int64_t lock_wait;       /* 0s */
+	uint64_t memory;         /* 1GiB: what building a base may take */
+	double max_change; /* 2: so many times more or fewer documents may a base have than the last one */
+	unsigned keep;     /* 8 generations */
+	int64_t keep_for;  /* 1h */
+	unsigned keep_max; /* 64 */
+	int64_t lock_wait; /* 0s */
+	int64_t stall_timeout; /* 10m; > 0 */
 	/* [mount] */
 	enum refresh_mode refresh; /* lazy */
 	int64_t poll;              /* 1s */
@@ -71,7 +94,7 @@ DEFINE_FREEP(config)
  * CONFIG_KEYS_MAX, also after an error in the value. Returns 0, -EINVAL or -ENOMEM; then `err` names the key. */
 int config_assign(struct config *c, struct slice section, struct slice key, struct slice value,
 	unsigned *which, struct err *err);
-#define CONFIG_KEYS_MAX 64
+#define CONFIG_KEYS_MAX (64 + 8 * ATTRIBUTES_MAX)
 bool config_section_is_known(
 	struct slice section, struct err *err); /* false: `err` says what is wrong with it */
 /* Reads one ini text over `c`; `origin` is named in errors. Returns 0 or -EINVAL, -ENOMEM; after an
@@ -84,10 +107,13 @@ int config_set(struct config *c, const char *assignment, struct err *err);
 /* One key of [mount] as a mount option writes it: "refresh", "eager". Returns 1 set, 0 no such key of
  * [mount], or -EINVAL. */
 int config_set_mount_option(struct config *c, const char *key, const char *value, struct err *err);
+/* What no single key can tell: every attribute has `when`, `key` and `on`. Call it once all sources are read.
+ * Returns 0 or -EINVAL. */
+int config_check(const struct config *c, struct err *err);
 /* Appends the whole configuration as canonical ini text: reading it back gives the same, and equal
  * configurations give equal bytes. Defaults are written out, absent keys are not. */
 void config_dump(const struct config *c, struct buf *out);
-/* Identity of what decides about documents and terms ([document], and later [attribute.*], [index]): a
+/* Identity of what decides about documents and terms ([document], [attribute.*]): a
  * segment built under another hash would hold other terms. XXH3-128 of those sections' canonical text. */
 void config_hash(const struct config *c, uint8_t out[CONFIG_HASH_BYTES]);
 

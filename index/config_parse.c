@@ -24,12 +24,11 @@ struct reading {
 	unsigned key_line;
 	char section[NAME_LINE_MAX + 1], key[NAME_LINE_MAX + 1];
 	struct buf value;
-	uint64_t seen; /* keys so far, by number */
-	int code;      /* the first error, */
+	bool seen[CONFIG_KEYS_MAX]; /* keys so far, by number */
+	int code;                   /* the first error, */
 	unsigned bad_line;
 	struct err why;
 };
-_Static_assert(CONFIG_KEYS_MAX <= 64, "seen");
 
 static int refuse(struct reading *rd, unsigned line, int code)
 {
@@ -55,10 +54,10 @@ static int finish_key(struct reading *rd)
 		rd->c, slice_str(rd->section), slice_str(rd->key), buf_slice(&rd->value), &which, &rd->why);
 	if (r < 0)
 		return refuse(rd, rd->key_line, r);
-	if (rd->seen >> which & 1)
+	if (rd->seen[which])
 		return refuse(rd, rd->key_line,
 			err_set(&rd->why, -EINVAL, "%s.%s is given twice", rd->section, rd->key));
-	rd->seen |= UINT64_C(1) << which;
+	rd->seen[which] = true;
 	return 0;
 }
 

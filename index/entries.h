@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* index/entries.h - the rows of a segment: id, group, order key, state and stored record of each, in
  * columns. One shape serves twice: the segment's entries (one an id, by id) and its history (records that
- * lost, by id and order). Format: docs/format.md, "Entries". */
+ * lost, by id and order). Attributes are rows like documents. Format: docs/format.md, "Entries". */
 #ifndef FRESHET_ENTRIES_H
 #define FRESHET_ENTRIES_H
 
 #include "bytes.h"
 #include "err.h"
 
-enum entry_state { ENTRY_LIVE = 0, ENTRY_HIDDEN = 1, ENTRY_DELETED = 2 };
+enum entry_state {
+	ENTRY_LIVE = 0,    /* a document that can be found */
+	ENTRY_HIDDEN = 1,  /* one that `drop_if` keeps out */
+	ENTRY_DELETED = 2, /* the newest record says so; of a document or an attribute */
+	ENTRY_ATTRIBUTE = 3,
+};
+#define ENTRY_STATES 4
 
 /* A data file whose records lie in the segment. Sources are sorted by (ts, path): comparing their
  * numbers compares the order of section 6 inside one segment. */
@@ -25,7 +31,6 @@ struct entry {
 	enum entry_state state;
 	uint32_t source;
 	uint64_t line;
-	int64_t named; /* timestamp of the newest partition that named the id; history: of its own source */
 	struct slice
 		record; /* JSON, when writing; when reading use segment_record(). Empty only if deleted records were empty */
 };

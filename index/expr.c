@@ -453,3 +453,10 @@ bool expr_eval(const struct expr *e, expr_test_fn *test, void *ctx)
 {
 	return eval(e, e->root, test, ctx);
 }
+
+void expr_each_test(const struct expr *e, void (*fn)(void *ctx, const struct expr_test *test), void *ctx)
+{
+	for (uint32_t i = 0; i < e->count; i++)
+		if (e->nodes[i].kind == EXPR_TEST)
+			fn(ctx, &e->nodes[i].test);
+}

@@ -67,6 +67,8 @@ uint32_t expr_count(const struct expr *e);                           /* of nodes
 const struct expr_node *expr_node(const struct expr *e, uint32_t i); /* below expr_count() */
 /* Of an expression without words and prefixes: not of a query. */
 bool expr_eval(const struct expr *e, expr_test_fn *test, void *ctx);
+/* Calls `fn` for each test in the expression. */
+void expr_each_test(const struct expr *e, void (*fn)(void *ctx, const struct expr_test *test), void *ctx);
 void expr_free(struct expr *e); /* NULL is fine */
 DEFINE_FREEP(expr)
 

@@ -1,42 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The new records are sorted by id and order; then each run of one id is decided by itself, against the
- * one entry that the parent has for that id. The result depends on the set of records only, not on how they
- * were read or split over threads. */
-#include "fold.h"
+/* index/fold.c - each id is decided by itself: its new records against the one entry that the parent has for it, or, where that one
+ * counts no more, against all that the parent still has of it. Then the groups that this touches are completed
+ * (fold_touch.c). The result depends on the set of records only, not on how they were read or split over threads. */
+#include "fold_private.h"
 
 #include "reader.h"
 #include "strsort.h"
-
-struct folder {
-	const struct fold_input *in;
-	struct fold_output *out;
-	uint32_t *order; /* records by id, then order; owned */
-	/* Sources of the parent that entries were taken over from; by segment and source, their place there + 1. */
-	struct source *taken;
-	size_t taken_count, taken_cap;
-	uint32_t **taken_at;
-	struct buf scratch;
-};
-
-/* The parent's entry for an id: what is left of it. */
-struct standing {
-	bool there;
-	struct view_doc doc;
-	struct entry entry;
-	struct source source;
-};
-
-/* Source numbers are in order of (ts, file), so they compare as section 6 wants. */
-static int record_order(const struct record *a, const struct record *b)
-{
-	int c = slice_cmp(a->version, b->version);
-
-	if (c)
-		return c;
-	if (a->source != b->source)
-		return a->source < b->source ? -1 : 1;
-	return (a->line > b->line) - (a->line < b->line);
-}
 
 static int by_order(const void *a, const void *b, void *ctx)
 {
@@ -45,10 +14,10 @@ static int by_order(const void *a, const void *b, void *ctx)
 	return record_order(&records[*(const uint32_t *)a], &records[*(const uint32_t *)b]);
 }
 
-/* By id; fold_id() puts the few records of one id in order. */
+/* By id; decide() puts the few records of one id in order. */
 static int sort_records(struct folder *f, struct err *err)
 {
-	size_t n = f->in->record_count, i;
+	size_t n = f->in->record_count;
 	struct slice *ids;
 	int r;
 
@@ -61,7 +30,7 @@ static int sort_records(struct folder *f, struct err *err)
 		free(ids);
 		return err_set(err, -ENOMEM, "no memory to sort %zu records", n);
 	}
-	for (i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		ids[i] = f->in->records[i].id;
 	r = strsort(ids, (uint32_t)n, f->order);
 	free(ids);
@@ -73,86 +42,38 @@ static const struct record *nth(const struct folder *f, size_t i)
 	return &f->in->records[f->order[i]];
 }
 
-/* What the parent still holds for an id: nothing once the last partition that named it has left. */
-static int standing_find(const struct folder *f, struct slice id, struct standing *s, struct err *err)
+static struct entry entry_of(const struct record *r)
 {
-	const struct segment *segment;
-	int r;
-
-	s->there = false;
-	if (!f->in->parent)
-		return 0;
-	r = view_find(f->in->parent, id, &s->doc, err);
-	if (r <= 0)
-		return r;
-	segment = f->in->parent->segments[s->doc.segment];
-	r = segment_entry(segment, s->doc.entry, &s->entry, err);
-	if (r == 0)
-		r = segment_source(segment, s->entry.source, &s->source, err);
-	if (r < 0)
-		return err_context(err, r, "%s.seg", f->in->parent->manifest.segments[s->doc.segment].name);
-	s->there = f->in->horizon == TIME_NONE || s->entry.named > f->in->horizon;
-	return 0;
+	return (struct entry){
+		.id = r->id,
+		.group = r->group,
+		.version = r->version,
+		.state = r->deleted               ? ENTRY_DELETED
+			 : id_is_attribute(r->id) ? ENTRY_ATTRIBUTE
+						  : ENTRY_LIVE,
+		.source = r->source,
+		.line = r->line,
+		.record = r->json,
+	};
 }
 
-/* The place where a taken source's number is kept; NULL when memory is out. */
-static uint32_t *taken_place(struct folder *f, const struct standing *s)
-{
-	const struct generation *parent = f->in->parent;
-	uint32_t **map;
-
-	if (!f->taken_at)
-		f->taken_at = calloc(parent->manifest.segment_count, sizeof(*f->taken_at));
-	if (!f->taken_at)
-		return NULL;
-	map = &f->taken_at[s->doc.segment];
-	if (!*map)
-		*map = calloc(segment_info(parent->segments[s->doc.segment])->sources, sizeof(**map));
-	return *map ? &(*map)[s->entry.source] : NULL;
-}
-
-/* The number of a taken source among all: after the new ones. */
-static int taken_number(struct folder *f, const struct standing *s, uint32_t *out)
-{
-	uint32_t *place = taken_place(f, s);
-	struct source *grown;
-
-	if (!place)
-		return -ENOMEM;
-	if (!*place && f->taken_count == f->taken_cap) {
-		f->taken_cap = f->taken_cap ? 2 * f->taken_cap : 64;
-		grown = realloc(f->taken, f->taken_cap * sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		f->taken = grown;
-	}
-	if (!*place) {
-		f->taken[f->taken_count++] = s->source;
-		*place = (uint32_t)f->taken_count;
-	}
-	*out = (uint32_t)(f->in->source_count + *place - 1);
-	return 0;
-}
-
-/* Writes the parent's entry once more, so that `named` can move. */
-static int take_over(
-	struct folder *f, const struct standing *s, int64_t named, struct entry *to, struct err *err)
+/* Takes a row of the parent for an entry of the new segment. */
+static int take_over(struct folder *f, const struct parent_row *row, struct entry *to, struct err *err)
 {
 	char *copy;
 	int r;
 
-	*to = s->entry;
-	to->named = named;
+	*to = row->entry;
 	/* Whether it is hidden is worked out again from the record. */
 	if (to->state == ENTRY_HIDDEN)
 		to->state = ENTRY_LIVE;
-	r = taken_number(f, s, &to->source);
+	r = source_take(f, row, &to->source);
 	if (r < 0)
 		return err_set(err, r, "no memory for sources");
 	buf_clear(&f->scratch);
-	r = segment_record(f->in->parent->segments[s->doc.segment], s->doc.entry, &f->scratch, err);
+	r = rows_record(&f->rows, row, &f->scratch, err);
 	if (r < 0)
-		return err_context(err, r, "%s.seg", f->in->parent->manifest.segments[s->doc.segment].name);
+		return err_context(err, r, "%s.seg", f->in->parent->manifest.segments[row->segment].name);
 	copy = arena_alloc(&f->out->arena, f->scratch.len + RECORD_PADDING);
 	if (!copy || buf_error(&f->scratch))
 		return err_set(err, -ENOMEM, "no memory for a record of %zu bytes", f->scratch.len);
@@ -163,172 +84,159 @@ static int take_over(
 	return 0;
 }
 
-static struct entry entry_of(const struct folder *f, const struct record *r)
+static size_t put_entry(struct folder *f, const struct entry *e)
 {
-	return (struct entry){
-		.id = r->id,
-		.group = r->group,
-		.version = r->version,
-		.state = r->deleted ? ENTRY_DELETED : ENTRY_LIVE,
-		.source = r->source,
-		.line = r->line,
-		.named = f->in->sources[r->source].ts,
-		.record = r->json,
-	};
+	buf_add(&f->entries, e, sizeof(*e));
+	return f->entries.len / sizeof(*e) - 1;
 }
 
-/* Decides the run [from, to) of one id. */
-static int fold_id(struct folder *f, size_t from, size_t to, struct err *err)
+/* The parent's side of a decision: what of it still counts, if anything. */
+static int rival(struct folder *f, struct decision *d, bool again, struct parent_row *out, struct err *err)
 {
-	struct fold_output *out = f->out;
-	struct entry newest;
-	struct standing s;
-	bool parent_wins;
-	int64_t named = INT64_MIN;
-	size_t i;
-	int r;
+	int r = rows_standing(&f->rows, d->id, out, err);
 
+	d->had = r == 1;
+	d->old_segment = out->segment;
+	d->old_entry = out->n;
+	if (r < 0 || !again)
+		return r;
+	return rows_newest(&f->rows, d->id, out, err);
+}
+
+static bool is_old_entry(const struct decision *d, const struct parent_row *row)
+{
+	return d->had && !row->history && row->segment == d->old_segment && row->n == d->old_entry;
+}
+
+static void put_history(struct folder *f, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++)
+		f->out->history[f->out->history_count++] = entry_of(nth(f, i));
+}
+
+/* Decides one id, of which the new records are the run [from, to); `again`: the parent's entry may count no more. */
+static int decide(struct folder *f, struct slice id, size_t from, size_t to, bool again, struct err *err)
+{
+	struct decision d = {.id = id, .entry = NO_ENTRY};
+	struct parent_row old = {0};
+	struct entry newest = {0};
+	bool parent_wins = false;
+	int there = f->in->parent ? rival(f, &d, again, &old, err) : 0;
+
+	if (there < 0)
+		return there;
 	if (to - from > 1)
 		qsort_r(f->order + from, to - from, sizeof(*f->order), by_order, f->in->records);
-	newest = entry_of(f, nth(f, to - 1));
-	r = standing_find(f, newest.id, &s, err);
-	if (r < 0)
-		return r;
-	for (i = from; i < to; i++) {
-		int64_t ts = f->in->sources[nth(f, i)->source].ts;
-
-		if (ts > named)
-			named = ts;
+	if (to > from) {
+		newest = entry_of(nth(f, to - 1));
+		parent_wins = there && entry_order(&old.entry, &old.source, &newest,
+					       &f->in->sources[newest.source]) > 0;
+	} else {
+		parent_wins = there;
 	}
-	parent_wins =
-		s.there && entry_order(&s.entry, &s.source, &newest, &f->in->sources[newest.source]) > 0;
-	for (i = from; i < (parent_wins ? to : to - 1); i++)
-		out->history[out->history_count++] = entry_of(f, nth(f, i));
-	if (parent_wins && named <= s.entry.named)
-		return 0;
-	if (parent_wins)
-		return take_over(f, &s, named, &out->entries[out->entry_count++], err);
-	newest.named = s.there && s.entry.named > named ? s.entry.named : named;
-	out->entries[out->entry_count++] = newest;
-	return 0;
-}
+	put_history(f, from, parent_wins || to == from ? to : to - 1);
+	if (parent_wins && !is_old_entry(&d, &old)) {
+		int r = take_over(f, &old, &newest, err);
 
-static int fold_ids(struct folder *f, struct err *err)
-{
-	size_t n = f->in->record_count, from, to;
-	int r;
-
-	for (from = 0; from < n; from = to) {
-		struct slice id = nth(f, from)->id;
-
-		for (to = from + 1; to < n && slice_eq(nth(f, to)->id, id);)
-			to++;
-		r = fold_id(f, from, to, err);
 		if (r < 0)
 			return r;
+		d.entry = put_entry(f, &newest);
+	} else if (!parent_wins && to > from) {
+		d.entry = put_entry(f, &newest);
 	}
-	return 0;
+	d.gone = !there && to == from;
+	if (f->in->parent)
+		buf_add(&f->decisions, &d, sizeof(d));
+	return f->decisions.failed || f->entries.failed ? err_set(err, -ENOMEM, "out of memory") : 0;
 }
 
-static const struct source *source_at(const struct folder *f, size_t number)
+/* Walks the ids of new records and those to decide anew side by side. */
+static int decide_all(struct folder *f, struct err *err)
 {
-	size_t n = f->in->source_count;
+	const struct slice *again = (const struct slice *)f->again.data;
+	size_t n = f->in->record_count, m = f->again.len / sizeof(*again), from = 0, k = 0;
+	int r = 0;
 
-	return number < n ? &f->in->sources[number] : &f->taken[number - n];
+	while (r == 0 && (from < n || k < m)) {
+		int c = from == n ? 1 : k == m ? -1 : slice_cmp(nth(f, from)->id, again[k]);
+		struct slice id = c <= 0 ? nth(f, from)->id : again[k];
+		size_t to = from;
+
+		while (c <= 0 && to < n && slice_eq(nth(f, to)->id, id))
+			to++;
+		r = decide(f, id, from, to, c >= 0, err);
+		from = to;
+		k += c >= 0;
+	}
+	return r;
 }
 
-static int source_cmp(const struct source *a, const struct source *b)
+/* Everything that is written, by id. */
+static int finish_entries(struct folder *f, struct err *err)
 {
-	int c;
-
-	if (a->ts != b->ts)
-		return a->ts < b->ts ? -1 : 1;
-	c = slice_cmp(a->file, b->file);
-	if (!c)
-		c = slice_cmp(a->partition, b->partition);
-	return c ? c : memcmp(a->hash, b->hash, sizeof(a->hash));
-}
-
-static int by_source(const void *va, const void *vb, void *ctx)
-{
-	return source_cmp(source_at(ctx, *(const uint32_t *)va), source_at(ctx, *(const uint32_t *)vb));
-}
-
-static void mark_sources(const struct entry *entries, size_t count, uint32_t *map)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		map[entries[i].source] = 1;
-}
-
-static void renumber(struct entry *entries, size_t count, const uint32_t *map)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		entries[i].source = map[entries[i].source];
-}
-
-/* Keeps the sources that entries and history name, each once, in order, and gives entries the new numbers. */
-static int fold_sources(struct folder *f, struct err *err)
-{
+	const struct parent_row *copies = (const struct parent_row *)f->copies.data;
+	size_t copied = f->copies.len / sizeof(*copies), decided = f->entries.len / sizeof(struct entry), n;
 	struct fold_output *out = f->out;
-	size_t n = f->in->source_count + f->taken_count, used = 0, i;
-	uint32_t *map = calloc(n ? n : 1, sizeof(*map)), *list = calloc(n ? n : 1, sizeof(*list));
+	const struct entry *a;
+	struct entry e;
+	size_t i = 0, k = decided;
+	int r = 0;
 
-	out->sources = arena_alloc(&out->arena, (n ? n : 1) * sizeof(*out->sources));
-	if (!map || !list || !out->sources) {
-		free(map);
-		free(list);
-		return err_set(err, -ENOMEM, "no memory for %zu sources", n);
+	for (size_t c = 0; r == 0 && c < copied; c++) {
+		r = take_over(f, &copies[c], &e, err);
+		if (r == 0)
+			put_entry(f, &e);
 	}
-	mark_sources(out->entries, out->entry_count, map);
-	mark_sources(out->history, out->history_count, map);
-	for (i = 0; i < n; i++)
-		if (map[i])
-			list[used++] = (uint32_t)i;
-	qsort_r(list, used, sizeof(*list), by_source, f);
-	for (i = 0; i < used; i++) {
-		const struct source *s = source_at(f, list[i]);
+	n = decided + copied;
+	out->entries = arena_alloc(&out->arena, (n + 1) * sizeof(*out->entries));
+	if (r == 0 && (buf_error(&f->entries) || !out->entries))
+		r = err_set(err, -ENOMEM, "no memory for %zu entries", n);
+	if (r < 0)
+		return r;
+	a = (const struct entry *)f->entries.data; /* two sorted runs */
+	while (i < decided || k < n) {
+		bool first = k == n || (i < decided && slice_cmp(a[i].id, a[k].id) < 0);
 
-		if (!i || source_cmp(&out->sources[out->source_count - 1], s))
-			out->sources[out->source_count++] = *s;
-		map[list[i]] = (uint32_t)(out->source_count - 1);
+		out->entries[out->entry_count++] = a[first ? i++ : k++];
 	}
-	renumber(out->entries, out->entry_count, map);
-	renumber(out->history, out->history_count, map);
-	free(map);
-	free(list);
 	return 0;
 }
 
 static void folder_release(struct folder *f)
 {
-	size_t i;
-
-	for (i = 0; f->taken_at && i < f->in->parent->manifest.segment_count; i++)
-		free(f->taken_at[i]);
-	free(f->taken_at);
-	free(f->taken);
+	taken_release(f);
+	rows_release(&f->rows);
+	record_parser_free(f->parser);
 	free(f->order);
+	buf_release(&f->again);
+	buf_release(&f->decisions);
+	buf_release(&f->entries);
+	buf_release(&f->groups);
+	buf_release(&f->copies);
 	buf_release(&f->scratch);
 }
 
 int fold(const struct fold_input *in, struct fold_output *out, struct err *err)
 {
 	struct folder f = {.in = in, .out = out};
-	size_t room = (in->record_count ? in->record_count : 1) * sizeof(struct entry);
 	int r;
 
 	*out = (struct fold_output){0};
-	out->entries = arena_alloc(&out->arena, room);
-	out->history = arena_alloc(&out->arena, room);
-	r = out->entries && out->history
-		    ? sort_records(&f, err)
-		    : err_set(err, -ENOMEM, "no memory for %zu entries", in->record_count);
+	out->history = arena_alloc(&out->arena, (in->record_count + 1) * sizeof(*out->history));
+	r = out->history ? rows_init(&f.rows, in->parent, in->horizon, in->undone, err)
+			 : err_set(err, -ENOMEM, "no memory for %zu records", in->record_count);
+	if (r == 0 && in->parent && in->cfg->attribute_count)
+		r = record_parser_new(&f.parser, in->cfg, err);
 	if (r == 0)
-		r = fold_ids(&f, err);
+		r = sort_records(&f, err);
+	if (r == 0)
+		r = fold_again(&f, err);
+	if (r == 0)
+		r = decide_all(&f, err);
+	if (r == 0)
+		r = fold_touch(&f, err);
+	if (r == 0)
+		r = finish_entries(&f, err);
 	if (r == 0)
 		r = fold_sources(&f, err);
 	folder_release(&f);
@@ -341,4 +249,60 @@ void fold_release(struct fold_output *f)
 {
 	arena_release(&f->arena);
 	*f = (struct fold_output){0};
+}
+
+/* ---- attributes for the documents ---- */
+
+struct fold_attributes fold_attributes(const struct fold_input *in, const struct fold_output *out)
+{
+	struct fold_attributes a = {
+		.entries = out->entries, .parent = in->parent, .horizon = in->horizon, .undone = in->undone};
+
+	while (a.count < out->entry_count && id_is_attribute(out->entries[a.count].id))
+		a.count++;
+	return a;
+}
+
+static const struct entry *fresh_attribute(const struct fold_attributes *a, struct slice id)
+{
+	size_t low = 0, high = a->count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int c = slice_cmp(a->entries[mid].id, id);
+
+		if (c == 0)
+			return &a->entries[mid];
+		if (c < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+int fold_attribute(void *ctx, struct slice id, struct buf *json, struct err *err)
+{
+	const struct fold_attributes *a = ctx;
+	const struct entry *e = fresh_attribute(a, id);
+	struct rows rows = {.g = a->parent, .undone = a->undone};
+	struct parent_row row;
+	int r;
+
+	if (e) {
+		if (e->state == ENTRY_ATTRIBUTE)
+			buf_add_slice(json, e->record);
+		return buf_error(json) ? err_set(err, -ENOMEM, "out of memory") : e->state == ENTRY_ATTRIBUTE;
+	}
+	r = rows_standing(&rows, id, &row, err);
+	if (r <= 0 || row.entry.state != ENTRY_ATTRIBUTE)
+		return r < 0 ? r : 0;
+	/* What left or was undone, with nothing in its place, is no more. */
+	if (row.source.ts <= a->horizon && a->horizon != TIME_NONE &&
+		attribute_expires(a->parent->segments[row.segment], id))
+		return 0;
+	if (a->undone && undone_has(&a->undone[row.segment], row.entry.source))
+		return 0;
+	r = rows_record(&rows, &row, json, err);
+	return r < 0 ? r : 1;
 }

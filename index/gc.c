@@ -160,13 +160,13 @@ static int drop_old(struct catalog *catalog, const struct config *cfg, int64_t n
 {
 	int64_t young = time_add(now, -cfg->keep_for);
 	OWNED_BUF numbers = {0};
-	size_t dropped;
+	size_t dropped, data = 0; /* data: generations with content of their own that are newer */
 	int r;
 
-	for (size_t i = 1; i < count; i++) {
-		bool keep = i < cfg->keep || (i < cfg->keep_max && g[i].published > young);
+	for (size_t i = 0; i < count; data += !g[i++].merged) {
+		bool keep = data < cfg->keep || (data < cfg->keep_max && g[i].published > young);
 
-		if (!keep)
+		if (i && !keep)
 			buf_add(&numbers, &g[i].number, sizeof(g[i].number));
 	}
 	if (buf_error(&numbers))
@@ -192,5 +192,7 @@ int gc_run(struct state *state, struct catalog *catalog, const struct config *cf
 	if (!r)
 		r = drop_old(catalog, cfg, now, generations, count, out, err);
 	arena_release(&arena);
-	return r ? r : gc_sweep(state, catalog, out, err);
+	if (!r)
+		r = gc_sweep(state, catalog, out, err);
+	return r ? r : gc_rejects(state, catalog, out, err);
 }

@@ -9,11 +9,16 @@
 struct gc_result {
 	uint64_t generations, files, bytes; /* removed */
 };
-/* With the writer's lock held. The current generation always stays. Removes files that no kept generation names. */
+/* With the writer's lock held. The current generation always stays. Removes files that no kept generation names, and
+ * rejects of partitions whose content has left. */
 int gc_run(struct state *state, struct catalog *catalog, const struct config *cfg, int64_t now,
 	struct gc_result *out, struct err *err);
 
-/* Only the second half: removes generation and segment files that no generation in the catalog names. Files of
+/* The third part of it: removes the files of rejects of partitions that are expired or skipped, or that the catalog does
+ * not know. Those of all others stay, and files of other names. */
+int gc_rejects(struct state *state, struct catalog *catalog, struct gc_result *out, struct err *err);
+
+/* Only the second part: removes generation and segment files that no generation in the catalog names. Files of
  * other names stay. -EBADMSG when the manifest of a kept generation cannot be read: then no segment goes. */
 int gc_sweep(struct state *state, struct catalog *catalog, struct gc_result *out, struct err *err);
 

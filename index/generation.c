@@ -68,6 +68,9 @@ static int check_segment(const struct manifest_segment *m, const struct live_seg
 	if (strcmp(m->name, l->name) != 0 || m->entries != l->entries || m->superseded != l->superseded ||
 		m->documents != l->documents)
 		return err_set(err, -EBADMSG, "segment %s: manifest and live set disagree", m->name);
+	if (m->undone_count && m->undone[m->undone_count - 1] >= info->sources)
+		return err_set(err, -EBADMSG, "segment %s: undone source %u of %" PRIu64, m->name,
+			m->undone[m->undone_count - 1], info->sources);
 	if (m->entries != info->entries || m->bytes != info->file_bytes || m->first != info->first ||
 		m->last != info->last || m->documents > info->live)
 		return err_set(err, -EBADMSG,
@@ -97,6 +100,9 @@ static int open_segments(struct generation *g, const struct state *state, struct
 		if (!r)
 			r = check_segment(
 				&m->segments[i], &g->live.segments[i], segment_info(g->segments[i]), err);
+		if (!r && i && m->segments[i].base && !m->segments[i - 1].base)
+			r = err_set(err, -EBADMSG, "segment %s of the base lies over a delta",
+				m->segments[i].name);
 		if (r)
 			return r;
 	}
@@ -124,6 +130,63 @@ int generation_open(struct generation **out, const struct state *state, uint64_t
 	return 0;
 }
 
+static int part_fill(struct generation *g, const bool *keep, int64_t horizon, struct err *err)
+{
+	const struct manifest *from = &g->whole->manifest;
+	struct manifest *m = &g->manifest;
+	const char **names = calloc(from->segment_count + 1, sizeof(*names));
+	struct undone *undone = calloc(from->segment_count + 1, sizeof(*undone));
+	struct live_input in = {.names = names, .undone = undone, .horizon = horizon};
+	int r = names && undone ? 0 : no_memory(err);
+
+	for (size_t i = 0; !r && i < from->segment_count; i++) {
+		if (!keep[i])
+			continue;
+		r = manifest_segment_copy(&from->segments[i], &m->segments[m->segment_count]);
+		names[m->segment_count] = from->segments[i].name;
+		undone[m->segment_count] = manifest_undone(&from->segments[i]);
+		g->segments[m->segment_count++] = g->whole->segments[i];
+	}
+	in.segments = g->segments;
+	in.count = m->segment_count;
+	if (!r)
+		r = live_derive(&in, &g->live, err);
+	m->documents = 0;
+	for (size_t i = 0; !r && i < m->segment_count; i++) {
+		m->segments[i].superseded = g->live.segments[i].superseded;
+		m->segments[i].documents = g->live.segments[i].documents;
+		m->documents += m->segments[i].documents;
+	}
+	free(names);
+	free(undone);
+	return r;
+}
+
+int generation_part(
+	struct generation **out, struct generation *whole, const bool *keep, int64_t horizon, struct err *err)
+{
+	OWNED(generation) struct generation *g = calloc(1, sizeof(*g));
+	size_t room = whole->manifest.segment_count + 1;
+	int r;
+
+	*out = NULL;
+	if (!g)
+		return no_memory(err);
+	g->refs = 1;
+	g->whole = generation_ref(whole);
+	g->manifest = whole->manifest;
+	g->manifest.segment_count = 0;
+	g->manifest.segments = calloc(room, sizeof(*g->manifest.segments));
+	g->segments = calloc(room, sizeof(struct segment *));
+	if (!g->manifest.segments || !g->segments)
+		return no_memory(err);
+	r = part_fill(g, keep, horizon, err);
+	if (r)
+		return err_context(err, r, "a part of generation %" PRIu64, whole->manifest.number);
+	*out = steal(&g);
+	return 0;
+}
+
 struct generation *generation_ref(struct generation *g)
 {
 	g->refs++;
@@ -134,14 +197,26 @@ void generation_unref(struct generation *g)
 {
 	if (!g || --g->refs)
 		return;
-	for (size_t i = 0; g->segments && i < g->manifest.segment_count; i++)
+	for (size_t i = 0; g->segments && !g->whole && i < g->manifest.segment_count; i++)
 		segment_free(g->segments[i]);
+	generation_unref(g->whole);
 	free(g->segments);
 	live_release(&g->live);
 	manifest_release(&g->manifest);
 	buf_release(&g->manifest_bytes);
 	buf_release(&g->live_bytes);
 	free(g);
+}
+
+int generation_check(const struct generation *g, struct err *err)
+{
+	for (size_t i = 0; i < g->manifest.segment_count; i++)
+		if (segment_is_broken(g->segments[i]))
+			return err_set(err, -EBADMSG,
+				"segment %s: was cut short or cannot be read, while generation %" PRIu64
+				" is served from it",
+				g->manifest.segments[i].name, g->manifest.number);
+	return 0;
 }
 
 /* ---- current ---- */

@@ -327,6 +327,11 @@ static int crew_run(struct crew *c, struct err *err)
 
 /* ---- files ---- */
 
+static void file_compare(struct intake_file *f)
+{
+	f->same = f->was && !f->code && !memcmp(f->hash, f->was->hash, sizeof(f->hash));
+}
+
 /* Lists what was refused, now that all lines are known. */
 static int file_refusals(struct intake_file *f)
 {
@@ -374,6 +379,28 @@ static char *reason_of_rejects(const struct intake_partition *p, const struct in
 	return buf_error(&text) ? NULL : strdup(buf_cstr(&text));
 }
 
+/* The records of the files that are not read now and stay. They count too, so that a partition fails or not
+ * for what is in it, in however many parts it was read. */
+static void add_kept(
+	const struct intake *in, const struct intake_partition *p, uint64_t *records, uint64_t *rejected)
+{
+	const struct row *row = p->item->has_content ? p->item->row : NULL;
+	size_t gone = 0, k = 0, end = p->count;
+
+	for (size_t i = 0; row && i < row->read_count; i++) {
+		const struct file_row *f = &row->read[i];
+
+		while (k < end && slice_cmp(in->files[p->first + k].seen->path, f->path) < 0)
+			k++;
+		if (gone < p->vanished_count && p->vanished[gone] == f) {
+			gone++;
+		} else if (k == end || in->files[p->first + k].was != f) {
+			*records += f->records;
+			*rejected += f->rejected;
+		}
+	}
+}
+
 static bool too_many(const struct config *cfg, uint64_t rejected, uint64_t records)
 {
 	if (!rejected)
@@ -397,9 +424,20 @@ static const struct intake_file *broken_file(const struct intake *in, const stru
 	return broken;
 }
 
+static bool is_unchanged(const struct intake *in, const struct intake_partition *p)
+{
+	if (!p->item->has_content || p->vanished_count || !p->count)
+		return false;
+	for (size_t i = p->first; i < p->first + p->count; i++)
+		if (!in->files[i].same)
+			return false;
+	return true;
+}
+
 static int judge(const struct config *cfg, const struct intake *in, struct intake_partition *p)
 {
 	const struct intake_file *broken = broken_file(in, p), *refused = NULL;
+	uint64_t records, rejected;
 	size_t i;
 
 	for (i = p->first; i < p->first + p->count; i++) {
@@ -410,11 +448,15 @@ static int judge(const struct config *cfg, const struct intake *in, struct intak
 		if (!refused && f->rejects.count)
 			refused = f;
 	}
+	records = p->records;
+	rejected = p->rejected;
+	add_kept(in, p, &records, &rejected);
+	p->is_unchanged = is_unchanged(in, p);
 	if (broken) {
 		p->code = broken->code;
 		p->reason = broken->code == -ESTALE ? strdup("changed while read")
 						    : reason_of_file(broken, broken->why);
-	} else if (too_many(cfg, p->rejected, p->records)) {
+	} else if (refused && too_many(cfg, rejected, records)) {
 		p->code = -EBADMSG;
 		p->reason = reason_of_rejects(p, refused);
 	}
@@ -438,11 +480,15 @@ static int layout(const struct plan *plan, struct intake *out, uint64_t *bytes)
 
 		if (item->action != PLAN_INDEX)
 			continue;
-		out->partitions[out->partition_count++] = (struct intake_partition){
-			.item = item, .first = out->file_count, .count = item->read_count};
+		out->partitions[out->partition_count++] = (struct intake_partition){.item = item,
+			.first = out->file_count,
+			.count = item->read_count,
+			.vanished = item->vanished,
+			.vanished_count = item->vanished_count};
 		for (k = 0; k < item->read_count; k++) {
-			out->files[out->file_count++] =
-				(struct intake_file){.item = item, .seen = item->read[k]};
+			out->files[out->file_count++] = (struct intake_file){.item = item,
+				.seen = item->read[k],
+				.was = file_row_find(item->row, item->read[k]->path)};
 			*bytes += item->read[k]->size;
 		}
 	}
@@ -462,6 +508,7 @@ int intake_read(const struct intake_input *in, struct intake *out, struct err *e
 	else
 		r = crew_run(&crew, err);
 	for (i = 0; r == 0 && i < out->file_count; i++) {
+		file_compare(&out->files[i]);
 		r = file_refusals(&out->files[i]);
 		if (r < 0)
 			err_set(err, r, "out of memory");

@@ -25,8 +25,12 @@ struct intake_batch {
 struct intake_file {
 	const struct plan_item *item; /* borrowed, its partition's */
 	const struct feed_file *seen; /* borrowed */
-	int code;                     /* 0: read to its end; else why not: */
-	char *why;                    /* owned; one line; NULL with 0 */
+	/* Its row as it was last read, borrowed; NULL: it is new. Where the item has content, the records of those
+	 * bytes are in the index, and are to be undone unless `same`. */
+	const struct file_row *was;
+	bool same; /* read to its end, and its bytes are those of `was` */
+	int code;  /* 0: read to its end; else why not: */
+	char *why; /* owned; one line; NULL with 0 */
 	uint8_t hash[FILE_HASH_BYTES];
 	uint64_t lines; /* records in it, refused ones too */
 	struct reject_list rejects;
@@ -35,9 +39,12 @@ struct intake_file {
 };
 
 struct intake_partition {
-	const struct plan_item *item; /* borrowed */
-	size_t first, count;          /* its files in intake.files */
-	uint64_t records, rejected;   /* of these files; records counts the refused ones too */
+	const struct plan_item *item;     /* borrowed */
+	size_t first, count;              /* its files in intake.files */
+	const struct file_row **vanished; /* the item's: files whose records are to be undone; borrowed */
+	size_t vanished_count;
+	bool is_unchanged; /* every file is the same, and none has vanished: nothing of the index changes */
+	uint64_t records, rejected; /* of these files; records counts the refused ones too */
 	/* 0: may be indexed; -EBADMSG: its content is bad; -ESTALE: it changed while it was read; else an
 	 * I/O error. */
 	int code;

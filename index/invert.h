@@ -12,11 +12,13 @@ struct invert *invert_new(void); /* NULL when memory is out */
 void invert_free(struct invert *v);
 DEFINE_FREEP(invert)
 
-/* Documents come in ascending order of number, each ended by invert_end or invert_abandon, which drops its terms. */
+/* Documents come in ascending order of number, each ended by invert_end, invert_hide, or invert_abandon, which
+ * drops its terms. */
 void invert_begin(struct invert *v, uint32_t doc);
 /* One occurrence of a term in the current document; at least 16 readable bytes follow the text. */
 void invert_add(struct invert *v, char cls, const char *text, size_t len);
-void invert_end(struct invert *v); /* of the current document */
+void invert_end(struct invert *v);  /* of the current document */
+void invert_hide(struct invert *v); /* the same, but only its internal terms stay; they came first */
 void invert_abandon(struct invert *v);
 /* Occurrences of words (class 'w') in the document last ended: its length. */
 uint32_t invert_length(const struct invert *v);

@@ -21,6 +21,7 @@
 #include <stdio.h>
 
 #include "digest.h"
+#include "record.h"
 #include "timefmt.h"
 
 #define MAGIC "FRSHLIVE"
@@ -62,14 +63,46 @@ static int mark(struct live_segment *l, const struct segment *s, uint32_t entry,
 	return 0;
 }
 
-static int mark_expired(struct live_segment *l, const struct segment *s, int64_t horizon, struct err *err)
+bool attribute_expires(const struct segment *s, struct slice id)
 {
+	struct segment_rule rule;
+
+	for (uint32_t i = 0; i < segment_info(s)->rules; i++) {
+		if (segment_rule(s, i, &rule, NULL) < 0)
+			return false;
+		if (id.len > rule.name.len + 2 && id.data[rule.name.len + 1] == ATTRIBUTE_MARK &&
+			slice_eq(slice_of(id.data + 1, rule.name.len), rule.name))
+			return rule.expires;
+	}
+	return false;
+}
+
+static bool has_left(const struct segment *s, uint32_t n)
+{
+	struct slice id;
+
+	return segment_id(s, n, &id, NULL) == 0 && (!id_is_attribute(id) || attribute_expires(s, id));
+}
+
+bool live_is_void(const struct segment *s, uint32_t n, uint32_t left, const struct undone *undone)
+{
+	uint32_t source = segment_source_of(s, n);
+
+	if (source < left && has_left(s, n))
+		return true;
+	return undone->count && undone_has(undone, source);
+}
+
+static int mark_void(struct live_segment *l, const struct segment *s, int64_t horizon,
+	const struct undone *undone, struct err *err)
+{
+	uint32_t left = segment_sources_until(s, horizon > undone->left ? horizon : undone->left);
 	int r = 0;
 
-	if (horizon == TIME_NONE)
+	if (!left && !undone->count)
 		return 0;
 	for (uint32_t n = 0; !r && n < l->entries; n++)
-		if (segment_named(s, n) <= horizon)
+		if (live_is_void(s, n, left, undone))
 			r = mark(l, s, n, err);
 	return r;
 }
@@ -146,47 +179,40 @@ static int copy_bits(
 	return 0;
 }
 
-static int derive(struct segment *const *segments, const char *const *names, int64_t horizon,
-	const struct live *old, struct live *l, struct err *err)
+static int derive_segment(const struct live_input *in, size_t i, struct live_segment *s, struct err *err)
 {
-	size_t known = old ? old->count : 0;
+	size_t known = in->old ? in->old->count : 0;
+	const struct segment_info *info = segment_info(in->segments[i]);
 	int r = 0;
 
-	for (size_t i = 0; !r && i < l->count; i++) {
-		struct live_segment *s = &l->segments[i];
-		const struct segment_info *info = segment_info(segments[i]);
-
-		snprintf(s->name, sizeof(s->name), "%s", names[i]);
-		s->entries = info->entries;
-		s->documents = info->live;
-		if (i < known)
-			r = copy_bits(s, &old->segments[i], names[i], err);
-		if (!r)
-			r = mark_expired(s, segments[i], horizon, err);
-		for (size_t k = i + 1 > known ? i + 1 : known; !r && k < l->count; k++)
-			r = mark_superseded(s, segments[i], segments[k], err);
-		if (r)
-			return err_context(err, r, "segment %s", names[i]);
-	}
-	return 0;
+	snprintf(s->name, sizeof(s->name), "%s", in->names[i]);
+	s->entries = info->entries;
+	s->documents = info->live;
+	if (i < known)
+		r = copy_bits(s, &in->old->segments[i], in->names[i], err);
+	if (!r)
+		r = mark_void(s, in->segments[i], in->horizon, &in->undone[i], err);
+	for (size_t k = i + 1 > known ? i + 1 : known; !r && k < in->count; k++)
+		r = mark_superseded(s, in->segments[i], in->segments[k], err);
+	return r ? err_context(err, r, "segment %s", in->names[i]) : 0;
 }
 
-int live_derive(struct segment *const *segments, const char *const *names, size_t count, int64_t horizon,
-	const struct live *old, struct live *out, struct err *err)
+int live_derive(const struct live_input *in, struct live *out, struct err *err)
 {
-	int r;
+	int r = 0;
 
 	*out = (struct live){0};
-	if (count > LIVE_SEGMENTS_MAX || (old && old->count > count))
-		return err_set(err, -EINVAL, "%zu segments: more than %u, or fewer than before", count,
+	if (in->count > LIVE_SEGMENTS_MAX || (in->old && in->old->count > in->count))
+		return err_set(err, -EINVAL, "%zu segments: more than %u, or fewer than before", in->count,
 			LIVE_SEGMENTS_MAX);
-	if (!count)
+	if (!in->count)
 		return 0;
-	out->segments = calloc(count, sizeof(*out->segments));
+	out->segments = calloc(in->count, sizeof(*out->segments));
 	if (!out->segments)
 		return err_set(err, -ENOMEM, "out of memory");
-	out->count = count;
-	r = derive(segments, names, horizon, old, out, err);
+	out->count = in->count;
+	for (size_t i = 0; !r && i < in->count; i++)
+		r = derive_segment(in, i, &out->segments[i], err);
 	if (r)
 		live_release(out);
 	return r;

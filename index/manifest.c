@@ -15,6 +15,13 @@
 #define VERSION 1
 #define INSTANT_MAX (TIME_TEXT_MAX + 16)
 
+static const char *const kinds[MANIFEST_KINDS] = {
+	[MANIFEST_BUILD] = "build",
+	[MANIFEST_MERGE] = "merge",
+	[MANIFEST_ROLLBACK] = "rollback",
+	[MANIFEST_BASE] = "base",
+};
+
 /* ---- writing ---- */
 
 /* `t` quoted, or null for none. */
@@ -43,8 +50,12 @@ static void encode_segment(const struct manifest_segment *s, bool first, struct 
 		s->entries);
 	buf_addf(out, "      \"documents\": %" PRIu64 ",\n      \"superseded\": %" PRIu64 ",\n", s->documents,
 		s->superseded);
-	buf_addf(out, "      \"first\": %s,\n      \"last\": %s\n    }", instant_text(s->first, from),
+	buf_addf(out, "      \"first\": %s,\n      \"last\": %s,\n", instant_text(s->first, from),
 		instant_text(s->last, to));
+	buf_addf(out, "      \"base\": %s,\n      \"undone\": [", s->base ? "true" : "false");
+	for (size_t i = 0; i < s->undone_count; i++)
+		buf_addf(out, "%s%" PRIu32, i ? ", " : "", s->undone[i]);
+	buf_addf(out, "],\n      \"left\": %s\n    }", instant_text(s->left, from));
 }
 
 void manifest_encode(const struct manifest *m, struct buf *out)
@@ -53,6 +64,7 @@ void manifest_encode(const struct manifest *m, struct buf *out)
 
 	buf_addf(out, "{\n  \"format\": \"%s\",\n  \"version\": %d,\n", FORMAT, VERSION);
 	buf_addf(out, "  \"index\": \"%s\",\n  \"number\": %" PRIu64 ",\n", m->index, m->number);
+	buf_addf(out, "  \"kind\": \"%s\",\n", kinds[m->kind]);
 	if (m->parent)
 		buf_addf(out, "  \"parent\": %" PRIu64 ",\n  \"parent_sha256\": \"%s\",\n", m->parent,
 			hex_text(m->parent_sha256, SHA256_BYTES, hex));
@@ -60,6 +72,7 @@ void manifest_encode(const struct manifest *m, struct buf *out)
 		buf_add_str(out, "  \"parent\": null,\n  \"parent_sha256\": null,\n");
 	buf_addf(out, "  \"watermark\": %s,\n", instant_text(m->watermark, text));
 	buf_addf(out, "  \"horizon\": %s,\n", instant_text(m->horizon, text));
+	buf_addf(out, "  \"base_at\": %s,\n", instant_text(m->base_at, text));
 	buf_addf(out, "  \"published\": %s,\n", instant_text(m->published, text));
 	buf_addf(out, "  \"config_hash\": \"%s\",\n", hex_text(m->config_hash, sizeof(m->config_hash), hex));
 	buf_addf(out, "  \"k1\": %" PRIu32 ",\n  \"b\": %" PRIu32 ",\n", m->k1, m->b);
@@ -140,6 +153,38 @@ static bool member_is_null(const struct reader *r, const char *key)
 	return yyjson_is_null(yyjson_obj_get(r->object, key));
 }
 
+static bool take_bool(struct reader *r, const char *key)
+{
+	yyjson_val *v = yyjson_obj_get(r->object, key);
+
+	if (!yyjson_is_bool(v))
+		reader_fail(r, key);
+	return yyjson_get_bool(v);
+}
+
+static int take_undone(struct reader *r, struct manifest_segment *s, struct err *err)
+{
+	yyjson_val *array = yyjson_obj_get(r->object, "undone"), *v;
+	size_t count = yyjson_arr_size(array), i, max;
+
+	if (!yyjson_is_arr(array))
+		reader_fail(r, "undone");
+	s->undone = calloc(count ? count : 1, sizeof(*s->undone));
+	if (!s->undone)
+		return err_set(err, -ENOMEM, "out of memory");
+	yyjson_arr_foreach(array, i, max, v)
+	{
+		uint64_t n = yyjson_get_uint(v);
+
+		if (!yyjson_is_uint(v) || n >= UINT32_MAX || (i && n <= s->undone[i - 1])) {
+			reader_fail(r, "undone");
+			return 0;
+		}
+		s->undone[s->undone_count++] = (uint32_t)n;
+	}
+	return 0;
+}
+
 static int take_segment(yyjson_val *object, struct manifest_segment *s, struct err *err)
 {
 	struct reader r = {.object = object};
@@ -153,6 +198,10 @@ static int take_segment(yyjson_val *object, struct manifest_segment *s, struct e
 	s->superseded = take_u64(&r, "superseded");
 	s->first = take_instant(&r, "first");
 	s->last = take_instant(&r, "last");
+	s->base = take_bool(&r, "base");
+	s->left = member_is_null(&r, "left") ? TIME_NONE : take_instant(&r, "left");
+	if (take_undone(&r, s, err) < 0)
+		return -ENOMEM;
 	if (r.bad)
 		return err_set(err, -EBADMSG, "\"%s\" is missing or cannot be", r.bad);
 	hex_text(s->sha256, SHA256_BYTES, hex);
@@ -206,6 +255,19 @@ static bool index_is_valid(struct slice s)
 	return true;
 }
 
+static void take_kind(struct reader *r, struct manifest *m)
+{
+	struct slice kind = take_text(r, "kind");
+
+	for (unsigned i = 0; i < MANIFEST_KINDS; i++) {
+		if (slice_eq(kind, slice_str(kinds[i]))) {
+			m->kind = (enum manifest_kind)i;
+			return;
+		}
+	}
+	reader_fail(r, "kind");
+}
+
 static void take_parent(struct reader *r, struct manifest *m)
 {
 	if (member_is_null(r, "parent") && member_is_null(r, "parent_sha256"))
@@ -242,9 +304,11 @@ static int take_head(struct reader *r, struct manifest *m, struct err *err)
 	m->number = take_u64(r, "number");
 	if (!m->number)
 		reader_fail(r, "number");
+	take_kind(r, m);
 	take_parent(r, m);
 	m->watermark = take_instant(r, "watermark");
 	m->horizon = member_is_null(r, "horizon") ? TIME_NONE : take_instant(r, "horizon");
+	m->base_at = member_is_null(r, "base_at") ? TIME_NONE : take_instant(r, "base_at");
 	m->published = take_instant(r, "published");
 	take_hex(r, "config_hash", m->config_hash, sizeof(m->config_hash));
 	m->k1 = take_milli(r, "k1", 1200, 100000);
@@ -282,8 +346,21 @@ int manifest_decode(struct slice bytes, struct manifest *out, struct err *err)
 	return r;
 }
 
+int manifest_segment_copy(const struct manifest_segment *from, struct manifest_segment *to)
+{
+	*to = *from;
+	to->undone = malloc((from->undone_count + 1) * sizeof(*to->undone));
+	if (!to->undone)
+		return -ENOMEM;
+	if (from->undone_count)
+		memcpy(to->undone, from->undone, from->undone_count * sizeof(*to->undone));
+	return 0;
+}
+
 void manifest_release(struct manifest *m)
 {
+	for (size_t i = 0; m->segments && i < m->segment_count; i++)
+		free(m->segments[i].undone);
 	free(m->segments);
 	*m = (struct manifest){0};
 }

@@ -28,7 +28,7 @@ static struct row row_begin(const struct plan_item *item, int64_t now)
 	row.state = item->state;
 	row.reason = slice_str(item->reason);
 	if (item->fingerprint != row.fingerprint) {
-		row.failures = 0;
+		row.failures = row.attempts = 0;
 		row.retry_at = TIME_NONE;
 	}
 	row.fingerprint = item->fingerprint;
@@ -57,11 +57,12 @@ static struct file_row file_row_of(const struct intake_file *f)
 	return row;
 }
 
-/* The files that were read before and those read now, by path; a file read again replaces its old row. */
+/* The files that were read before and those read now, by path; a file read again replaces its old row, and one
+ * that has vanished is left out. */
 static int merge_read(
 	const struct intake *in, const struct intake_partition *p, struct arena *arena, struct row *row)
 {
-	size_t old = row->read_count, fresh = p->count, i = 0, k = 0, n = 0;
+	size_t old = row->read_count, fresh = p->count, i = 0, k = 0, n = 0, gone = 0;
 	struct file_row *merged = arena_alloc(arena, (old + fresh ? old + fresh : 1) * sizeof(*merged));
 
 	if (!merged)
@@ -71,7 +72,11 @@ static int merge_read(
 		int c = i == old ? 1 : !f ? -1 : slice_cmp(row->read[i].path, f->seen->path);
 
 		if (c < 0) {
-			merged[n++] = row->read[i++];
+			if (gone < p->vanished_count && p->vanished[gone] == &row->read[i])
+				gone++;
+			else
+				merged[n++] = row->read[i];
+			i++;
 			continue;
 		}
 		merged[n++] = file_row_of(f);
@@ -92,8 +97,10 @@ static int row_indexed(const struct outcome_input *in, const struct intake_parti
 
 	if (r < 0)
 		return r;
-	row->generation = in->generation;
-	row->failures = 0;
+	if (!p->is_unchanged)
+		row->generation = in->generation;
+	row->has_content = true;
+	row->failures = row->attempts = 0;
 	row->retry_at = TIME_NONE;
 	row->records = row->rejected = 0;
 	for (i = 0; i < row->read_count; i++) {
@@ -108,11 +115,12 @@ static void row_failed(const struct outcome_input *in, const struct intake_parti
 {
 	row->state = p->code == -ESTALE ? PART_OPEN : PART_FAILED;
 	row->reason = slice_str(p->reason);
-	if (!row->read_count) {
+	if (!row->has_content) {
 		row->records = p->records;
 		row->rejected = p->rejected;
 	}
 	row->retry_at = TIME_NONE;
+	row->attempts = 0;
 	if (p->code == -ESTALE)
 		return;
 	row->failures++;
@@ -120,13 +128,79 @@ static void row_failed(const struct outcome_input *in, const struct intake_parti
 		row->retry_at = time_add(in->plan_now, backoff(row->failures));
 }
 
-/* The plan reckoned with the watermark it aimed at. Where a failed partition keeps the watermark behind, what
- * would have been left behind is still inside, and the next tick decides about it. */
-static bool is_premature(const struct outcome_input *in, const struct plan_item *item)
+/* Has the partition that was to replace all others been indexed? */
+static bool has_replaced(const struct outcome_input *in)
 {
-	if (item->state != PART_EXPIRED && item->state != PART_SKIPPED)
-		return false;
-	return in->horizon == TIME_NONE || item->ts > in->horizon;
+	const struct intake *intake = in->intake;
+
+	return in->plan->replaces && intake->partition_count == 1 && !intake->partitions[0].code;
+}
+
+bool outcome_holds(const struct outcome_input *in, const struct plan_item *item)
+{
+	if (item->is_replaced)
+		return has_replaced(in);
+	return !item->is_left || (in->horizon != TIME_NONE && item->ts <= in->horizon);
+}
+
+/* Only what is noted: the builds that died at it, or that its content has left. */
+static void row_noted(const struct outcome_input *in, const struct plan_item *item, struct row *row)
+{
+	bool has_crashed = row->state == PART_FAILED && item->row->state != PART_FAILED;
+
+	if (row->state == PART_EXPIRED || row->state == PART_SKIPPED)
+		row->has_content = false;
+	if (!has_crashed)
+		return;
+	row->failures = row->attempts + 1 > PLAN_DEATHS_FAILED ? row->attempts + 1 - PLAN_DEATHS_FAILED : 1;
+	row->retry_at = time_add(in->plan_now, backoff(row->failures));
+}
+
+static struct row row_to_build(const struct plan_item *item, int64_t now)
+{
+	struct row row = row_begin(item, now);
+
+	row.state = PART_BUILDING;
+	row.attempts++;
+	return row;
+}
+
+static struct row row_taken_back(const struct plan_item *item, int64_t now)
+{
+	struct row row;
+
+	if (item->row && item->row->state != PART_BUILDING)
+		return *item->row;
+	row = item->row ? *item->row : row_begin(item, now);
+	row.state = row.has_content ? PART_PUBLISHED : PART_COMPLETE;
+	return row;
+}
+
+typedef struct row row_fn(const struct plan_item *item, int64_t now);
+
+static int rows_to_index(const struct plan *plan, int64_t now, row_fn *make, struct arena *arena,
+	struct row **rows, size_t *count, struct err *err)
+{
+	*count = 0;
+	*rows = arena_alloc(arena, (plan->to_index ? plan->to_index : 1) * sizeof(**rows));
+	if (!*rows)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->items[i].action == PLAN_INDEX)
+			(*rows)[(*count)++] = make(&plan->items[i], now);
+	return 0;
+}
+
+int outcome_begin(const struct plan *plan, int64_t now, struct arena *arena, struct row **rows, size_t *count,
+	struct err *err)
+{
+	return rows_to_index(plan, now, row_to_build, arena, rows, count, err);
+}
+
+int outcome_take_back(const struct plan *plan, int64_t now, struct arena *arena, struct row **rows,
+	size_t *count, struct err *err)
+{
+	return rows_to_index(plan, now, row_taken_back, arena, rows, count, err);
 }
 
 int outcome_rows(const struct outcome_input *in, struct arena *arena, struct row **rows, size_t *count,
@@ -142,10 +216,12 @@ int outcome_rows(const struct outcome_input *in, struct arena *arena, struct row
 		const struct plan_item *item = &in->plan->items[i];
 		const struct intake_partition *part;
 
-		if (item->action == PLAN_KEEP || (item->action == PLAN_NOTE && is_premature(in, item)))
+		if (item->action == PLAN_KEEP || (item->action == PLAN_NOTE && !outcome_holds(in, item)))
 			continue;
 		out[n] = row_begin(item, in->now);
-		if (item->action == PLAN_INDEX) {
+		if (item->action == PLAN_NOTE) {
+			row_noted(in, item, &out[n]);
+		} else {
 			part = &in->intake->partitions[p++];
 			if (part->code)
 				row_failed(in, part, &out[n]);

@@ -4,7 +4,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "record.h"
 #include "segment_format.h"
+
+/* Records lie in the order of the feed, not of the entries: of the one so far ahead, so many bytes are fetched. */
+#define AHEAD 2
+#define PREFETCH 1024
 
 struct block {
 	const struct entry *rows; /* borrowed */
@@ -52,8 +57,12 @@ static bool plan_blocks(struct packing *p, const struct entry *rows, uint64_t co
 	uint32_t first = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
+		bool attribute = id_is_attribute(rows[i].id);
+		uint64_t target = attribute ? RECORDS_BLOCK_ATTRIBUTES : RECORDS_BLOCK_TARGET;
+		bool ends = i + 1 == count || attribute != id_is_attribute(rows[i + 1].id);
+
 		raw += rows[i].record.len;
-		if (raw < RECORDS_BLOCK_TARGET && i + 1 - first < RECORDS_BLOCK_ENTRIES && i + 1 < count)
+		if (raw < target && i + 1 - first < RECORDS_BLOCK_ENTRIES && !ends)
 			continue;
 		if (!block_add(p, rows, first, i + 1, raw))
 			return false;
@@ -106,8 +115,11 @@ static int pack_block(
 	int r;
 
 	buf_clear(raw);
-	for (uint32_t n = b->at.first; n < b->at.end; n++)
+	for (uint32_t n = b->at.first; n < b->at.end; n++) {
+		if (n + AHEAD < b->at.end)
+			slice_prefetch(b->rows[n + AHEAD].record, PREFETCH);
 		buf_add_slice(raw, b->rows[n].record);
+	}
 	if (!buf_reserve(out, packer_bound(b->at.raw_len) + 1) || raw->failed)
 		return err_set(err, -ENOMEM, "out of memory for %u bytes of records", b->at.raw_len);
 	if (b->at.raw_len)

@@ -1,270 +1,254 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two passes. The first judges each partition by itself, as if it were inside the horizon: is it complete, and
- * does it move the watermark? That gives the new watermark and with it the horizon, and the second pass
- * decides what becomes of those that lie outside. */
+/* Three passes. The first judges each partition by itself, as if it were inside the horizon (verdict.c): is there
+ * something to index? The second lets the policy choose from these, which gives the new watermark and with it
+ * the horizon. The third decides what becomes of those that were not chosen or lie outside. */
 #include "plan.h"
 
 #include "name.h"
+#include "verdict.h"
 
-#define YOUNG_AHEAD TIME_HOUR /* a file's time further ahead of now is a wrong clock, not a young file */
-
-enum readiness { READY, NOT_ENDED, SETTLING, NO_FILES, QUIET, NO_MARKER };
-
-/* Part of the catalog, the mount and scripts: a reason, once released, keeps its spelling. */
-static const char *const open_reasons[] = {
-	[READY] = "",
-	[NOT_ENDED] = "not ended",
-	[SETTLING] = "settling",
-	[NO_FILES] = "no files",
-	[QUIET] = "quiet",
-	[NO_MARKER] = "no marker",
-};
-
-/* Some of a partition's files. */
-struct selection {
-	const struct feed_file **files;
-	size_t count;
-};
-
-/* What the first pass knows of an item besides the item. */
-struct verdict {
-	int64_t due;      /* when this partition may change though no file does; TIME_NONE: never */
-	bool moves;       /* its indexing moves the watermark, where it is newer */
-	bool has_content; /* records of it are in the index now */
-};
+#define NOWHERE SIZE_MAX
 
 struct planner {
 	const struct plan_input *in;
 	struct plan *out;
 	struct verdict *verdicts; /* one an item */
+	int64_t newest; /* policy `newest`: never-indexed partitions before this one are passed over */
 };
 
-int64_t plan_horizon(const struct config *cfg, int64_t watermark)
+int64_t plan_horizon(const struct config *cfg, int64_t watermark, int64_t base_at)
 {
-	if (watermark == TIME_NONE || cfg->window == TIME_FOREVER)
-		return TIME_NONE;
-	return time_add(watermark, -cfg->window);
+	int64_t covered = base_at == TIME_NONE ? TIME_NONE : time_add(base_at, -cfg->cadence);
+	int64_t horizon;
+
+	if (watermark == TIME_NONE)
+		return covered;
+	horizon = cfg->window == TIME_FOREVER ? TIME_NONE : time_add(watermark, -cfg->window);
+	return covered != TIME_NONE && covered < horizon ? covered : horizon;
 }
 
-/* The newest time of any of the files. A file's mtime and ctime count each for itself, so that a wrong mtime
- * does not hide a true ctime. */
-static int64_t youngest_time(const struct planner *p, const struct selection *sel)
+static int64_t horizon_of(const struct planner *p, int64_t watermark)
 {
-	int64_t limit = time_add(p->in->now, YOUNG_AHEAD), youngest = TIME_NONE;
-
-	for (size_t i = 0; i < sel->count; i++) {
-		int64_t times[] = {sel->files[i]->mtime, sel->files[i]->ctime};
-
-		for (size_t k = 0; k < 2; k++)
-			if (times[k] <= limit && times[k] > youngest)
-				youngest = times[k];
-	}
-	return youngest;
+	return plan_horizon(p->in->cfg, watermark, p->in->base_at);
 }
 
-/* May these files of the partition be read now? If not, *due is when time alone may change that. */
-static enum readiness judge(
-	const struct planner *p, const struct feed_partition *seen, const struct selection *sel, int64_t *due)
+static bool is_inside(int64_t ts, int64_t horizon)
 {
-	const struct config *cfg = p->in->cfg;
-	int64_t now = p->in->now, end = time_add(seen->ts, cfg->cadence);
-	bool by_rate = cfg->complete != COMPLETE_MARKER, by_marker = cfg->complete != COMPLETE_RATE;
-	int64_t settled = by_rate ? time_add(end, cfg->settle) : end;
+	return horizon == TIME_NONE || ts > horizon;
+}
 
-	if (now < settled) {
-		*due = settled;
-		return now < end ? NOT_ENDED : SETTLING;
-	}
-	if (by_rate && !sel->count)
-		return NO_FILES;
-	if (by_rate && cfg->quiet > 0) {
-		int64_t quiet_at = time_add(youngest_time(p, sel), cfg->quiet);
+static void due_at(struct plan *out, int64_t now, int64_t t)
+{
+	if (t > now && t < out->next_due)
+		out->next_due = t;
+}
 
-		if (now < quiet_at) {
-			*due = quiet_at;
-			return QUIET;
+/* ---- the policies: which of the items that want to be indexed are ---- */
+
+static bool is_new(const struct planner *p, size_t i)
+{
+	return p->verdicts[i].wants && !p->out->items[i].has_content;
+}
+
+static bool is_change(const struct planner *p, size_t i)
+{
+	return p->verdicts[i].wants && p->out->items[i].has_content;
+}
+
+static void take(struct planner *p, size_t i)
+{
+	struct plan_item *item = &p->out->items[i];
+
+	item->action = PLAN_INDEX;
+	if (!item->has_content && item->ts > p->out->watermark)
+		p->out->watermark = item->ts;
+}
+
+/* The watermark, were all that want to be indexed indexed: what it leaves behind is not worth reading. */
+static int64_t aim(const struct planner *p)
+{
+	int64_t watermark = p->in->watermark;
+
+	for (size_t i = 0; i < p->out->count; i++)
+		if (is_new(p, i) && p->out->items[i].ts > watermark)
+			watermark = p->out->items[i].ts;
+	return watermark;
+}
+
+/* Takes all that `wants` says inside the horizon, save those at which builds died; of these the oldest, alone, when
+ * there is nothing else: they shall not hold up the others. */
+static void take_all(struct planner *p, bool (*wants)(const struct planner *p, size_t i), int64_t horizon)
+{
+	size_t suspect = NOWHERE, suspects = 0, taken = 0;
+
+	for (size_t i = 0; i < p->out->count; i++) {
+		if (!wants(p, i) || !is_inside(p->out->items[i].ts, horizon))
+			continue;
+		if (p->verdicts[i].is_suspect) {
+			suspect = suspects++ ? suspect : i;
+		} else {
+			take(p, i);
+			taken++;
 		}
 	}
-	return by_marker && !seen->has_marker ? NO_MARKER : READY;
+	if (suspects && !taken)
+		take(p, suspect);
+	p->out->more = suspects > (taken ? 0 : 1);
 }
 
-static int select_all(struct planner *p, const struct feed_partition *seen, struct selection *out)
+static bool is_wanted(const struct planner *p, size_t i)
 {
-	out->count = seen->file_count;
-	out->files = arena_alloc(&p->out->arena, (seen->file_count + 1) * sizeof(out->files[0]));
-	if (!out->files)
-		return -ENOMEM;
-	for (size_t i = 0; i < seen->file_count; i++)
-		out->files[i] = &seen->files[i];
-	return 0;
+	return p->verdicts[i].wants;
 }
 
-/* How the files that are listed differ from those that were read. */
-struct difference {
-	struct selection added;
-	size_t rewritten, vanished;
-};
-
-static int compare(struct planner *p, const struct plan_item *item, struct difference *d)
+static void choose_latest(struct planner *p)
 {
-	const struct feed_partition *seen = item->seen;
-	const struct row *row = item->row;
-	size_t i = 0, k = 0;
+	take_all(p, is_wanted, horizon_of(p, aim(p)));
+}
 
-	*d = (struct difference){0};
-	d->added.files = arena_alloc(&p->out->arena, (seen->file_count + 1) * sizeof(d->added.files[0]));
-	if (!d->added.files)
-		return -ENOMEM;
-	while (i < seen->file_count || k < row->read_count) {
-		const struct feed_file *f = i < seen->file_count ? &seen->files[i] : NULL;
-		const struct file_row *was = k < row->read_count ? &row->read[k] : NULL;
-		int c = !f ? 1 : !was ? -1 : slice_cmp(f->path, was->path);
+static void choose_newest(struct planner *p)
+{
+	int64_t aimed = aim(p);
 
-		if (c < 0)
-			d->added.files[d->added.count++] = f;
-		else if (c > 0)
-			d->vanished++;
-		else if (f->size != was->size || f->mtime != was->mtime || f->ctime != was->ctime)
-			d->rewritten++;
-		i += c <= 0;
-		k += c >= 0;
+	p->newest = aimed;
+	if (aimed == p->in->watermark) {
+		take_all(p, is_change, horizon_of(p, aimed));
+		return;
 	}
-	return 0;
+	p->out->replaces = true;
+	for (size_t i = 0; i < p->out->count; i++)
+		if (is_new(p, i) && p->out->items[i].ts == aimed)
+			take(p, i);
 }
 
-static const char *difference_reason(const struct difference *d, const struct feed_partition *seen)
+static int64_t slot_of(int64_t ts, int64_t cadence)
 {
-	if (d->rewritten)
-		return "rewritten";
-	if (d->vanished)
-		return seen->file_count ? "vanished" : "gone";
-	return "";
+	int64_t slot = ts / cadence;
+
+	return ts % cadence < 0 ? slot - 1 : slot;
 }
 
-/* The item as its row has it. */
-static int keep(struct planner *p, struct plan_item *item)
+/* Nothing is to be waited for in its slot: it has had its turn. */
+static bool has_passed(const struct planner *p, size_t i)
 {
-	struct slice reason = arena_dup(&p->out->arena, item->row->reason);
-
-	item->state = item->row->state;
-	item->reason = reason.data;
-	item->fingerprint = item->row->fingerprint;
-	return reason.data ? 0 : -ENOMEM;
-}
-
-static void note(struct plan_item *item, enum partition_state state, const char *reason)
-{
-	item->state = state;
-	item->reason = reason;
-	item->fingerprint = item->seen ? item->seen->fingerprint : 0;
-}
-
-static void index_files(struct plan_item *item, const struct selection *sel, const char *reason)
-{
-	note(item, PART_PUBLISHED, reason);
-	item->action = PLAN_INDEX;
-	item->read = sel->files;
-	item->read_count = sel->count;
-}
-
-/* A partition of which nothing is in the index. */
-static int judge_new(struct planner *p, struct plan_item *item, struct verdict *v)
-{
-	struct selection all;
-	enum readiness ready;
-
-	if (!item->seen) {
-		note(item, PART_OPEN, open_reasons[NO_FILES]);
-		return 0;
-	}
-	if (select_all(p, item->seen, &all) < 0)
-		return -ENOMEM;
-	ready = judge(p, item->seen, &all, &v->due);
-	if (ready == READY)
-		index_files(item, &all, "");
-	else
-		note(item, PART_OPEN, open_reasons[ready]);
-	v->moves = ready == READY;
-	return 0;
-}
-
-/* A partition that is in the index: files that were added to it are indexed, other changes are noted. Files
- * that may not be read yet leave the row as it is, fingerprint included, so that they are seen again. */
-static int judge_indexed(struct planner *p, struct plan_item *item, struct verdict *v)
-{
-	const struct row *row = item->row;
-	struct difference d;
-
-	if (!item->seen) {
-		note(item, PART_PUBLISHED, "gone");
-		return 0;
-	}
-	if (row->state == PART_PUBLISHED && row->fingerprint == item->seen->fingerprint)
-		return keep(p, item);
-	if (compare(p, item, &d) < 0)
-		return -ENOMEM;
-	if (!d.added.count)
-		note(item, PART_PUBLISHED, difference_reason(&d, item->seen));
-	else if (judge(p, item->seen, &d.added, &v->due) == READY)
-		index_files(item, &d.added, difference_reason(&d, item->seen));
-	else
-		return keep(p, item);
-	return 0;
-}
-
-/* A failed partition rests until its files change, its time comes, or somebody asks. */
-static bool is_resting(const struct planner *p, const struct plan_item *item)
-{
+	const struct plan_item *item = &p->out->items[i];
 	const struct row *row = item->row;
 
-	if (row->state != PART_FAILED || !item->seen || item->seen->fingerprint != row->fingerprint)
+	return item->has_content || p->verdicts[i].is_covered ||
+	       (row && (row->state == PART_EXPIRED || row->state == PART_SKIPPED));
+}
+
+/* Policy `replay`: when the gap before a complete partition ends, where all up to `reached` has had its turn; TIME_NONE: there
+ * is none. The last slot of the gap is the last one to be given up, so no other matters. */
+static int64_t gap_ends(const struct planner *p, size_t i, int64_t reached)
+{
+	const struct plan_item *items = p->out->items;
+	const struct config *cfg = p->in->cfg;
+	int64_t slot = slot_of(items[i].ts, cfg->cadence) - 1, begins;
+
+	for (size_t k = i; k-- > 0;) {
+		int64_t s = slot_of(items[k].ts, cfg->cadence);
+
+		if (s < slot)
+			break;
+		if (s == slot && has_passed(p, k))
+			slot--;
+	}
+	begins = reached == TIME_NONE ? slot_of(items[0].ts, cfg->cadence)
+				      : slot_of(reached, cfg->cadence) + 1;
+	return slot < begins ? TIME_NONE : time_add((slot + 1) * cfg->cadence, cfg->gap_timeout);
+}
+
+/* Policy `replay`: the next in line: changes of what is indexed, then what is not, each oldest first. */
+static size_t next_in_line(const struct planner *p, int64_t horizon)
+{
+	static bool (*const turns[])(const struct planner *p, size_t i) = {is_change, is_new};
+
+	for (size_t t = 0; t < 2; t++)
+		for (size_t i = 0; i < p->out->count; i++)
+			if (turns[t](p, i) && p->out->items[i].action == PLAN_KEEP &&
+				is_inside(p->out->items[i].ts, horizon))
+				return i;
+	return NOWHERE;
+}
+
+/* May the next in line have its turn? If time alone can bring it, it is noted when. */
+static bool may_pass(struct planner *p, size_t i)
+{
+	int64_t covered = plan_horizon(p->in->cfg, TIME_NONE, p->in->base_at), ends = TIME_NONE;
+	int64_t reached = covered > p->out->watermark ? covered : p->out->watermark;
+
+	if (is_new(p, i) && p->out->items[i].ts > reached)
+		ends = gap_ends(p, i, reached);
+	if (ends == TIME_NONE || ends <= p->in->now)
+		return true;
+	due_at(p->out, p->in->now, ends);
+	return false;
+}
+
+static void choose_replay(struct planner *p)
+{
+	int64_t horizon = horizon_of(p, p->in->watermark);
+	size_t next = next_in_line(p, horizon);
+
+	if (next == NOWHERE || !may_pass(p, next))
+		return;
+	take(p, next);
+	next = next_in_line(p, horizon_of(p, p->out->watermark));
+	p->out->more = next != NOWHERE && may_pass(p, next);
+}
+
+/* All that want to be indexed wait, but for those that the policy takes. */
+static void choose(struct planner *p)
+{
+	for (size_t i = 0; i < p->out->count; i++)
+		p->out->items[i].action = PLAN_KEEP;
+	switch (p->in->cfg->policy) {
+	case POLICY_LATEST:
+		choose_latest(p);
+		break;
+	case POLICY_NEWEST:
+		choose_newest(p);
+		break;
+	case POLICY_REPLAY:
+		choose_replay(p);
+		break;
+	}
+}
+
+/* ---- what becomes of the others ---- */
+
+static int64_t overlap_of(const struct config *cfg)
+{
+	return cfg->overlap < 0 ? cfg->window : cfg->overlap;
+}
+
+/* Policy `newest`: what is before the newest one is replaced by it, or was never to be indexed. Returns whether this says
+ * what becomes of the item. */
+static bool pass_over(
+	const struct planner *p, struct plan_item *item, const struct verdict *v, int64_t horizon)
+{
+	const struct row *row = item->row;
+	bool is_done = row && (row->state == PART_EXPIRED || row->state == PART_SKIPPED);
+	bool is_overlapped = item->ts > time_add(p->newest, -overlap_of(p->in->cfg));
+
+	if (p->newest == TIME_NONE || item->ts >= p->newest || is_done)
 		return false;
-	return !p->in->retry && (row->retry_at == TIME_NONE || p->in->now < row->retry_at);
-}
-
-/* Not listed for another reason than that it is gone: it lies past the listing's end (the clock was set
- * back), or it is none of ours any more. */
-static bool is_out_of_sight(const struct planner *p, const struct plan_item *item)
-{
-	const struct row *row = item->row;
-
-	return !item->seen &&
-	       (row->ts > p->in->now || row->state == PART_SKIPPED || row->state == PART_EXPIRED);
-}
-
-/* The first pass. */
-static int judge_item(struct planner *p, struct plan_item *item, struct verdict *v)
-{
-	const struct row *row = item->row;
-
-	*v = (struct verdict){.due = TIME_NONE};
-	if (!row)
-		return judge_new(p, item, v);
-	v->has_content = row->state == PART_PUBLISHED ||
-			 (row->read_count && row->state != PART_SKIPPED && row->state != PART_EXPIRED);
-	if (is_resting(p, item)) {
-		v->due = row->retry_at;
-		return keep(p, item);
+	if (item->has_content) {
+		if (!p->out->replaces)
+			return false;
+		verdict_note(item, PART_EXPIRED, "replaced");
+	} else {
+		if (!v->wants && item->state != PART_FAILED)
+			return false;
+		if (!is_overlapped && !is_inside(item->ts, horizon))
+			return false;
+		verdict_note(item, PART_SKIPPED, is_overlapped ? "superseded" : ROW_UNCOVERED);
 	}
-	if (is_out_of_sight(p, item))
-		return keep(p, item);
-	return v->has_content ? judge_indexed(p, item, v) : judge_new(p, item, v);
-}
-
-/* What lies outside the horizon: content leaves, and what has none stays without. */
-static int leave_outside(struct planner *p, struct plan_item *item, const struct verdict *v)
-{
-	const struct row *row = item->row;
-
-	item->action = PLAN_KEEP;
-	item->read = NULL;
-	item->read_count = 0;
-	if (row && (row->state == PART_SKIPPED || row->state == PART_EXPIRED))
-		return keep(p, item);
-	item->state = v->has_content ? PART_EXPIRED : PART_SKIPPED;
-	item->reason = v->has_content ? "" : "old";
-	item->fingerprint = item->seen ? item->seen->fingerprint : row->fingerprint;
-	return 0;
+	item->is_replaced = p->out->replaces;
+	if (!item->seen)
+		item->fingerprint = row->fingerprint;
+	return true;
 }
 
 static bool differs(const struct plan_item *item)
@@ -275,25 +259,52 @@ static bool differs(const struct plan_item *item)
 	       !slice_eq(slice_str(item->reason), row->reason);
 }
 
-static void due_at(struct plan *out, int64_t now, int64_t t)
+static bool is_settled(const struct plan_item *item)
 {
-	if (t > now && t < out->next_due)
-		out->next_due = t;
+	return item->row && (item->row->state == PART_EXPIRED || item->row->state == PART_SKIPPED);
 }
 
-/* The second pass. */
+/* What an item becomes that is not indexed now. */
+static int settle_other(struct planner *p, struct plan_item *item, const struct verdict *v, int64_t horizon)
+{
+	struct arena *arena = &p->out->arena;
+
+	if (v->is_covered)
+		return 0;
+	if (p->in->cfg->policy == POLICY_NEWEST) {
+		if (pass_over(p, item, v, horizon))
+			return 0;
+		if (is_settled(item) && item->ts < p->newest)
+			return verdict_keep(arena, item);
+	}
+	if (!is_inside(item->ts, horizon)) {
+		item->is_left = true;
+		return verdict_leave(arena, item);
+	}
+	due_at(p->out, p->in->now, v->due);
+	return v->wants ? verdict_wait(arena, item) : 0;
+}
+
+static bool is_covered_change(const struct plan_item *item, const struct verdict *v)
+{
+	const struct feed_partition *seen = item->seen;
+
+	return v->is_covered && item->row && seen && seen->file_count &&
+	       seen->fingerprint != item->row->fingerprint;
+}
+
+/* The third pass. */
 static int settle_item(struct planner *p, struct plan_item *item, const struct verdict *v, int64_t horizon)
 {
 	int r = 0;
 
-	if (horizon == TIME_NONE || item->ts > horizon)
-		due_at(p->out, p->in->now, v->due);
-	else
-		r = leave_outside(p, item, v);
+	if (item->action != PLAN_INDEX)
+		r = settle_other(p, item, v, horizon);
 	if (item->action != PLAN_INDEX && r == 0 && differs(item))
 		item->action = PLAN_NOTE;
 	p->out->to_index += item->action == PLAN_INDEX;
 	p->out->to_note += item->action == PLAN_NOTE;
+	p->out->covered_changes += is_covered_change(item, v);
 	return r;
 }
 
@@ -348,21 +359,23 @@ static int plan_fill(struct planner *p)
 	int64_t horizon;
 	int r = merge_items(p);
 
-	for (size_t i = 0; r == 0 && i < out->count; i++) {
-		r = judge_item(p, &out->items[i], &p->verdicts[i]);
-		if (p->verdicts[i].moves && out->items[i].ts > out->watermark)
-			out->watermark = out->items[i].ts;
-	}
-	horizon = plan_horizon(p->in->cfg, out->watermark);
+	for (size_t i = 0; r == 0 && i < out->count; i++)
+		r = verdict_make(p->in, &out->arena, &out->items[i], &p->verdicts[i]);
+	if (r < 0)
+		return r;
+	choose(p);
+	horizon = horizon_of(p, out->watermark);
 	for (size_t i = 0; r == 0 && i < out->count; i++)
 		r = settle_item(p, &out->items[i], &p->verdicts[i], horizon);
 	due_at(out, p->in->now, next_slice(p));
+	if (out->more)
+		out->next_due = p->in->now;
 	return r;
 }
 
 int plan_make(const struct plan_input *in, struct plan *out, struct err *err)
 {
-	struct planner p = {.in = in, .out = out};
+	struct planner p = {.in = in, .out = out, .newest = TIME_NONE};
 	int r;
 
 	*out = (struct plan){.watermark = in->watermark, .next_due = TIME_FOREVER};
@@ -392,11 +405,16 @@ void plan_print(const struct plan *p, struct buf *out)
 			continue;
 		buf_add_str(out, item->action == PLAN_INDEX ? "index\t" : "note\t");
 		name_print(item->seen ? item->seen->path : item->row->path, out);
-		buf_addf(out, "\t%s\t%s\t%zu files\n", partition_state_name(item->state), item->reason,
+		buf_addf(out, "\t%s\t%s\t%zu files", partition_state_name(item->state), item->reason,
 			item->action == PLAN_INDEX ? item->read_count
 			: item->seen               ? item->seen->file_count
 						   : 0);
+		if (item->vanished_count)
+			buf_addf(out, ", %zu vanished", item->vanished_count);
+		buf_add_byte(out, '\n');
 	}
+	if (p->covered_changes)
+		buf_addf(out, "covered_changes\t%zu\n", p->covered_changes);
 	buf_addf(out, "watermark\t%s\n", time_text(p->watermark, text));
 	buf_addf(out, "next_due\t%s\n", p->next_due == TIME_FOREVER ? "never" : time_text(p->next_due, text));
 }

@@ -18,6 +18,7 @@
 
 #include "gc.h"
 #include "name.h"
+#include "record.h"
 #include "segment_write.h"
 #include "timefmt.h"
 
@@ -32,114 +33,216 @@ static int no_memory(struct err *err)
 
 /* ---- what the new generation is ---- */
 
+/* A segment of the new generation, while it is chosen. */
+struct candidate {
+	struct segment *segment; /* borrowed, of the parent's; opened here: owned */
+	struct manifest_segment m;
+	struct undone undone;
+	bool fresh;
+};
+
 struct draft {
+	struct candidate *list; /* owned */
+	size_t count;
 	struct manifest manifest;
 	struct live live;
 	struct buf manifest_bytes, live_bytes;
 	uint8_t sha256[SHA256_BYTES];
-	char name[SEGMENT_NAME_HEX + 1]; /* of the new segment; "" without */
 };
 
 static void draft_release(struct draft *d)
 {
+	for (size_t i = 0; i < d->count; i++)
+		if (d->list[i].fresh)
+			segment_free(d->list[i].segment);
+	free(d->list);
 	manifest_release(&d->manifest);
 	live_release(&d->live);
 	buf_release(&d->manifest_bytes);
 	buf_release(&d->live_bytes);
 }
 
-/* Opens the new segment where it still lies, and checks that it is what the writer said. */
-static int open_new(const struct publish_input *in, const char *name, struct segment **out, struct err *err)
+/* Opens a new segment where it still lies, and checks that it is what the writer said. */
+static int open_new(
+	const struct publish_input *in, const struct publish_segment *s, struct candidate *c, struct err *err)
 {
-	OWNED_STR char *path = state_path(in->state, "%s/%s", in->state->build, in->segment_file);
-	int r;
+	OWNED_STR char *path = state_path(in->state, "%s/%s", in->state->build, s->file);
+	int r = path ? segment_open(&c->segment, path, c->m.name, err) : no_memory(err);
 
-	if (!path)
-		return no_memory(err);
-	r = segment_open(out, path, name, err);
 	if (r)
 		return r;
-	if (segment_info(*out)->file_bytes != in->segment->bytes ||
-		segment_info(*out)->entries != in->segment->info.entries) {
-		segment_free(*out);
-		*out = NULL;
-		return err_set(err, -EBADMSG, "segment %s: %s is not what was written", name, path);
+	if (segment_info(c->segment)->file_bytes == s->output->bytes &&
+		segment_info(c->segment)->entries == s->output->info.entries)
+		return 0;
+	return err_set(err, -EBADMSG, "segment %s: %s is not what was written", c->m.name, path);
+}
+
+static int add_new(
+	const struct publish_input *in, const struct publish_segment *s, struct draft *d, struct err *err)
+{
+	struct candidate *c = &d->list[d->count++];
+	char hex[SHA256_HEX];
+
+	*c = (struct candidate){.fresh = true,
+		.undone = {.left = TIME_NONE},
+		.m = {.bytes = s->output->bytes,
+			.entries = s->output->info.entries,
+			.first = s->output->info.first,
+			.last = s->output->info.last,
+			.base = s->base}};
+	memcpy(c->m.sha256, s->output->sha256, SHA256_BYTES);
+	memcpy(c->m.name, hex_text(c->m.sha256, SHA256_BYTES, hex), SEGMENT_NAME_HEX);
+	return open_new(in, s, c, err);
+}
+
+/* A segment that is written anew with the very same bytes takes its twin's place. */
+static bool has_twin(const struct publish_input *in, const struct manifest_segment *m)
+{
+	for (size_t i = 0; i < in->segment_count; i++)
+		if (!memcmp(in->segments[i].output->sha256, m->sha256, SHA256_BYTES))
+			return true;
+	return false;
+}
+
+static void add_old(const struct publish_input *in, size_t i, struct draft *d)
+{
+	const struct manifest_segment *m = &in->parent->manifest.segments[i];
+
+	if ((in->dropped && in->dropped[i]) || has_twin(in, m))
+		return;
+	d->list[d->count] = (struct candidate){.segment = in->parent->segments[i],
+		.m = *m,
+		.undone = in->undone ? in->undone[i] : manifest_undone(m)};
+	/* A longer window brings back what is read again, not what is left of it by chance. */
+	if (in->horizon < in->parent->manifest.horizon && in->parent->manifest.horizon > m->left)
+		d->list[d->count].undone.left = in->parent->manifest.horizon;
+	d->count++;
+}
+
+/* The segments of the new generation in their order, those that may still turn out to be done among them. */
+static int list_candidates(const struct publish_input *in, struct draft *d, struct err *err)
+{
+	size_t old = in->parent ? in->parent->manifest.segment_count : 0, next = 0;
+	int r = 0;
+
+	d->list = calloc(old + in->segment_count + 1, sizeof(*d->list));
+	if (!d->list)
+		return no_memory(err);
+	for (size_t i = 0; r == 0 && i <= old; i++) {
+		for (; r == 0 && next < in->segment_count && in->segments[next].at <= i; next++)
+			r = add_new(in, &in->segments[next], d, err);
+		if (i < old)
+			add_old(in, i, d);
 	}
-	return 0;
+	for (size_t i = 1; r == 0 && i < d->count; i++)
+		if (d->list[i].m.base && !d->list[i - 1].m.base)
+			r = err_set(err, -EINVAL, "segment %s of the base would lie over a delta",
+				d->list[i].m.name);
+	return r;
+}
+
+/* The parent's live set helps where all its segments are there, and new ones only behind them. */
+static const struct live *helpful_live(const struct publish_input *in, const struct draft *d)
+{
+	size_t old = in->parent ? in->parent->manifest.segment_count : 0;
+
+	if (!old || d->count < old)
+		return NULL;
+	for (size_t i = 0; i < old; i++)
+		if (d->list[i].fresh)
+			return NULL;
+	return &in->parent->live;
 }
 
 static int derive_live(const struct publish_input *in, struct draft *d, struct err *err)
 {
-	size_t old = in->parent ? in->parent->manifest.segment_count : 0, count = old;
-	struct segment **segments = calloc(old + 1, sizeof(*segments));
-	const char **names = calloc(old + 1, sizeof(*names));
-	struct segment *fresh = NULL;
-	int r = segments && names ? 0 : no_memory(err);
+	struct segment **segments = calloc(d->count + 1, sizeof(*segments));
+	const char **names = calloc(d->count + 1, sizeof(*names));
+	struct undone *undone = calloc(d->count + 1, sizeof(*undone));
+	struct live_input live = {.segments = segments,
+		.names = names,
+		.undone = undone,
+		.count = d->count,
+		.horizon = in->horizon,
+		.old = helpful_live(in, d)};
+	int r = segments && names && undone ? 0 : no_memory(err);
 
-	for (size_t i = 0; !r && i < old; i++) {
-		segments[i] = in->parent->segments[i];
-		names[i] = in->parent->manifest.segments[i].name;
-	}
-	if (!r && in->segment_file) {
-		r = open_new(in, d->name, &fresh, err);
-		segments[count] = fresh;
-		names[count++] = d->name;
+	for (size_t i = 0; !r && i < d->count; i++) {
+		segments[i] = d->list[i].segment;
+		names[i] = d->list[i].m.name;
+		undone[i] = d->list[i].undone;
 	}
 	if (!r)
-		r = live_derive(segments, names, count, in->horizon, in->parent ? &in->parent->live : NULL,
-			&d->live, err);
-	segment_free(fresh);
+		r = live_derive(&live, &d->live, err);
 	free(segments);
 	free(names);
+	free(undone);
 	return r;
 }
 
-static struct manifest_segment describe_new(const struct publish_input *in, const char *name)
+/* Attributes sort first. Old ones come back when a newer one is undone, save those that have left for good. */
+static bool has_attributes(const struct segment *s)
 {
-	struct manifest_segment s = {.bytes = in->segment->bytes,
-		.entries = in->segment->info.entries,
-		.first = in->segment->info.first,
-		.last = in->segment->info.last};
+	struct slice id;
+	struct entry e;
 
-	memcpy(s.name, name, SEGMENT_NAME_HEX);
-	memcpy(s.sha256, in->segment->sha256, SHA256_BYTES);
-	return s;
+	for (uint32_t n = 0; n < segment_info(s)->entries; n++) {
+		if (segment_id(s, n, &id, NULL) < 0 || !id_is_attribute(id))
+			break;
+		if (!attribute_expires(s, id))
+			return true;
+	}
+	for (uint32_t n = 0; n < segment_info(s)->history; n++) {
+		if (segment_history(s, n, &e, NULL) < 0 || !id_is_attribute(e.id))
+			break;
+		if (!attribute_expires(s, e.id))
+			return true;
+	}
+	return false;
 }
 
-/* A segment goes when nothing of it shows and its history is behind the horizon, or when the new one is its twin. */
-static bool segment_is_done(const struct publish_input *in, const struct manifest_segment *m,
-	const struct live_segment *l, const char *twin)
+/* A delta segment goes when nothing of it shows and its history is behind the horizon. */
+static bool segment_is_done(
+	const struct publish_input *in, const struct candidate *c, const struct live_segment *l)
 {
-	if (twin && !strcmp(m->name, twin))
-		return true;
-	return in->horizon != TIME_NONE && m->last <= in->horizon && l->superseded == l->entries;
+	return in->horizon != TIME_NONE && !c->m.base && c->m.last <= in->horizon &&
+	       l->superseded == l->entries && !has_attributes(c->segment);
 }
 
 /* Fills the manifest's segments; drops those that are done from manifest and live set alike. */
 static int choose_segments(const struct publish_input *in, struct draft *d, struct err *err)
 {
 	struct manifest *m = &d->manifest;
-	size_t kept = 0, old = in->parent ? in->parent->manifest.segment_count : 0;
+	size_t kept = 0;
 
 	m->segments = calloc(d->live.count ? d->live.count : 1, sizeof(*m->segments));
 	if (!m->segments)
 		return no_memory(err);
 	for (size_t i = 0; i < d->live.count; i++) {
 		struct live_segment *l = &d->live.segments[i];
-		struct manifest_segment s =
-			i < old ? in->parent->manifest.segments[i] : describe_new(in, d->name);
+		struct manifest_segment s = d->list[i].m;
 
-		if (segment_is_done(in, &s, l, i < old ? d->name : NULL)) {
+		s.undone = (uint32_t *)(uintptr_t)d->list[i].undone.sources; /* only to be copied */
+		s.undone_count = d->list[i].undone.count;
+		s.left = d->list[i].undone.left;
+		if (segment_is_done(in, &d->list[i], l)) {
 			free(l->bits);
+			l->bits = NULL;
 			continue;
 		}
 		s.superseded = l->superseded;
 		s.documents = l->documents;
 		m->documents += l->documents;
-		m->segments[kept] = s;
-		d->live.segments[kept++] = *l;
+		if (manifest_segment_copy(&s, &m->segments[m->segment_count]) < 0)
+			return no_memory(err);
+		m->segment_count++;
+		if (kept != i) {
+			d->live.segments[kept] = *l;
+			l->bits = NULL;
+		}
+		kept++;
 	}
-	m->segment_count = d->live.count = kept;
+	d->live.count = kept;
 	return 0;
 }
 
@@ -158,6 +261,7 @@ static int encode(const struct publish_input *in, struct draft *d, struct err *e
 
 	snprintf(m->index, sizeof(m->index), "%s", catalog_index(in->catalog));
 	m->number = in->number;
+	m->kind = in->kind;
 	if (in->parent) {
 		m->parent = in->parent->manifest.number;
 		memcpy(m->parent_sha256, in->parent->sha256, SHA256_BYTES);
@@ -165,6 +269,7 @@ static int encode(const struct publish_input *in, struct draft *d, struct err *e
 	m->watermark = in->watermark;
 	/* No partition is older than 1970: such a horizon leaves nothing out. */
 	m->horizon = in->horizon < 0 ? TIME_NONE : in->horizon;
+	m->base_at = in->base_at;
 	m->published = publish_time(in);
 	memcpy(m->config_hash, in->config_hash, sizeof(m->config_hash));
 	m->k1 = in->k1;
@@ -185,12 +290,10 @@ static int encode(const struct publish_input *in, struct draft *d, struct err *e
 
 static int make_draft(const struct publish_input *in, struct draft *d, struct err *err)
 {
-	char hex[SHA256_HEX];
-	int r;
+	int r = list_candidates(in, d, err);
 
-	if (in->segment_file)
-		memcpy(d->name, hex_text(in->segment->sha256, SHA256_BYTES, hex), SEGMENT_NAME_HEX);
-	r = derive_live(in, d, err);
+	if (!r)
+		r = derive_live(in, d, err);
 	if (!r)
 		r = choose_segments(in, d, err);
 	return r ? r : encode(in, d, err);
@@ -271,16 +374,24 @@ static size_t depth_of(struct slice path)
 	return depth;
 }
 
-int reject_path(struct slice partition, struct slice file, struct buf *out)
+int reject_dir(struct slice partition, struct buf *out)
 {
-	bool is_last = false, shorten = file.len > REJECT_FILE_MAX || depth_of(file) > REJECT_DEPTH_MAX;
-	uint64_t hash = xxh64(file);
+	bool is_last = false;
 	int r = 0;
 
 	while (!r && !is_last) {
 		r = add_component(next_component(&partition, &is_last), "", out);
 		buf_add_byte(out, '/');
 	}
+	return r;
+}
+
+int reject_path(struct slice partition, struct slice file, struct buf *out)
+{
+	bool is_last, shorten = file.len > REJECT_FILE_MAX || depth_of(file) > REJECT_DEPTH_MAX;
+	uint64_t hash = xxh64(file);
+	int r = reject_dir(partition, out);
+
 	if (shorten && !r)
 		buf_addf(out, "%%%016" PRIx64 REJECT_EXT, hash);
 	for (is_last = shorten; !r && !is_last;) {
@@ -385,9 +496,12 @@ static int put_in_place(const struct publish_input *in, const struct draft *d, s
 	r = write_temp(in->state, live, buf_slice(&d->live_bytes), err);
 	if (!r)
 		r = write_temp(in->state, manifest, buf_slice(&d->manifest_bytes), err);
-	if (!r && in->segment_file) {
-		snprintf(target, sizeof(target), "segments/%s.seg", d->name);
-		r = move(in->state, in->segment_file, target, err);
+	for (size_t i = 0; !r && i < in->segment_count; i++) {
+		char hex[SHA256_HEX];
+
+		snprintf(target, sizeof(target), "segments/%.*s.seg", SEGMENT_NAME_HEX,
+			hex_text(in->segments[i].output->sha256, SHA256_BYTES, hex));
+		r = move(in->state, in->segments[i].file, target, err);
 	}
 	if (!r)
 		r = publish_rejects(in->state, in->rejects, in->reject_count, err);
@@ -399,7 +513,7 @@ static int put_in_place(const struct publish_input *in, const struct draft *d, s
 		snprintf(target, sizeof(target), "generations/%s", manifest);
 		r = move(in->state, manifest, target, err);
 	}
-	if (!r && in->segment_file)
+	if (!r && in->segment_count)
 		r = sync_dir(in->state, "segments", err);
 	return r ? r : sync_dir(in->state, "generations", err);
 }

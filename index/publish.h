@@ -10,17 +10,29 @@ struct publish_reject {
 	struct slice text; /* of reject_text(); empty: nothing was refused, and no file is to be there */
 };
 
+/* A new segment, finished and synced in tmp/BUILD. */
+struct publish_segment {
+	const char *file; /* its name there */
+	const struct segment_output *output;
+	bool base;
+	size_t at; /* it comes before the parent's segment of this number; those of one place stand in the order given */
+};
+
 struct publish_input {
 	struct state *state;             /* lock held, build begun */
 	struct catalog *catalog;         /* writer */
 	const struct generation *parent; /* NULL: the first */
 	uint64_t number;                 /* taken before */
-	int64_t watermark, horizon, now;
+	enum manifest_kind kind;
+	int64_t watermark, horizon, now; /* horizon: as in the manifest */
+	int64_t base_at;
 	uint8_t config_hash[16];
-	uint32_t k1, b; /* of ranking, in thousandths */
-	/* The new segment, finished and synced in tmp/BUILD under this file name; NULL: none (a generation that only drops). */
-	const char *segment_file;
-	const struct segment_output *segment;
+	uint32_t k1, b;                         /* of ranking, in thousandths */
+	const struct publish_segment *segments; /* by `at`; none: a generation that only drops */
+	size_t segment_count;
+	const bool *dropped; /* of each segment of the parent's: not in the new generation; NULL: none */
+	const struct undone *
+		undone; /* of each segment of the parent's, all of them, old ones too; NULL: as in the parent */
 	/* To write with the publish. Where a published one has no publish time yet, this publish's is put in. */
 	const struct row *rows;
 	size_t row_count;
@@ -31,7 +43,7 @@ struct publish_input {
  * renamed goes with state_build_end() or the next repair. One failure comes later, and its message says so: the catalog
  * has moved on, but `current` could not be written; the next repair writes it.
  *
- * Segments that lie behind the horizon and have no entry left are not in the new manifest. */
+ * Delta segments that lie behind the horizon and have no entry left are not in the new manifest. */
 int publish(const struct publish_input *in, uint64_t *documents, struct err *err);
 
 /* Puts reject files into place, durably, with the lock held and the build begun. publish() does it too; alone it is for a
@@ -41,6 +53,8 @@ int publish(const struct publish_input *in, uint64_t *documents, struct err *err
  *   - where FILE has over 1,024 bytes, or over 16 components, it is "%" and those digits, of all of it.
  * -EINVAL: an absolute path, or one with "", "." or ".." in it. */
 int publish_rejects(struct state *state, const struct publish_reject *rejects, size_t count, struct err *err);
+/* Appends the path of the directory that they lie in, with a '/' at its end. Returns as reject_path(). */
+int reject_dir(struct slice partition, struct buf *out);
 /* Appends the path of such a file, from rejects/ on. What the mount looks up. Returns 0, or -EINVAL. */
 int reject_path(struct slice partition, struct slice file, struct buf *out);
 

@@ -4,6 +4,17 @@
 
 #include "name.h"
 
+int record_order(const struct record *a, const struct record *b)
+{
+	int c = slice_cmp(a->version, b->version);
+
+	if (c)
+		return c;
+	if (a->source != b->source)
+		return a->source < b->source ? -1 : 1;
+	return (a->line > b->line) - (a->line < b->line);
+}
+
 /* What ids and groups have in common. */
 static int key_check(struct slice key, const char *field, struct err *err)
 {
@@ -14,9 +25,8 @@ static int key_check(struct slice key, const char *field, struct err *err)
 	return 0;
 }
 
-/* The text of an id or group; empty where the record has none. */
-static int key_value(struct record_parser *p, const struct field *f, char room[INTEGER_TEXT],
-	struct slice *out, struct err *err)
+int key_value(struct record_parser *p, const struct field *f, char room[INTEGER_TEXT], struct slice *out,
+	struct err *err)
 {
 	yyjson_val *v;
 	int r = field_single(p, f, &v, err);
@@ -82,12 +92,12 @@ static void integer_key(uint64_t low, bool high, struct buf *out)
 }
 
 /* Puts the order-preserving key of a version into p->term; nothing where the record has none. */
-static int version_key(struct record_parser *p, struct err *err)
+static int version_key(struct record_parser *p, const struct field *f, struct err *err)
 {
 	const uint64_t half = UINT64_C(1) << 63;
 	yyjson_val *v;
 	int64_t n;
-	int r = field_single(p, &p->version, &v, err);
+	int r = field_single(p, f, &v, err);
 
 	if (r || !v)
 		return r;
@@ -99,27 +109,27 @@ static int version_key(struct record_parser *p, struct err *err)
 		integer_key((uint64_t)n + half, false, &p->term);
 	} else if (yyjson_is_str(v) || yyjson_is_raw(v)) {
 		if (yyjson_get_len(v) > VERSION_MAX)
-			return err_set(err, 1, "%s: %zu bytes, at most %d", p->cfg->version,
-				yyjson_get_len(v), VERSION_MAX);
+			return err_set(err, 1, "%s: %zu bytes, at most %d", f->name.data, yyjson_get_len(v),
+				VERSION_MAX);
 		buf_add_byte(&p->term, 2);
 		buf_add_slice(&p->term, string_of(v));
 	} else if (yyjson_is_real(v)) {
 		buf_add_byte(&p->term, 2);
 		return value_text(p, v, &p->term);
 	} else {
-		return err_set(err, 1, "%s: neither a string nor a number", p->cfg->version);
+		return err_set(err, 1, "%s: neither a string nor a number", f->name.data);
 	}
 	return buf_error(&p->term);
 }
 
-static int keyword_check(struct record_parser *p, yyjson_val *v, void *ctx, struct err *err)
+int keyword_check(struct record_parser *p, yyjson_val *v, void *ctx, struct err *err)
 {
 	struct slice term;
 
 	return keyword_term(p, v, ctx, &term, err);
 }
 
-static int text_check(struct record_parser *p, yyjson_val *v, void *ctx, struct err *err)
+int text_check(struct record_parser *p, yyjson_val *v, void *ctx, struct err *err)
 {
 	const struct field *f = ctx;
 
@@ -138,31 +148,62 @@ static int fields_check(struct record_parser *p, struct err *err)
 	return r;
 }
 
-static int record_fill(struct record_parser *p, struct slice line, struct slice fallback, struct arena *arena,
-	struct record *out, struct err *err)
-{
+/* What a record is called, and where it stands in the order: its version's key goes to p->term. */
+struct naming {
 	char id_room[INTEGER_TEXT], group_room[INTEGER_TEXT];
-	struct slice id, group = {0};
-	int r;
+	struct slice id, group;
+};
 
-	out->deleted = field_walk(p, &p->op, leaf_says_delete, NULL, err) != 0;
-	r = id_value(p, fallback, out->deleted, id_room, &id, err);
+static int document_name(
+	struct record_parser *p, struct slice fallback, bool deleted, struct naming *n, struct err *err)
+{
+	int r = id_value(p, fallback, deleted, n->id_room, &n->id, err);
+
 	if (!r && p->cfg->group)
-		r = key_value(p, &p->group, group_room, &group, err);
-	if (!r && !out->deleted)
+		r = key_value(p, &p->group, n->group_room, &n->group, err);
+	if (!r && !deleted)
+		r = joints_check(p, err);
+	if (!r && !deleted)
 		r = fields_check(p, err);
 	buf_clear(&p->term);
 	if (!r && p->cfg->version)
-		r = version_key(p, err);
+		r = version_key(p, &p->version, err);
+	return r;
+}
+
+static int attribute_name(
+	struct record_parser *p, const struct joint *j, bool deleted, struct naming *n, struct err *err)
+{
+	int r = joint_fill(p, j, deleted, err);
+
+	n->id = buf_slice(&p->value);
+	buf_clear(&p->term);
+	if (!r && j->rule->version)
+		r = version_key(p, &j->version, err);
+	return r;
+}
+
+static int record_fill(struct record_parser *p, struct slice line, struct slice fallback, struct arena *arena,
+	struct record *out, struct err *err)
+{
+	struct naming n = {.group = {0}};
+	const struct joint *j = joint_of_record(p);
+	int r;
+
+	if (p->failed < 0)
+		return err_set(err, p->failed, "out of memory");
+	out->deleted = field_walk(p, &p->op, leaf_says_delete, NULL, err) != 0;
+	r = j ? attribute_name(p, j, out->deleted, &n, err)
+	      : document_name(p, fallback, out->deleted, &n, err);
 	if (r)
 		return r < 0 ? err_set(err, r, "out of memory") : r;
-	out->id = arena_dup(arena, id);
-	if (group.len)
-		out->group = arena_dup(arena, group);
+	out->id = arena_dup(arena, n.id);
+	if (n.group.len)
+		out->group = arena_dup(arena, n.group);
 	if (p->term.len)
 		out->version = arena_dup(arena, buf_slice(&p->term));
 	out->json = arena_dup(arena, line);
-	if (!out->id.data || (group.len && !out->group.data) || (p->term.len && !out->version.data) ||
+	if (!out->id.data || (n.group.len && !out->group.data) || (p->term.len && !out->version.data) ||
 		!out->json.data)
 		return err_set(err, -ENOMEM, "out of memory");
 	return 0;
@@ -222,13 +263,10 @@ static int leaf_passes(struct record_parser *p, yyjson_val *v, void *ctx, struct
 	return p->failed < 0 || slice_eq(buf_slice(&p->term), buf_slice(&p->value));
 }
 
-static bool test_holds(void *ctx, const struct expr_test *test)
+bool value_passes(struct record_parser *p, yyjson_val *root, const struct expr_test *test)
 {
-	struct record_parser *p = ctx;
 	struct expr_test t = *test;
 
-	if (p->failed < 0)
-		return false;
 	buf_clear(&p->value);
 	if (t.cmp == EXPR_IS) {
 		p->failed = text_nfc(p->text, t.value, &p->value);
@@ -237,7 +275,21 @@ static bool test_holds(void *ctx, const struct expr_test *test)
 			return false;
 		}
 	}
-	return value_walk(p, p->root, t.field, leaf_passes, &t, NULL) != 0;
+	return value_walk(p, root, t.field, leaf_passes, &t, NULL) != 0;
+}
+
+bool record_test_holds(void *ctx, const struct expr_test *test)
+{
+	struct record_parser *p = ctx;
+	struct expr_test t = *test;
+	struct slice rest = t.field;
+	const struct joint *j = joint_of_member(p, path_head(&rest));
+
+	if (p->failed < 0)
+		return false;
+	if (j)
+		t.field = rest;
+	return value_passes(p, j ? yyjson_doc_get_root(j->doc) : p->root, &t);
 }
 
 static void give_word(void *ctx, const char *word, size_t len)
@@ -284,7 +336,8 @@ static int give_default_text(struct record_parser *p, struct err *err)
 	{
 		struct member *m = member_find(p, slice_of(yyjson_get_str(key), yyjson_get_len(key)));
 
-		if (m && m->no_text)
+		if ((m && m->no_text) ||
+			joint_of_member(p, slice_of(yyjson_get_str(key), yyjson_get_len(key))))
 			continue;
 		r = value_walk(p, val, slice_of(NULL, 0), give_string, NULL, err);
 		if (r)
@@ -318,10 +371,12 @@ int record_analyse(struct record_parser *p, struct slice json, term_fn *fn, void
 	p->fn = fn;
 	p->ctx = ctx;
 	p->failed = 0;
-	hidden = p->cfg->drop_if && expr_eval(p->cfg->drop_if, test_holds, p);
-	r = p->failed < 0 ? p->failed : hidden ? 0 : give_terms(p, err);
+	r = joints_join(p, err);
+	hidden = !r && p->cfg->drop_if && expr_eval(p->cfg->drop_if, record_test_holds, p);
+	if (!r)
+		r = p->failed < 0 ? p->failed : hidden ? 0 : give_terms(p, err);
 	yyjson_doc_free(doc);
 	if (r == -ENOMEM)
 		return err_set(err, r, "out of memory");
-	return r ? -EBADMSG : hidden;
+	return r < 0 ? r : r ? -EBADMSG : hidden;
 }

@@ -84,8 +84,7 @@ struct member *member_find(struct record_parser *p, struct slice name)
 	return NULL;
 }
 
-/* Cuts the first part off a dotted path. */
-static struct slice path_head(struct slice *path)
+struct slice path_head(struct slice *path)
 {
 	const char *dot = path->len ? memchr(path->data, '.', path->len) : NULL;
 	size_t len = dot ? (size_t)(dot - path->data) : path->len;
@@ -96,7 +95,7 @@ static struct slice path_head(struct slice *path)
 	return head;
 }
 
-static void field_init(struct record_parser *p, struct field *f, const char *name, bool special)
+void field_init(struct record_parser *p, struct field *f, const char *name, bool special)
 {
 	struct slice head;
 	struct member *m;
@@ -138,7 +137,8 @@ int record_parser_new(struct record_parser **out, const struct config *cfg, stru
 	p->cfg = cfg;
 	p->alc = (yyjson_alc){block_malloc, block_realloc, block_free, &p->block};
 	p->text = text_new();
-	p->members = calloc(cfg->text.count + cfg->keyword.count + 4, sizeof(*p->members));
+	p->members = calloc(
+		cfg->text.count + cfg->keyword.count + 3 * cfg->attribute_count + 4, sizeof(*p->members));
 	p->texts = calloc(cfg->text.count + 1, sizeof(*p->texts));
 	p->keywords = calloc(cfg->keyword.count + 1, sizeof(*p->keywords));
 	if (!p->text || !p->members || !p->texts || !p->keywords)
@@ -154,6 +154,8 @@ int record_parser_new(struct record_parser **out, const struct config *cfg, stru
 	for (size_t i = 0; i < cfg->keyword.count; i++)
 		if (!keyword_init(p, &p->keywords[i], cfg->keyword.items[i]))
 			return err_set(err, -ENOMEM, "out of memory");
+	if (joints_init(p, err) < 0)
+		return -ENOMEM;
 	*out = steal(&p);
 	return 0;
 }
@@ -162,6 +164,7 @@ void record_parser_free(struct record_parser *p)
 {
 	if (!p)
 		return;
+	joints_release(p);
 	text_free(p->text);
 	buf_release(&p->line);
 	buf_release(&p->term);
@@ -175,8 +178,8 @@ void record_parser_free(struct record_parser *p)
 	free(p);
 }
 
-/* Containers inside each other. A document of few values cannot be deep. */
-static bool nests_too_deep(yyjson_doc *doc)
+/* A document of few values cannot be deep. */
+bool nests_too_deep(yyjson_doc *doc)
 {
 	yyjson_val *ends[RECORD_NESTING_MAX], *v = yyjson_doc_get_root(doc);
 	yyjson_val *end = v + yyjson_doc_get_val_count(doc);
@@ -204,6 +207,8 @@ static void members_fill(struct record_parser *p)
 
 	for (unsigned m = 0; m < p->member_count; m++)
 		p->members[m].val = NULL;
+	for (size_t j = 0; j < p->cfg->attribute_count; j++)
+		p->joints[j].joined = false;
 	yyjson_obj_foreach(p->root, i, max, key, val)
 	{
 		struct member *m = member_find(p, slice_of(yyjson_get_str(key), yyjson_get_len(key)));
@@ -296,7 +301,7 @@ bool has_control(struct slice s)
 	return false;
 }
 
-static bool raw_is_integer(yyjson_val *v)
+bool raw_is_integer(yyjson_val *v)
 {
 	struct slice s = string_of(v);
 

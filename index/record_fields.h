@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* index/record_fields.h - what record.c sees of a line: the values of configured fields. Its own header, for
- * nobody else.
+/* index/record_fields.h - what record.c, record_attribute.c and join.c see of a line: the values of configured fields.
+ * For nobody else.
  *
  * A line is copied once and parsed there in place; values lie in one block that the next line uses
  * again. The members that the configuration names are found in one walk over the top-level object. Of a
@@ -36,6 +36,19 @@ struct block {
 	bool lent;
 };
 
+/* A rule of [attribute.NAME], and the attribute that was joined last by it. */
+struct joint {
+	const struct attribute_rule *rule;
+	struct field key, on, version;
+	/* Owned; inside the attribute, what documents take of it: values, and the tests of drop_if. */
+	struct slice *paths;
+	struct expr_test *tests;
+	size_t path_count, test_count;
+	struct buf id, json; /* of what was looked up last */
+	yyjson_doc *doc;     /* owned; it parsed; NULL: there is none */
+	bool looked, joined; /* `id` and `doc` are good; the current document has it */
+};
+
 #define BUCKETS 64
 
 struct record_parser {
@@ -49,6 +62,9 @@ struct record_parser {
 	unsigned buckets[BUCKETS]; /* index + 1 of the first member; 0: none */
 	struct field id, group, op, version;
 	struct field *texts, *keywords;
+	struct joint *joints;    /* owned; one a rule */
+	attribute_fn *attribute; /* NULL: nothing is joined */
+	void *attribute_ctx;
 	struct buf term, value;
 	yyjson_val *root;
 	term_fn *fn; /* of the running record_analyse() */
@@ -59,6 +75,11 @@ struct record_parser {
 /* Parses `line` into p->root and the members. Returns 0 with a document that the caller frees, 1 refused
  * with the reason, or -ENOMEM. */
 int fields_parse(struct record_parser *p, struct slice line, yyjson_doc **out, struct err *err);
+/* Containers inside each other, more than RECORD_NESTING_MAX. */
+bool nests_too_deep(yyjson_doc *doc);
+void field_init(struct record_parser *p, struct field *f, const char *name, bool special);
+/* Cuts the first part off a dotted path. */
+struct slice path_head(struct slice *path);
 /* The member `name`, where the configuration names it, else NULL. */
 struct member *member_find(struct record_parser *p, struct slice name);
 
@@ -72,12 +93,36 @@ int field_walk(struct record_parser *p, const struct field *f, leaf_fn *fn, void
 /* The one value of a field that must not have two (returns 1); *out is NULL where it has none. */
 int field_single(struct record_parser *p, const struct field *f, yyjson_val **out, struct err *err);
 
+/* The text of an id, group or key; empty where the record has none. `room` may hold it. Returns 0, or 1 refused. */
+int key_value(struct record_parser *p, const struct field *f, char room[INTEGER_TEXT], struct slice *out,
+	struct err *err);
+/* A leaf_fn: `ctx` is the keyword's or text's field; 1 when it could give no terms. */
+leaf_fn keyword_check, text_check;
+/* Does the value at the test's field below `root` pass it? -ENOMEM goes to p->failed. */
+bool value_passes(struct record_parser *p, yyjson_val *root, const struct expr_test *test);
+/* An expr_test_fn over the current record; `ctx` is the parser. */
+bool record_test_holds(void *ctx, const struct expr_test *test);
+
+/* record_attribute.c: the attributes that documents are joined with. */
+int joints_init(struct record_parser *p, struct err *err);
+void joints_release(struct record_parser *p);
+/* The rule that takes the current record; NULL: it is a document. -ENOMEM goes to p->failed. */
+const struct joint *joint_of_record(struct record_parser *p);
+/* Puts the id of the attribute into p->value, and checks what documents will take of it. */
+int joint_fill(struct record_parser *p, const struct joint *j, bool deleted, struct err *err);
+/* The document asks for at most one attribute of each kind. */
+int joints_check(struct record_parser *p, struct err *err);
+/* Joins the current document, whose attributes it gives as terms. */
+int joints_join(struct record_parser *p, struct err *err);
+const struct joint *joint_of_member(const struct record_parser *p, struct slice name); /* joined; else NULL */
+
 static inline struct slice string_of(yyjson_val *v) /* also of a raw number */
 {
 	return yyjson_is_raw(v) ? slice_of(yyjson_get_raw(v), yyjson_get_len(v))
 				: slice_of(yyjson_get_str(v), yyjson_get_len(v));
 }
 bool has_control(struct slice s);
+bool raw_is_integer(yyjson_val *v); /* of a raw number */
 /* Integers past 64 bits come raw and keep their digits; so do numbers past a double. */
 bool is_integer(yyjson_val *v);
 /* The decimal text of an integer; `room` may hold it. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* index/records.h - stored records: zstd blocks of some 32 KiB, and an index of the blocks.
+/* index/records.h - stored records: zstd blocks of some 96 KiB, and an index of the blocks.
  * Format: docs/format.md, "Records". */
 #ifndef FRESHET_RECORDS_H
 #define FRESHET_RECORDS_H

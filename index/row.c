@@ -6,6 +6,7 @@
 static const char *const names[PART_STATES] = {
 	[PART_OPEN] = "open",
 	[PART_COMPLETE] = "complete",
+	[PART_BUILDING] = "building",
 	[PART_PUBLISHED] = "published",
 	[PART_FAILED] = "failed",
 	[PART_SKIPPED] = "skipped",
@@ -28,6 +29,29 @@ int partition_state_parse(const char *name, enum partition_state *out)
 	return 0;
 }
 
+bool row_is_uncovered(const struct row *row)
+{
+	return row->state == PART_SKIPPED && slice_eq(row->reason, slice_str(ROW_UNCOVERED));
+}
+
+const struct file_row *file_row_find(const struct row *row, struct slice path)
+{
+	size_t low = 0, high = row ? row->read_count : 0;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int c = slice_cmp(row->read[mid].path, path);
+
+		if (c == 0)
+			return &row->read[mid];
+		if (c < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
 static int64_t slot_of(int64_t ts, int64_t cadence)
 {
 	int64_t slot = ts / cadence;
@@ -44,7 +68,7 @@ static bool row_is_settled(const struct row *row)
 	case PART_EXPIRED:
 		return true;
 	case PART_SKIPPED:
-		return !slice_eq(row->reason, slice_str("uncovered"));
+		return !row_is_uncovered(row);
 	default:
 		return false;
 	}

@@ -10,12 +10,13 @@
 enum partition_state {
 	PART_OPEN,      /* not to be indexed yet */
 	PART_COMPLETE,  /* may be indexed, is not yet */
+	PART_BUILDING,  /* a build is at it, or died at it */
 	PART_PUBLISHED, /* in the current generation */
 	PART_FAILED,    /* could not be indexed; reason says why */
 	PART_SKIPPED,   /* never indexed; reason says why */
-	PART_EXPIRED,   /* was published; its content has left */
+	PART_EXPIRED,   /* was published; its content has left, or was replaced */
 };
-#define PART_STATES 6
+#define PART_STATES 7
 const char *partition_state_name(enum partition_state s);               /* "open" … */
 int partition_state_parse(const char *name, enum partition_state *out); /* 1, or 0 unknown */
 
@@ -43,9 +44,18 @@ struct row {
 	uint64_t fingerprint; /* of the listing that this state was decided on */
 	int64_t retry_at;     /* failed by an I/O error: not before then; TIME_NONE: only when files change */
 	uint32_t failures;    /* in a row, for the back-off */
-	struct file_row *read; /* the files whose records are in the index, by path */
+	uint32_t attempts;    /* builds in a row that began to read this listing and died */
+	bool has_content;     /* records of it are in the index; also where it is empty, but indexed */
+	/* The files whose records are in the index, by path; of an expired one those whose records were. */
+	struct file_row *read;
 	size_t read_count;
 };
+#define ROW_UNCOVERED \
+	"uncovered" /* the reason of skipped ones whose data the index should have and has not */
+bool row_is_uncovered(const struct row *row);
+
+/* The file of the row with this path; NULL: none, or no row. */
+const struct file_row *file_row_find(const struct row *row, struct slice path);
 
 /* complete_through (section 2): the newest timestamp up to which nothing inside the horizon is missing, open, failed or uncovered;
  * TIME_NONE: none. `rows` by ts, all of those inside the horizon. */

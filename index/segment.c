@@ -4,15 +4,17 @@
 #include "segment.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "record.h"
 #include "segment_private.h"
+#include "timefmt.h"
 
 #define SOURCE_ROW 24
-#define STATISTICS_BYTES 48
-#define ID_CHUNK 32 /* copied at once when an id is no longer; less than SEGMENT_PAD */
+#define STATISTICS_BYTES 56
+#define RULE_EXPIRES 1 /* flag; the other bits are zero */
+#define ID_CHUNK 32    /* copied at once when an id is no longer; less than SEGMENT_PAD */
 
 struct slice segment_section(const struct segment *s, uint32_t kind)
 {
@@ -25,10 +27,9 @@ struct slice segment_section(const struct segment *s, uint32_t kind)
 
 static int check_kinds(const struct segment *s, struct err *err)
 {
-	for (unsigned i = 0; i < SECTION_KINDS; i++)
-		if (!segment_section(s, section_kinds[i]).data)
-			return err_set(err, -EBADMSG, "no section %u (%s)", section_kinds[i],
-				section_name(section_kinds[i]));
+	for (uint32_t kind = 1; kind <= SECTION_KINDS; kind++)
+		if (!segment_section(s, kind).data)
+			return err_set(err, -EBADMSG, "no section %u (%s)", kind, section_name(kind));
 	return 0;
 }
 
@@ -97,17 +98,48 @@ static int open_statistics(struct segment *s, struct err *err)
 	info->live = cursor_le64(&c);
 	info->hidden = cursor_le64(&c);
 	info->deleted = cursor_le64(&c);
+	info->attributes = cursor_le64(&c);
 	info->terms = cursor_le64(&c);
 	info->postings = cursor_le64(&c);
 	info->total_length = cursor_le64(&c);
-	if (info->live > info->entries || info->hidden > info->entries ||
-		info->live + info->hidden + info->deleted != info->entries)
-		return err_set(err, -EBADMSG, "statistics: live, hidden and deleted do not make %llu entries",
+	if (info->live > info->entries || info->hidden > info->entries || info->deleted > info->entries ||
+		info->attributes > info->entries ||
+		info->live + info->hidden + info->deleted + info->attributes != info->entries)
+		return err_set(err, -EBADMSG,
+			"statistics: live, hidden, deleted and attributes do not make %llu entries",
 			(unsigned long long)info->entries);
 	if (info->terms != s->dict.count)
 		return err_set(err, -EBADMSG, "statistics: %llu terms, the dictionary has %llu",
 			(unsigned long long)info->terms, (unsigned long long)s->dict.count);
 	return 0;
+}
+
+static int open_rules(struct segment *s, struct err *err)
+{
+	struct slice section = segment_section(s, SECTION_ATTRIBUTES);
+	struct cursor c = cursor_of(section);
+	uint32_t count = cursor_le32(&c);
+	int r;
+
+	if (count > RULES_MAX)
+		return err_set(err, -EBADMSG, "attributes: %u rules, at most %u", count, RULES_MAX);
+	s->rule_flags = cursor_bytes(&c, count).data;
+	if (!cursor_ok(&c))
+		return err_set(
+			err, -EBADMSG, "attributes: %zu bytes are too few for %u rules", section.len, count);
+	s->header.info.rules = count;
+	r = strtab_open(&s->rules, cursor_bytes(&c, cursor_left(&c)), (uint64_t)count * 2, err);
+	return r < 0 ? err_context(err, r, "attributes") : 0;
+}
+
+int segment_rule(const struct segment *s, uint32_t n, struct segment_rule *out, struct err *err)
+{
+	int r = strtab_get(&s->rules, (uint64_t)n * 2, &out->name, err);
+
+	if (r == 0)
+		r = strtab_get(&s->rules, (uint64_t)n * 2 + 1, &out->on, err);
+	out->expires = s->rule_flags[n] & RULE_EXPIRES;
+	return r < 0 ? err_context(err, r, "%s: attributes", s->name) : 0;
 }
 
 static int open_sections(struct segment *s, struct err *err)
@@ -122,6 +154,8 @@ static int open_sections(struct segment *s, struct err *err)
 		r = open_rows(s, err);
 	if (r == 0)
 		r = open_terms(s, err);
+	if (r == 0)
+		r = open_rules(s, err);
 	if (r == 0)
 		r = open_statistics(s, err);
 	return r;
@@ -161,17 +195,17 @@ int segment_open_bytes(struct segment **out, struct slice bytes, const char *nam
 static int map_file(struct segment *s, const char *path, struct err *err)
 {
 	struct stat st;
-	void *p;
+	int r;
 
 	s->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (s->fd < 0 || fstat(s->fd, &st) < 0)
 		return err_sys(err, -errno, "%s", path);
 	if (!S_ISREG(st.st_mode) || st.st_size < SEGMENT_HEADER)
 		return err_set(err, -EBADMSG, "%lld bytes are less than a header", (long long)st.st_size);
-	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, s->fd, 0);
-	if (p == MAP_FAILED)
-		return err_sys(err, -errno, "mapping %lld bytes", (long long)st.st_size);
-	s->bytes = slice_of(p, (size_t)st.st_size);
+	r = mapping_open(&s->mapping, s->fd, (size_t)st.st_size);
+	if (r < 0)
+		return err_sys(err, r, "mapping %lld bytes", (long long)st.st_size);
+	s->bytes = mapping_bytes(s->mapping);
 	return 0;
 }
 
@@ -186,21 +220,26 @@ int segment_open(struct segment **out, const char *path, const char *name, struc
 	r = map_file(s, path, err);
 	if (r == 0)
 		r = open_sections(s, err);
+	if (segment_is_broken(s))
+		r = err_set(err, -EBADMSG, "was cut short while it was opened");
 	if (r < 0)
 		return err_context(err, r, "%s", name);
 	*out = steal(&s);
 	return 0;
 }
 
+bool segment_is_broken(const struct segment *s)
+{
+	return s->mapping && mapping_is_broken(s->mapping);
+}
+
 void segment_free(struct segment *s)
 {
 	if (!s)
 		return;
-	if (s->fd >= 0) {
-		if (s->bytes.data)
-			munmap((void *)s->bytes.data, s->bytes.len);
+	mapping_close(s->mapping);
+	if (s->fd >= 0)
 		close(s->fd);
-	}
 	records_scratch_free(s->spare);
 	free(s->name);
 	free(s);
@@ -246,12 +285,32 @@ enum entry_state segment_state(const struct segment *s, uint32_t n)
 {
 	uint8_t state = (uint8_t)s->entries.state[n];
 
-	return state <= ENTRY_DELETED ? (enum entry_state)state : ENTRY_DELETED;
+	return state < ENTRY_STATES ? (enum entry_state)state : ENTRY_DELETED;
 }
 
-int64_t segment_named(const struct segment *s, uint32_t n)
+uint32_t segment_source_of(const struct segment *s, uint32_t n)
 {
-	return (int64_t)get_le64(s->entries.named + (uint64_t)n * 8);
+	return get_le32(s->entries.source + (uint64_t)n * 4);
+}
+
+uint32_t segment_history_source_of(const struct segment *s, uint32_t n)
+{
+	return get_le32(s->history.source + (uint64_t)n * 4);
+}
+
+uint32_t segment_sources_until(const struct segment *s, int64_t ts)
+{
+	uint32_t low = 0, high = ts == TIME_NONE ? 0 : (uint32_t)s->header.info.sources;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if ((int64_t)get_le64(s->source_rows + (uint64_t)mid * SOURCE_ROW) <= ts)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
 }
 
 uint32_t segment_length(const struct segment *s, uint32_t n)
@@ -259,30 +318,41 @@ uint32_t segment_length(const struct segment *s, uint32_t n)
 	return get_le32(s->lengths + (uint64_t)n * 4);
 }
 
-int segment_find(const struct segment *s, struct slice id, uint32_t *n, struct err *err)
+static int find_row(const struct columns *rows, struct slice id, uint32_t *n, struct err *err)
 {
-	uint32_t low = 0, high = (uint32_t)s->entries.count;
+	uint32_t low = 0, high = (uint32_t)rows->count;
+	bool found = false;
 	struct slice at;
-	int r;
 
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
+		int c, r = columns_id(rows, mid, &at, err);
 
-		r = segment_id(s, mid, &at, err);
 		if (r < 0)
 			return r;
-		r = slice_cmp(at, id);
-		if (r == 0) {
-			*n = mid;
-			return 1;
-		}
-		if (r < 0)
+		c = slice_cmp(at, id);
+		found |= c == 0;
+		if (c < 0)
 			low = mid + 1;
 		else
 			high = mid;
 	}
 	*n = low;
-	return 0;
+	return found;
+}
+
+int segment_find(const struct segment *s, struct slice id, uint32_t *n, struct err *err)
+{
+	int r = find_row(&s->entries, id, n, err);
+
+	return r < 0 ? err_context(err, r, "%s", s->name) : r;
+}
+
+int segment_history_find(const struct segment *s, struct slice id, uint32_t *n, struct err *err)
+{
+	int r = find_row(&s->history, id, n, err);
+
+	return r < 0 ? err_context(err, r, "%s: history", s->name) : r;
 }
 
 /* Readers share the segment without locks: one finds the spare scratch, the others make their own. */
@@ -319,6 +389,21 @@ int segment_history_record(const struct segment *s, uint32_t n, struct buf *out,
 	return read_record(s, &s->history_records, n, out, err);
 }
 
+int segment_history_id(const struct segment *s, uint32_t n, struct slice *id, struct err *err)
+{
+	int r = columns_id(&s->history, n, id, err);
+
+	return r < 0 ? err_context(err, r, "%s: history", s->name) : 0;
+}
+
+int segment_row_record(const struct segment *s, bool history, uint32_t n, struct records_scratch *scratch,
+	struct slice *out, struct err *err)
+{
+	int r = records_get(history ? &s->history_records : &s->records, scratch, n, out, err);
+
+	return r < 0 ? err_context(err, r, "%s", s->name) : 0;
+}
+
 int segment_source(const struct segment *s, uint32_t n, struct source *out, struct err *err)
 {
 	const char *row = s->source_rows + (uint64_t)n * SOURCE_ROW;
@@ -352,39 +437,34 @@ uint32_t segment_group_of(const struct segment *s, uint32_t n)
 	return get_le32(s->entries.group + (uint64_t)n * 4);
 }
 
-/* 1 and the group's number, 0 none of that name, or -EBADMSG. */
-static int find_group(const struct segment *s, struct slice name, uint32_t *out, struct err *err)
+static int add_documents(struct postings *p, struct buf *out, struct err *err)
 {
-	uint64_t low = 0, high = s->groups.count;
+	int r;
 
-	while (low < high) {
-		uint64_t mid = low + (high - low) / 2;
-		struct slice at;
-		int r = segment_group(s, mid, &at, err), c = r < 0 ? 0 : slice_cmp(at, name);
-
-		*out = (uint32_t)mid;
-		if (r < 0 || c == 0)
-			return r < 0 ? r : 1;
-		if (c < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return 0;
+	while ((r = postings_next(p, err)) == 1)
+		buf_add(out, p->docs, p->count * sizeof(p->docs[0]));
+	return r == 0 && buf_error(out) ? err_set(err, -ENOMEM, "out of memory for a group") : r;
 }
 
-/* By a walk over the column. */
 int segment_group_entries(const struct segment *s, struct slice name, struct buf *out, struct err *err)
 {
-	uint32_t group;
-	int r = find_group(s, name, &group, err);
+	OWNED_BUF key = {0};
+	struct postings postings;
+	struct dict_cursor c;
+	int r;
 
-	if (r != 1)
-		return r;
-	for (uint32_t n = 0; n < s->entries.count; n++)
-		if (segment_group_of(s, n) == group)
-			buf_add(out, &n, sizeof(n));
-	return buf_error(out) ? err_set(err, -ENOMEM, "%s: out of memory for a group", s->name) : 0;
+	buf_add_byte(&key, TERM_GROUP);
+	buf_add_slice(&key, name);
+	if (buf_error(&key))
+		return err_set(err, -ENOMEM, "%s: out of memory for a group", s->name);
+	r = dict_find(&s->dict, buf_slice(&key), &c, err);
+	if (r == 1)
+		r = segment_postings(s, &c.term, &postings, err);
+	else if (r == 0)
+		return 0;
+	if (r == 0)
+		r = add_documents(&postings, out, err);
+	return r < 0 ? err_context(err, r, "%s: group", s->name) : 0;
 }
 
 int segment_postings(const struct segment *s, const struct dict_term *t, struct postings *p, struct err *err)
@@ -423,6 +503,9 @@ static int ids_run(const struct segment *s, uint32_t from, uint32_t to, struct s
 	*out = slice_of(ids->text + start, end - start);
 	return 0;
 }
+
+_Static_assert(
+	(POSTINGS_BLOCK + 1) * ID_CHUNK <= SEGMENT_IDS_SLACK, "short ids may want more room than promised");
 
 /* Room for a long id of `more` bytes and `left` short ones, so that short ones need no look at the buffer. */
 static char *ids_room(struct buf *out, unsigned left, size_t more)

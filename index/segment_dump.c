@@ -8,7 +8,7 @@
 #include "segment_verify.h"
 #include "timefmt.h"
 
-static const char *const state_names[] = {"live", "hidden", "deleted"};
+static const char *const state_names[] = {"live", "hidden", "deleted", "attribute"};
 
 static void put_text(FILE *out, const char *label, struct slice s)
 {
@@ -42,8 +42,10 @@ static void dump_header(const struct segment *s, FILE *out)
 	fprintf(out, "config %s\n", hex_text(info->config_hash, sizeof(info->config_hash), hex));
 	fprintf(out, "shard %u of %u\n", info->shard, info->shards);
 	fprintf(out, "partitions %s to %s\n", time_text(info->first, first), time_text(info->last, last));
-	fprintf(out, "entries %" PRIu64 ": %" PRIu64 " live, %" PRIu64 " hidden, %" PRIu64 " deleted\n",
-		info->entries, info->live, info->hidden, info->deleted);
+	fprintf(out,
+		"entries %" PRIu64 ": %" PRIu64 " live, %" PRIu64 " hidden, %" PRIu64 " deleted, %" PRIu64
+		" attributes\n",
+		info->entries, info->live, info->hidden, info->deleted, info->attributes);
 	fprintf(out, "history %" PRIu64 "\n", info->history);
 	fprintf(out, "terms %" PRIu64 ", postings %" PRIu64 ", words %" PRIu64 "\n", info->terms,
 		info->postings, info->total_length);
@@ -81,10 +83,26 @@ static int dump_sources(const struct segment *s, FILE *out, struct err *err)
 	return 0;
 }
 
+static int dump_rules(const struct segment *s, FILE *out, struct err *err)
+{
+	struct segment_rule rule;
+
+	for (uint32_t i = 0; i < s->header.info.rules; i++) {
+		int r = segment_rule(s, i, &rule, err);
+
+		if (r < 0)
+			return r;
+		fprintf(out, "attribute");
+		put_text(out, "", rule.name);
+		put_text(out, "on ", rule.on);
+		fprintf(out, "%s\n", rule.expires ? " expires" : "");
+	}
+	return 0;
+}
+
 static int dump_row(const struct columns *columns, const struct records *records,
 	struct records_scratch *scratch, const char *what, uint32_t n, FILE *out, struct err *err)
 {
-	char named[TIME_TEXT_MAX];
 	struct slice record;
 	struct entry e;
 	int r = columns_entry(columns, n, &e, err);
@@ -99,7 +117,7 @@ static int dump_row(const struct columns *columns, const struct records *records
 		put_text(out, "group ", e.group);
 	if (e.version.len)
 		put_hex(out, "version ", e.version);
-	fprintf(out, " source %u line %" PRIu64 " named %s", e.source, e.line, time_text(e.named, named));
+	fprintf(out, " source %u line %" PRIu64, e.source, e.line);
 	put_text(out, "record ", record);
 	return 0;
 }
@@ -165,6 +183,8 @@ int segment_dump(const struct segment *s, FILE *out, struct err *err)
 	dump_header(s, out);
 	dump_sections(s, out);
 	r = dump_sources(s, out, err);
+	if (r == 0)
+		r = dump_rules(s, out, err);
 	if (r == 0)
 		r = dump_rows(s, out, err);
 	if (r == 0)

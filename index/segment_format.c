@@ -33,20 +33,13 @@
 
 #include "digest.h"
 
-const uint8_t section_kinds[SECTION_KINDS] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 17};
-
-static const char *const names[SECTION_KIND_MAX + 1] = {"unknown", "records", "record index", "ids",
-	"columns", "groups", "sources", "dictionary", "postings", "lengths", "statistics",
-	"history record index", "history ids", "history columns", NULL, NULL, NULL, "ranking data"};
-
-static bool section_is_known(uint32_t kind)
-{
-	return kind >= 1 && kind <= SECTION_KIND_MAX && names[kind];
-}
+static const char *const names[SECTION_KINDS + 1] = {"unknown", "records", "record index", "ids", "columns",
+	"groups", "sources", "dictionary", "postings", "lengths", "statistics", "history record index",
+	"history ids", "history columns", "attributes", "ranking data"};
 
 const char *section_name(uint32_t kind)
 {
-	return names[section_is_known(kind) ? kind : 0];
+	return names[kind <= SECTION_KINDS ? kind : 0];
 }
 
 static void add_le16(struct buf *b, uint16_t v)
@@ -165,7 +158,7 @@ static int decode_section(
 	if (s->logical > s->length || s->length != section_stored_bytes(s->logical))
 		return err_set(err, -EBADMSG, "section %u (%s): %llu bytes are not %llu and padding", s->kind,
 			name, (unsigned long long)s->length, (unsigned long long)s->logical);
-	if (section_is_known(s->kind)) {
+	if (s->kind >= 1 && s->kind <= SECTION_KINDS) {
 		if (s->version != SECTION_VERSION)
 			return err_set(
 				err, -ENOTSUP, "section %u (%s): version %u", s->kind, name, s->version);
@@ -206,10 +199,10 @@ static int decode_start(struct segment_header *h, struct cursor *c, struct slice
 	h->info.major = cursor_le16(c);
 	h->info.minor = cursor_le16(c);
 	h->section_count = cursor_le32(c);
-	/* Below 1.0 nothing is promised between minor versions. */
-	if (h->info.major != SEGMENT_MAJOR || h->info.minor != SEGMENT_MINOR)
-		return err_set(err, -ENOTSUP, "format %u.%u, this freshet reads %d.%d", h->info.major,
-			h->info.minor, SEGMENT_MAJOR, SEGMENT_MINOR);
+	/* What a newer minor version adds, this one may pass over. */
+	if (h->info.major != SEGMENT_MAJOR)
+		return err_set(err, -ENOTSUP, "format %u.%u, this freshet reads %d.x", h->info.major,
+			h->info.minor, SEGMENT_MAJOR);
 	if (h->section_count > SEGMENT_SECTIONS_MAX)
 		return err_set(
 			err, -EBADMSG, "%u sections, at most %d", h->section_count, SEGMENT_SECTIONS_MAX);

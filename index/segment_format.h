@@ -18,12 +18,16 @@
 #define SECTION_VERSION 1
 #define SECTION_MUST 1u /* flag: who does not know the kind must refuse the file */
 
-/* A block of records closes when it holds this many bytes or entries. */
-#define RECORDS_BLOCK_TARGET (32u << 10)
+/* A block of records closes when it holds this many bytes or entries. Few pass 128 KiB, behind which zstd would
+ * begin a block of its own. */
+#define RECORDS_BLOCK_TARGET (96u << 10)
+/* Of attributes, which are looked up one by one, in no order, by the documents that ask for them. */
+#define RECORDS_BLOCK_ATTRIBUTES (4u << 10)
 #define RECORDS_BLOCK_ENTRIES 4096
 #define RECORDS_LEN_MAX (8u << 20) /* of one record */
 #define RECORDS_RAW_MAX (RECORDS_LEN_MAX + RECORDS_BLOCK_TARGET)
 
+#define RULES_MAX 64u          /* of attributes */
 #define GROUP_NONE UINT32_MAX  /* an entry without a group */
 #define STRINGS_MAX UINT32_MAX /* bytes of text in a table of strings */
 
@@ -41,12 +45,11 @@ enum section_kind {
 	SECTION_HISTORY_RECORD_INDEX = 11,
 	SECTION_HISTORY_IDS = 12,
 	SECTION_HISTORY_COLUMNS = 13,
-	SECTION_RANKING = 17,
+	SECTION_ATTRIBUTES = 14,
+	SECTION_RANKING = 15,
 };
-#define SECTION_KIND_MAX 17
-#define SECTION_KINDS 14                           /* of this version: */
-extern const uint8_t section_kinds[SECTION_KINDS]; /* in the order in which they are written */
-const char *section_name(uint32_t kind);           /* "ids" …; "unknown" */
+#define SECTION_KINDS 15
+const char *section_name(uint32_t kind); /* "ids" …; "unknown" */
 
 /* A row of the section table. */
 struct section {

@@ -5,14 +5,16 @@
 
 #include <stdatomic.h>
 
+#include "mapping.h"
 #include "records.h"
 #include "segment_format.h"
 
 /* Only `spare` ever changes after opening. */
 struct segment {
-	char *name;         /* owned */
-	int fd;             /* owned; -1: bytes in memory */
-	struct slice bytes; /* the whole file; mapped when fd >= 0 */
+	char *name;              /* owned */
+	int fd;                  /* owned; -1: bytes in memory */
+	struct mapping *mapping; /* owned; NULL: bytes in memory */
+	struct slice bytes;      /* the whole file */
 	struct segment_header header;
 	struct strtab groups, source_names; /* source_names: partition and file of each */
 	struct columns entries, history;
@@ -21,6 +23,8 @@ struct segment {
 	struct slice postings;
 	struct ranking ranking;
 	const char *lengths, *source_rows;
+	struct strtab rules; /* name and `on` of each */
+	const char *rule_flags;
 	_Atomic(struct records_scratch *) spare; /* owned; whoever takes it has it alone */
 };
 

@@ -2,6 +2,7 @@
 #include "segment_verify.h"
 
 #include "digest.h"
+#include "record.h"
 #include "segment_private.h"
 
 int segment_verify_checksums(const struct segment *s, struct err *err)
@@ -73,6 +74,8 @@ static int verify_row(
 		return r;
 	if (!e->id.len || memchr(e->id.data, '\n', e->id.len))
 		return err_set(err, -EBADMSG, "row %u: id is empty or has a line feed", n);
+	if (e->state != ENTRY_DELETED && id_is_attribute(e->id) != (e->state == ENTRY_ATTRIBUTE))
+		return err_set(err, -EBADMSG, "row %u: state %u is not that of its id", n, e->state);
 	c = n ? slice_cmp(before->id, e->id) : -1;
 	if (c > 0 || (c == 0 && !history))
 		return err_set(err, -EBADMSG, "row %u: id is not behind the one before it", n);
@@ -86,7 +89,7 @@ static int verify_row(
 	return r;
 }
 
-static int verify_rows(const struct rows *rows, uint64_t states[3], struct err *err)
+static int verify_rows(const struct rows *rows, uint64_t states[ENTRY_STATES], struct err *err)
 {
 	struct entry before = {0}, now;
 	int r = 0;
@@ -139,7 +142,7 @@ static int verify_all_rows(const struct segment *s, struct err *err)
 	struct rows entries = {s, &s->entries, &s->records, "entries"};
 	struct rows history = {s, &s->history, &s->history_records, "history"};
 	OWNED(records_scratch) struct records_scratch *scratch = records_scratch_new();
-	uint64_t states[3] = {0}, ignored[3] = {0}, at = 0;
+	uint64_t states[ENTRY_STATES] = {0}, ignored[ENTRY_STATES] = {0}, at = 0;
 	int r = scratch ? verify_rows(&entries, states, err) : err_set(err, -ENOMEM, "out of memory");
 
 	if (r == 0)
@@ -153,11 +156,13 @@ static int verify_all_rows(const struct segment *s, struct err *err)
 	if (at != s->records.data.len)
 		return err_set(err, -EBADMSG, "blocks of records end at %llu of %zu bytes",
 			(unsigned long long)at, s->records.data.len);
-	if (states[ENTRY_LIVE] != info->live || states[ENTRY_HIDDEN] != info->hidden)
+	if (states[ENTRY_LIVE] != info->live || states[ENTRY_HIDDEN] != info->hidden ||
+		states[ENTRY_ATTRIBUTE] != info->attributes)
 		return err_set(err, -EBADMSG,
-			"%llu live and %llu hidden entries, statistics say %llu and %llu",
+			"%llu live and %llu hidden entries, %llu attributes; statistics say %llu, %llu and %llu",
 			(unsigned long long)states[ENTRY_LIVE], (unsigned long long)states[ENTRY_HIDDEN],
-			(unsigned long long)info->live, (unsigned long long)info->hidden);
+			(unsigned long long)states[ENTRY_ATTRIBUTE], (unsigned long long)info->live,
+			(unsigned long long)info->hidden, (unsigned long long)info->attributes);
 	return 0;
 }
 
@@ -169,21 +174,27 @@ struct terms {
 	uint32_t *lengths; /* owned; words of each entry as counted from postings */
 	struct buf pairs;  /* ranking data as they should be */
 	uint64_t ranked;
-	uint64_t postings_count, postings_end;
+	uint64_t postings_count, postings_end, grouped; /* grouped: postings of groups */
 };
 
+/* Internal terms lead to hidden documents too. */
+static bool may_have(enum entry_state state, char cls)
+{
+	return state == ENTRY_LIVE || (state == ENTRY_HIDDEN && term_class_is_internal(cls));
+}
+
 static int verify_posting(
-	struct terms *t, uint32_t doc, uint32_t tf, bool word, uint64_t *ids_bytes, struct err *err)
+	struct terms *t, uint32_t doc, uint32_t tf, char cls, uint64_t *ids_bytes, struct err *err)
 {
 	struct slice id;
 	int r = segment_id(t->s, doc, &id, err);
 
 	if (r < 0)
 		return r;
-	if (t->s->entries.state[doc] != ENTRY_LIVE)
+	if (!may_have(segment_state(t->s, doc), cls))
 		return err_set(err, -EBADMSG, "document %u is not live", doc);
 	*ids_bytes += id.len + 1;
-	if (word && __builtin_add_overflow(t->lengths[doc], tf, &t->lengths[doc]))
+	if (cls == TERM_WORD && __builtin_add_overflow(t->lengths[doc], tf, &t->lengths[doc]))
 		return err_set(err, -EBADMSG, "document %u has over 2^32 - 1 words", doc);
 	return 0;
 }
@@ -218,10 +229,22 @@ static int verify_ranking_block(
 	return r;
 }
 
+static int verify_group_of(struct terms *t, uint32_t doc, struct slice group, struct err *err)
+{
+	struct entry e;
+	int r = columns_entry(&t->s->entries, doc, &e, err);
+
+	if (r == 0 && !slice_eq(e.group, group))
+		return err_set(
+			err, -EBADMSG, "document %u is not in group %.*s", doc, (int)group.len, group.data);
+	t->grouped++;
+	return r;
+}
+
 static int verify_term(struct terms *t, const struct dict_term *term, struct err *err)
 {
 	struct postings *p = &t->postings;
-	bool word = term->key.data[0] == 'w';
+	char cls = term->key.data[0];
 	uint64_t ids_bytes = 0;
 	struct ranking_list list;
 	uint32_t block = 0;
@@ -236,7 +259,7 @@ static int verify_term(struct terms *t, const struct dict_term *term, struct err
 	t->postings_end += term->length;
 	t->postings_count += term->df;
 	if (!term->is_inline) {
-		r = verify_ranked(t, term, word, &list, err);
+		r = verify_ranked(t, term, cls == TERM_WORD, &list, err);
 		if (r < 0)
 			return r;
 		ranked = r;
@@ -244,9 +267,12 @@ static int verify_term(struct terms *t, const struct dict_term *term, struct err
 	while ((more = postings_next(p, err)) == 1) {
 		r = postings_tfs(p, err);
 		for (unsigned i = 0; r == 0 && i < p->count; i++)
-			r = verify_posting(t, p->docs[i], p->tfs[i], word, &ids_bytes, err);
+			r = verify_posting(t, p->docs[i], p->tfs[i], cls, &ids_bytes, err);
 		if (r == 0 && ranked)
 			r = verify_ranking_block(t, &list, block++, err);
+		for (unsigned i = 0; r == 0 && cls == TERM_GROUP && i < p->count; i++)
+			r = verify_group_of(
+				t, p->docs[i], slice_of(term->key.data + 1, term->key.len - 1), err);
 		if (r < 0)
 			return r;
 	}
@@ -275,9 +301,11 @@ static int verify_terms(struct terms *t, struct err *err)
 static int verify_totals(const struct terms *t, struct err *err)
 {
 	const struct segment_info *info = &t->s->header.info;
-	uint64_t total = 0;
+	uint64_t total = 0, grouped = 0;
 
 	for (uint32_t n = 0; n < info->entries; n++) {
+		grouped += may_have(segment_state(t->s, n), TERM_GROUP) &&
+			   get_le32(t->s->entries.group + (uint64_t)n * 4) != GROUP_NONE;
 		if (segment_length(t->s, n) != t->lengths[n])
 			return err_set(err, -EBADMSG, "document %u has %u words, its length says %u", n,
 				t->lengths[n], segment_length(t->s, n));
@@ -290,6 +318,9 @@ static int verify_totals(const struct terms *t, struct err *err)
 	if (t->ranked != t->s->ranking.count)
 		return err_set(err, -EBADMSG, "ranking data of %llu lists, %llu should have some",
 			(unsigned long long)t->s->ranking.count, (unsigned long long)t->ranked);
+	if (grouped != t->grouped)
+		return err_set(err, -EBADMSG, "%llu documents are in groups, their terms have %llu",
+			(unsigned long long)grouped, (unsigned long long)t->grouped);
 	if (t->postings_end != t->s->postings.len)
 		return err_set(err, -EBADMSG, "postings end at %llu of %zu bytes",
 			(unsigned long long)t->postings_end, t->s->postings.len);
@@ -305,6 +336,20 @@ static int verify_all_terms(const struct segment *s, struct err *err)
 		r = verify_totals(&t, err);
 	free(t.lengths);
 	buf_release(&t.pairs);
+	return r;
+}
+
+static int verify_rules(const struct segment *s, struct err *err)
+{
+	struct segment_rule rule;
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < s->header.info.rules; i++) {
+		r = segment_rule(s, i, &rule, err);
+		if (r == 0 && (!rule.name.len || !rule.on.len || (s->rule_flags[i] & ~1)))
+			r = err_set(err, -EBADMSG,
+				"attributes: rule %u has no name, no field, or a reserved bit", i);
+	}
 	return r;
 }
 
@@ -329,6 +374,8 @@ int segment_verify_structure(const struct segment *s, struct err *err)
 		r = verify_source_order(s, err);
 	if (r == 0)
 		r = verify_groups(s, err);
+	if (r == 0)
+		r = verify_rules(s, err);
 	if (r == 0)
 		r = verify_all_rows(s, err);
 	if (r == 0)

@@ -9,6 +9,7 @@
 #include "analysis.h"
 #include "groups.h"
 #include "packing.h"
+#include "record.h"
 #include "segment_format.h"
 #include "term_merge.h"
 #include "text.h"
@@ -20,7 +21,7 @@ struct writer {
 	struct packing *packing;   /* owned */
 	struct analysis *analysis; /* owned */
 	struct ranking_writer ranking;
-	struct buf sections[SECTION_KIND_MAX + 1];
+	struct buf sections[SECTION_KINDS + 1];
 	uint32_t *group_of, *history_group_of; /* owned */
 	char versions[SEGMENT_VERSIONS_MAX + 1];
 	_Atomic uint64_t done;
@@ -31,7 +32,7 @@ static void writer_release(struct writer *w)
 {
 	packing_free(w->packing);
 	analysis_free(w->analysis);
-	for (unsigned i = 0; i <= SECTION_KIND_MAX; i++)
+	for (unsigned i = 0; i <= SECTION_KINDS; i++)
 		buf_release(&w->sections[i]);
 	ranking_writer_release(&w->ranking);
 	free(w->group_of);
@@ -134,7 +135,7 @@ static uint64_t ids_bytes(const struct inverted_term *t, const char *id_offsets)
 /* Only words are ranked. */
 static bool is_ranked(const struct inverted_term *t)
 {
-	return t->df > POSTINGS_BLOCK && t->key.data[0] == 'w';
+	return t->df > POSTINGS_BLOCK && t->key.data[0] == TERM_WORD;
 }
 
 static int add_term(
@@ -232,6 +233,23 @@ static int add_columns(struct writer *w, struct err *err)
 	return r;
 }
 
+static int add_rules(struct writer *w, struct err *err)
+{
+	const struct segment_input *in = w->in;
+	struct buf *out = &w->sections[SECTION_ATTRIBUTES];
+	struct slice names[RULES_MAX * 2];
+
+	if (in->rule_count > RULES_MAX)
+		return err_set(err, -EINVAL, "%u rules of attributes, at most %u", in->rule_count, RULES_MAX);
+	buf_add_le32(out, in->rule_count);
+	for (uint32_t i = 0; i < in->rule_count; i++) {
+		buf_add_byte(out, in->rules[i].expires);
+		names[i * 2] = in->rules[i].name;
+		names[i * 2 + 1] = in->rules[i].on;
+	}
+	return strtab_add(out, names, (uint64_t)in->rule_count * 2, err);
+}
+
 static void add_statistics(struct writer *w)
 {
 	const struct segment_info *info = &w->header.info;
@@ -240,6 +258,7 @@ static void add_statistics(struct writer *w)
 	buf_add_le64(out, info->live);
 	buf_add_le64(out, info->hidden);
 	buf_add_le64(out, info->deleted);
+	buf_add_le64(out, info->attributes);
 	buf_add_le64(out, info->terms);
 	buf_add_le64(out, info->postings);
 	buf_add_le64(out, info->total_length);
@@ -259,6 +278,8 @@ static int make_sections(struct writer *w, struct err *err)
 		r = add_sources(w, err);
 	if (r == 0)
 		r = add_columns(w, err);
+	if (r == 0)
+		r = add_rules(w, err);
 	if (r == 0)
 		add_statistics(w);
 	return r;
@@ -282,6 +303,7 @@ static void header_init(struct writer *w)
 	info->entries = in->entry_count;
 	info->history = in->history_count;
 	info->sources = in->source_count;
+	info->rules = in->rule_count;
 	info->versions =
 		slice_of(w->versions, n < (int)SEGMENT_VERSIONS_MAX ? (size_t)n : SEGMENT_VERSIONS_MAX);
 	w->header.section_count = SECTION_KINDS;
@@ -289,12 +311,8 @@ static void header_init(struct writer *w)
 
 static struct section *section_row(struct writer *w, uint32_t kind)
 {
-	unsigned i = 0;
-	struct section *s;
+	struct section *s = &w->header.sections[kind - 1];
 
-	while (section_kinds[i] != kind)
-		i++;
-	s = &w->header.sections[i];
 	s->kind = kind;
 	s->version = SECTION_VERSION;
 	s->flags = SECTION_MUST;
@@ -352,6 +370,7 @@ static int finish_file(struct writer *w, struct segment_output *out, struct err 
 
 	if (r == 0)
 		r = put_front(w, mapped, err);
+	sink_begin_sync(&w->sink);
 	if (r == 0 && sha256(mapped, out->sha256) < 0)
 		r = err_set(err, -EIO, "SHA-256 failed");
 	sink_unmap(&w->sink, mapped);
@@ -380,8 +399,8 @@ static int write_all(struct writer *w, struct segment_output *out, struct err *e
 		r = packing_finish(w->packing, err);
 	if (r == 0)
 		r = end_records(w, err);
-	for (unsigned i = SECTION_RECORDS; r == 0 && i < SECTION_KINDS; i++)
-		r = put_section(w, section_kinds[i], err);
+	for (uint32_t kind = SECTION_RECORDS + 1; r == 0 && kind <= SECTION_KINDS; kind++)
+		r = put_section(w, kind, err);
 	return r < 0 ? r : finish_file(w, out, err);
 }
 

@@ -7,8 +7,8 @@
 #include "invert.h"
 #include "segment.h"
 
-/* Gives the terms of one record to `v` (between invert_begin and invert_end, which the writer calls).
- * Returns 0 live, 1 hidden, or -errno. With more contexts than one it is called from as many threads at a time,
+/* Gives the terms of one record to `v` (between invert_begin and invert_end, which the writer calls), internal ones
+ * first; a hidden document keeps only those. The writer itself gives its group. Returns 0 live, 1 hidden, or -errno. With more contexts than one it is called from as many threads at a time,
  * each with a context of its own. */
 typedef int analyse_fn(void *ctx, struct slice record, struct invert *v, struct err *err);
 
@@ -16,10 +16,12 @@ struct segment_input {
 	const struct source *sources; /* by (ts, file) */
 	size_t source_count;
 	struct entry *
-		entries; /* strictly ascending ids; state ENTRY_LIVE or ENTRY_DELETED on entry, LIVE ones may turn HIDDEN */
+		entries; /* strictly ascending ids; ENTRY_LIVE, _DELETED or _ATTRIBUTE on entry; LIVE ones may turn HIDDEN */
 	size_t entry_count;          /* at most UINT32_MAX - 1 */
 	const struct entry *history; /* by id, then order */
 	size_t history_count;
+	const struct segment_rule *rules; /* of attributes; at most RULES_MAX */
+	uint32_t rule_count;
 	int64_t first, last; /* partition range */
 	uint8_t config_hash[16];
 	analyse_fn *analyse;

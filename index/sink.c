@@ -5,6 +5,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define BEGIN_EVERY ((uint64_t)4 << 20) /* bytes */
+
 int sink_open(struct sink *s, const char *path, struct err *err)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -44,7 +46,16 @@ int sink_add(struct sink *s, struct slice bytes, struct err *err)
 	else if (buf_add_slice(s->buf, bytes), s->buf->failed)
 		r = err_set(err, -ENOMEM, "out of memory at byte %llu", (unsigned long long)s->at);
 	s->at += bytes.len;
+	if (s->at - s->begun >= BEGIN_EVERY)
+		sink_begin_sync(s);
 	return r;
+}
+
+void sink_begin_sync(struct sink *s)
+{
+	if (!s->buf)
+		sync_file_range(s->fd, (off_t)s->begun, (off_t)(s->at - s->begun), SYNC_FILE_RANGE_WRITE);
+	s->begun = s->at;
 }
 
 int sink_add_zeros(struct sink *s, uint64_t len, struct err *err)

@@ -11,6 +11,7 @@ struct sink {
 	int fd;
 	struct buf *buf; /* borrowed; NULL: file */
 	uint64_t at;     /* bytes so far */
+	uint64_t begun;  /* up to here the kernel was asked to write to disk */
 };
 
 /* Creates the file, which must not exist. Returns 0 or -errno. */
@@ -19,6 +20,8 @@ int sink_open(struct sink *s, const char *path, struct err *err);
 void sink_open_buf(struct sink *s, struct buf *buf);
 int sink_add(struct sink *s, struct slice bytes, struct err *err);
 int sink_add_zeros(struct sink *s, uint64_t len, struct err *err);
+/* Has the kernel begin to write all that is there, so that sink_sync() waits for less. A wish only. */
+void sink_begin_sync(struct sink *s);
 /* Overwrites bytes at the start. */
 int sink_patch_start(struct sink *s, struct slice bytes, struct err *err);
 /* All bytes so far, until sink_unmap. */

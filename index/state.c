@@ -260,7 +260,7 @@ char *state_default_dir(const char *url)
 static bool name_is_ours(const char *name)
 {
 	static const char *const ours[] = {".", "..", "segments", "generations", "rejects", "tmp", "lock",
-		"base.lock", "current", "catalog.db", "catalog.db-wal", "catalog.db-shm",
+		"base.lock", "merge.lock", "current", "catalog.db", "catalog.db-wal", "catalog.db-shm",
 		"catalog.db-journal", "freshet.ini", "lost+found"};
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
@@ -422,24 +422,39 @@ static int lock_held(const struct state *s, int fd, struct err *err)
 		n > 0 ? note : "holder unknown");
 }
 
-int state_lock(struct state *s, int64_t wait, struct err *err)
+static int lock_file(const struct state *s, const char *name, int64_t wait, int *out, struct err *err)
 {
-	int fd, r;
+	int fd = openat(s->dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666), r;
 
-	if (s->lockfd >= 0)
-		return 0;
-	fd = openat(s->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
 	if (fd < 0)
-		return err_sys(err, -errno, "%s/lock: cannot be opened", s->dir);
+		return err_sys(err, -errno, "%s/%s: cannot be opened", s->dir, name);
 	r = flock_wait(fd, wait);
 	if (r == 0) {
 		lock_note(fd);
-		s->lockfd = fd;
+		*out = fd;
 		return 0;
 	}
-	r = r == -EWOULDBLOCK ? lock_held(s, fd, err) : err_sys(err, r, "%s/lock: cannot be locked", s->dir);
+	r = r == -EWOULDBLOCK ? lock_held(s, fd, err)
+			      : err_sys(err, r, "%s/%s: cannot be locked", s->dir, name);
 	close(fd);
 	return r;
+}
+
+int state_lock(struct state *s, int64_t wait, struct err *err)
+{
+	return s->lockfd >= 0 ? 0 : lock_file(s, "lock", wait, &s->lockfd, err);
+}
+
+void state_unlock(struct state *s)
+{
+	if (s->lockfd >= 0)
+		close(s->lockfd);
+	s->lockfd = -1;
+}
+
+int state_lock_side(struct state *s, const char *name, int *fd, struct err *err)
+{
+	return lock_file(s, name, 0, fd, err);
 }
 
 /* Makes and locks one directory. Returns 0, or 1 when a sweep was faster than the lock: again. */

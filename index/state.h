@@ -2,7 +2,7 @@
 /* index/state.h - the state directory: where things lie in it, and who may write.
  *
  *     catalog.db  segments/NAME.seg  generations/N.json  generations/N.live  current
- *     rejects/PARTITION/FILE.tsv  tmp/BUILD/  lock */
+ *     rejects/PARTITION/FILE.tsv  tmp/BUILD/  lock  base.lock  merge.lock */
 #ifndef FRESHET_STATE_H
 #define FRESHET_STATE_H
 
@@ -30,7 +30,11 @@ char *state_path(const struct state *s, const char *fmt, ...) __attribute__((for
 /* The writer's lock. Waits up to `wait` nanoseconds. Returns 0, or -EBUSY naming the holder's pid and
  * since when. Gone with the process. */
 int state_lock(struct state *s, int64_t wait, struct err *err);
-/* With the lock held: makes tmp/BUILD and locks it. */
+void state_unlock(struct state *s); /* nothing where it is not held */
+/* A lock for work that goes on beside builds and takes the writer's only for its last step: "base.lock" or "merge.lock". Returns
+ * 0 and a descriptor to close, or -EBUSY at once. */
+int state_lock_side(struct state *s, const char *name, int *fd, struct err *err);
+/* Makes tmp/BUILD and locks it. */
 int state_build_begin(struct state *s, struct err *err);
 void state_build_end(struct state *s); /* removes tmp/BUILD and all in it */
 /* Removes every tmp/BUILD whose lock nobody holds. Returns how many, or -errno. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* index/strsort.h - sorts many strings bytewise, fast where they share long prefixes: a merge sort on eight
- * bytes at a time, so no order of input makes it slow. */
+/* index/strsort.h - sorts many strings bytewise, fast where they share long prefixes: eight bytes at a
+ * time, many by counting and few by merging, so no order of input makes it slow. */
 #ifndef FRESHET_STRSORT_H
 #define FRESHET_STRSORT_H
 

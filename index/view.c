@@ -8,6 +8,7 @@
 
 #include "heap.h"
 #include "id_merge.h"
+#include "join.h"
 #include "record.h"
 
 /* A position is the segment and the ordinal in it of what was handed out last, plus one: 0 is the start. */
@@ -413,6 +414,46 @@ int view_terms_next(struct view_terms *v, struct slice *text, uint64_t *position
 	return live;
 }
 
+size_t view_first_character(struct slice text)
+{
+	size_t n = text.len > 0;
+
+	while (n && n < text.len && n < 4 && ((uint8_t)text.data[n] & 0xc0) == 0x80)
+		n++;
+	return n;
+}
+
+/* The first text behind all that start with `text`, in place; false: there is none. */
+static bool text_successor(struct buf *text)
+{
+	while (text->len && (uint8_t)text->data[text->len - 1] == 0xff)
+		text->len--;
+	if (text->len)
+		text->data[text->len - 1]++;
+	return text->len > 0;
+}
+
+int view_terms_skip_character(struct view_terms *v, struct err *err)
+{
+	struct slice first = slice_of(v->text.data, view_first_character(buf_slice(&v->text)));
+	OWNED_BUF behind = {0};
+	bool any;
+	int r = 0;
+
+	buf_add_slice(&behind, first);
+	if (buf_error(&behind))
+		return err_set(err, -ENOMEM, "out of memory");
+	any = text_successor(&behind);
+	while (r == 0 && first.len && v->heap.count && slice_starts(v->heap.items[0].key, first)) {
+		size_t stream = v->heap.items[0].stream;
+
+		heap_pop(&v->heap);
+		if (any)
+			r = stream_seek(v, stream, buf_slice(&behind), false, err);
+	}
+	return r;
+}
+
 void view_terms_free(struct view_terms *v)
 {
 	if (!v)
@@ -441,14 +482,38 @@ int view_find(const struct generation *g, struct slice id, struct view_doc *out,
 	return 0;
 }
 
-int view_entry_json(const struct generation *g, const struct view_doc *doc, struct buf *out, struct err *err)
+/* Appends what is stored for an entry. */
+static int add_record(
+	const struct generation *g, const struct view_doc *doc, struct buf *out, struct err *err)
 {
 	int r = segment_record(g->segments[doc->segment], doc->entry, out, err);
 
+	return r < 0 ? err_context(err, r, "segment %s", g->manifest.segments[doc->segment].name) : 0;
+}
+
+int view_attribute(void *ctx, struct slice id, struct buf *json, struct err *err)
+{
+	const struct generation *g = ctx;
+	struct view_doc doc;
+	int r = view_find(g, id, &doc, err);
+
+	if (r != 1 || segment_state(g->segments[doc.segment], doc.entry) != ENTRY_ATTRIBUTE)
+		return r < 0 ? r : 0;
+	r = add_record(g, &doc, json, err);
+	return r < 0 ? r : 1;
+}
+
+int view_entry_json(const struct generation *g, const struct view_doc *doc, struct buf *out, struct err *err)
+{
+	OWNED_BUF record = {0};
+	int r = add_record(g, doc, &record, err);
+
 	if (r < 0)
-		return err_context(err, r, "segment %s", g->manifest.segments[doc->segment].name);
+		return r;
+	r = join_record(g->segments[doc->segment], buf_slice(&record), view_attribute, (void *)(uintptr_t)g,
+		out, err);
 	buf_add_byte(out, '\n');
-	return buf_error(out) ? err_set(err, -ENOMEM, "out of memory") : 0;
+	return r == 0 && buf_error(out) ? err_set(err, -ENOMEM, "out of memory") : r;
 }
 
 int view_doc_json(const struct generation *g, struct slice id, struct buf *out, struct err *err)

@@ -31,6 +31,11 @@ int view_terms_open(struct view_terms **out, const struct generation *g, struct 
 	uint64_t position, struct err *err);
 /* Returns 1 with text (valid until the next call) and its position, 0 at the end, or -errno. */
 int view_terms_next(struct view_terms *v, struct slice *text, uint64_t *position, struct err *err);
+/* Goes on behind all terms that begin with the same character as the last one handed out, or as the one that
+ * `position` named: listing first characters this way walks no terms. Returns 0 or -errno. */
+int view_terms_skip_character(struct view_terms *v, struct err *err);
+/* Bytes of the first character; a term is valid UTF-8 unless a segment is damaged. */
+size_t view_first_character(struct slice text);
 void view_terms_free(struct view_terms *v);
 DEFINE_FREEP(view_terms)
 
@@ -40,7 +45,10 @@ struct view_doc {
 };
 /* The generation's one entry for an id, in any state: 1, 0 none, or -errno. */
 int view_find(const struct generation *g, struct slice id, struct view_doc *out, struct err *err);
-/* Appends a document as docs/ shows it, and a newline. `doc` is a live entry that is not superseded. */
+/* An attribute_fn (record.h) over a generation, which is `ctx`. */
+int view_attribute(void *ctx, struct slice id, struct buf *json, struct err *err);
+/* Appends a document as docs/ shows it, its record joined with the attributes that apply (join.h), and a newline. `doc` is a live
+ * entry that is not superseded. */
 int view_entry_json(const struct generation *g, const struct view_doc *doc, struct buf *out, struct err *err);
 /* The same by id. Returns 1, 0 when no live document has that id. */
 int view_doc_json(const struct generation *g, struct slice id, struct buf *out, struct err *err);

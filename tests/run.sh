@@ -144,7 +144,7 @@ format_part()
 		return
 	fi
 	check "format" bash -c \
-		"find '$top/fs' '$top/index' '$top/tests' -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run -Werror"
+		"find '$top/examples' '$top/fs' '$top/index' '$top/tests' -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run -Werror"
 }
 
 release_part()

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench_constfs SIZE MOUNTPOINT - the floor that the mount is measured against: a low-level FUSE file system
  * in which every name is a file of the same SIZE constant bytes, cached for ever, `open` answered with
- * ENOSYS. It does nothing that a file system could leave out. Runs in the foreground. */
+ * ENOSYS, asked for as much at once as freshet is. It does nothing that a file system could leave out. Runs in
+ * the foreground. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 
 #define FUSE_USE_VERSION 314
 #include <fuse_lowlevel.h>
+
+#include "readahead.h"
 
 static char *content;
 static size_t content_len;
@@ -59,8 +62,18 @@ static void const_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, s
 	fuse_reply_buf(req, content + at, size < content_len - at ? size : content_len - at);
 }
 
-static const struct fuse_lowlevel_ops ops = {
-	.lookup = const_lookup, .getattr = const_getattr, .open = const_open, .read = const_read};
+static void const_init(void *userdata, struct fuse_conn_info *conn)
+{
+	(void)userdata;
+	conn->max_readahead = READAHEAD_BYTES;
+	conn->max_write = READAHEAD_REQUEST;
+}
+
+static const struct fuse_lowlevel_ops ops = {.init = const_init,
+	.lookup = const_lookup,
+	.getattr = const_getattr,
+	.open = const_open,
+	.read = const_read};
 
 int main(int argc, char **argv)
 {
@@ -81,6 +94,7 @@ int main(int argc, char **argv)
 	se = fuse_session_new(&args, &ops, sizeof(ops), NULL);
 	if (!se || fuse_set_signal_handlers(se) || fuse_session_mount(se, argv[2]))
 		return 71;
+	readahead_raise(argv[2]);
 	r = fuse_session_loop_mt(se, loop);
 	fuse_session_unmount(se);
 	fuse_session_destroy(se);

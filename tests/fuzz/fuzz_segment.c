@@ -2,6 +2,8 @@
 /* Any bytes as a segment. The checksum of the front is put right first, and those of the sections are not
  * asked, so that every decoder behind them is reached. */
 #include "digest.h"
+#include "join.h"
+#include "live.h"
 #include "segment_format.h"
 #include "segment_verify.h"
 
@@ -16,6 +18,29 @@ static void reseal(char *bytes, size_t len)
 		put_le64(bytes + table, xxh64(slice_of(bytes, table)));
 }
 
+/* The record of an entry as an attribute of every document that asks for one. */
+static int find(void *ctx, struct slice id, struct buf *json, struct err *err)
+{
+	struct segment *s = ctx;
+
+	return segment_info(s)->entries && segment_record(s, 0, json, err) == 0;
+}
+
+static void read_rules(struct segment *s, struct buf *out)
+{
+	OWNED_BUF record = {0};
+	struct segment_rule rule;
+
+	for (uint32_t n = 0; n < segment_info(s)->rules; n++)
+		segment_rule(s, n, &rule, NULL);
+	for (uint32_t n = 0; n < segment_info(s)->entries && n < 8; n++) {
+		buf_clear(&record);
+		if (segment_record(s, n, &record, NULL) == 0)
+			join_record(s, buf_slice(&record), find, s, out, NULL);
+		buf_clear(out);
+	}
+}
+
 static void read_rows(struct segment *s, struct buf *out)
 {
 	const struct segment_info *info = segment_info(s);
@@ -26,23 +51,28 @@ static void read_rows(struct segment *s, struct buf *out)
 	for (uint32_t n = 0; n < info->entries && n < 64; n++) {
 		segment_add_ids(s, &n, 1, out, NULL);
 		segment_state(s, n);
-		segment_named(s, n);
+		segment_source_of(s, n);
 		segment_length(s, n);
 		segment_group_of(s, n);
 		segment_record(s, n, out, NULL);
-		if (segment_entry(s, n, &e, NULL) == 0 && n < 4)
-			segment_group_entries(s, e.group, out, NULL);
-		if (segment_entry(s, n, &e, NULL) == 0)
+		if (segment_entry(s, n, &e, NULL) == 0) {
+			if (n < 4)
+				segment_group_entries(s, e.group, out, NULL);
 			segment_find(s, e.id, &at, NULL);
+			segment_history_find(s, e.id, &at, NULL);
+			attribute_expires(s, e.id);
+		}
 		buf_clear(out);
 	}
 	for (uint32_t n = 0; n < info->history && n < 64; n++) {
 		segment_history(s, n, &e, NULL);
+		segment_history_source_of(s, n);
 		segment_history_record(s, n, out, NULL);
 		buf_clear(out);
 	}
 	for (uint32_t n = 0; n < info->sources && n < 64; n++)
-		segment_source(s, n, &source, NULL);
+		if (segment_source(s, n, &source, NULL) == 0)
+			segment_sources_until(s, source.ts);
 }
 
 static void read_terms(struct segment *s, struct buf *out)
@@ -104,6 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		segment_dump(s, null, &err);
 		fclose(null);
 		read_rows(s, &out);
+		read_rules(s, &out);
 		read_terms(s, &out);
 	}
 	segment_free(steal(&s));

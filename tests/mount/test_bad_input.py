@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bad input gives one clear error with the documented exit code, and nothing that was published is lost."""
 
+import errno
 import gzip
+import json
 import os
 import random
 import shutil
@@ -209,6 +211,42 @@ def test_a_mount_over_a_damaged_segment_serves_errors_or_the_truth(published, at
         except OSError:
             pass
     assert mount.text("README")
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("part", [0, 0.3, 0.6])
+def test_a_segment_that_is_cut_short_under_a_mount_gives_errors_and_no_dead_mount(box, part):
+    words = [f"w{i:04d}" for i in range(2000)]
+    box.feed.put(0, [{"id": f"{w}-{i}", "title": f"{w} all"} for i, w in enumerate(words)])
+    box.build()
+    mount = box.mount()
+    server = mount.pids()
+    held = open(mount / "terms/all", "rb")
+    (segment,) = (box.state / "segments").iterdir()
+    os.truncate(segment, int(segment.stat().st_size * part) // 4096 * 4096)
+    answers = {"right": 0, "errors": 0}
+    for i, word in enumerate(words):
+        for path, right in ((f"terms/{word}", f"{word}-{i}\n"), (f"docs/{word}-{i}", None)):
+            try:
+                text = mount.text(path)
+            except OSError as e:
+                assert e.errno == errno.EIO, (path, e)
+                answers["errors"] += 1
+            else:
+                assert text == right if right else json.loads(text)["title"] == f"{word} all", path
+                answers["right"] += 1
+    assert answers["errors"], answers
+    for reads in (held.read, lambda: (mount / "segments" / segment.name).read_bytes()):
+        with pytest.raises(OSError) as failed:
+            reads()
+        assert failed.value.errno == errno.EIO
+    held.close()
+    for listing in ("terms", "prefix", "docs"):
+        with pytest.raises(OSError) as failed:
+            os.listdir(mount / listing)
+        assert failed.value.errno == errno.EIO
+    assert mount.text("generation") == "1\n"
+    assert mount.pids() == server
 
 
 def test_a_truncated_or_missing_segment_is_refused(published):

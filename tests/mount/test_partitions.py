@@ -2,11 +2,12 @@
 """partitions.tsv tells the truth about a feed with gaps, late, empty and broken partitions."""
 
 import calendar
+import os
 import time
 
 import pytest
 
-from harness import DOCUMENTS, EX_DATAERR, rfc3339, slice_path, slice_time
+from harness import DOCUMENTS, EX_DATAERR, eventually, rfc3339, slice_path, slice_time
 
 COLUMNS = "partition state files bytes records rejected arrived detected published generation reason".split()
 
@@ -111,6 +112,24 @@ def test_partitions_whose_content_left_are_expired(box):
     mount = box.mount()
     assert table(mount)[slice_path(0)]["state"] == "expired"
     assert mount.ids("espresso") == ["b"]
+
+
+def test_rejects_go_when_their_partition_expires(box):
+    box.configure(DOCUMENTS, lag="window = 10m")
+    lines = b"".join(b'{"id":"d%d","title":"x"}\n' % i for i in range(300)) + b"[1]\n"
+    for i in (0, 1):
+        box.feed.put(i, lines)
+    box.build()
+    mount = box.mount()
+    assert (mount / f"rejects/{slice_path(0)}/part-0.jsonl.tsv").exists()
+    box.feed.put(2, [{"id": "b", "title": "espresso"}])
+    box.build()
+    assert table(mount)[slice_path(0)]["state"] == "expired"
+    assert table(mount)[slice_path(1)]["state"] == "published"
+    eventually(lambda: os.listdir(mount / "rejects") == ["dt=2024-05-04"], "rejects of one day")
+    here = mount / "rejects" / slice_path(0)
+    eventually(lambda: not here.exists(), "the expired partition's rejects gone")
+    assert (mount / f"rejects/{slice_path(1)}/part-0.jsonl.tsv").read_text().startswith("301\t")
 
 
 def test_partitions_in_the_future_are_open_and_move_nothing(box):

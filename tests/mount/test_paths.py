@@ -147,6 +147,34 @@ def test_the_feed_shows_byte_for_byte(box):
     assert (part / "packed.jsonl.zst").read_bytes() == (box.feed.dir(0) / "packed.jsonl.zst").read_bytes()
 
 
+@pytest.mark.release
+def test_long_terms_are_whole_however_they_are_read(box):
+    """Longer than a request, than a buffer that is lent, and short of both; whole, in parts and from behind."""
+    counts = {"latte": 40_000, "lungo": 9_000, "mocha": 300}
+    wanted = {}
+    for i, (word, count) in enumerate(counts.items()):
+        ids = [f"{word}-{n:08d}-{'x' * 20}" for n in range(count)]
+        box.feed.put(i, [{"id": i, "title": word} for i in ids])
+        wanted[word] = "".join(i + "\n" for i in ids).encode()
+    box.build()
+    for order in (1, -1):
+        mount = box.mount()
+        for word, text in wanted.items():
+            with open(mount / "terms" / word, "rb", buffering=0) as f:
+                for at in range(0, len(text), 300_000)[::order]:
+                    assert os.pread(f.fileno(), 300_000, at) == text[at : at + 300_000], (word, at)
+            assert (mount / "terms" / word).read_bytes() == text
+
+
+def test_the_kernel_is_told_to_ask_for_more_at_once(box):
+    device = os.stat(box.mount().point).st_dev
+    readahead = f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb"
+    if not os.access(readahead, os.W_OK):
+        pytest.skip("only who may write under /sys can")
+    with open(readahead) as f:
+        assert int(f.read()) == 4096
+
+
 def test_lookups_normalise_as_indexing_did_and_names_have_one_spelling(box):
     box.feed.put(0, [{"id": "a/b", "title": "Größe", "brand": "50%"}])
     box.build()

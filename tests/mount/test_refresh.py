@@ -128,6 +128,30 @@ def test_a_mount_survives_the_death_of_its_builds(box):
     assert mount.pids() == server and all(map(is_running, server))
 
 
+def test_a_build_in_which_nothing_moves_is_killed(box):
+    """A stopped process stands for one that hangs: it is killed after stall_timeout, and the next build does the work."""
+    box.feed.put(0, [{"id": "a", "title": "espresso"}])
+    box.build()
+    mount = box.mount("refresh=eager", args=("--set", "build.stall_timeout=1s"))
+    server = mount.pids()
+    box.feed.put(1, [{"id": f"ad-{i}", "title": "lungo " * 30} for i in range(30000)])
+    stopped = eventually(lambda: [b for b in children(server) if stop(b)], "a build")[0]
+    assert mount.ids("lungo") is None
+    eventually(lambda: not is_running(stopped), "the end of the build that hangs")
+    eventually(lambda: "nothing in it moved for 1s" in (mount.text("status") + mount.text("status.json")), "the reason")
+    waits(box, 1)
+    eventually(lambda: len(mount.ids("lungo") or []) == 30000, "the new generation")
+    assert mount.pids() == server and all(map(is_running, server))
+
+
+def stop(pid):
+    try:
+        os.kill(pid, signal.SIGSTOP)
+    except ProcessLookupError:
+        return False
+    return is_running(pid)
+
+
 def children(parents):
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):

@@ -6,6 +6,7 @@
 #define FRESHET_PUBLISHED_H
 
 #include "publish.h"
+#include "record.h"
 #include "scratch.h"
 #include "segment_write.h"
 #include "tap.h"
@@ -16,7 +17,7 @@
 
 struct doc {
 	const char *id, *text; /* text NULL: deleted */
-	int64_t named;         /* 0: by the segment's partition */
+	int64_t ts;            /* of its partition; 0: the segment's */
 };
 
 struct site {
@@ -47,30 +48,62 @@ static inline int doc_analyse(void *ctx, struct slice record, struct invert *v, 
 	return 0;
 }
 
+static inline int source_by_ts(const void *a, const void *b)
+{
+	const struct source *x = a, *y = b;
+
+	return (x->ts > y->ts) - (x->ts < y->ts);
+}
+
+/* Attributes among the documents; those called "shop" expire. */
+static const struct segment_rule doc_rules[] = {
+	{.name = {"campaign", 8}, .on = {"c", 1}}, {.name = {"shop", 4}, .on = {"s", 1}, .expires = true}};
+
 /* Ids strictly ascending. */
 static inline int write_docs(const char *path, const struct doc *docs, size_t count, int64_t ts,
 	struct segment_output *out, struct err *err)
 {
-	struct source source = {.ts = ts, .partition = slice_str("dt=x"), .file = slice_str("a.jsonl")};
+	struct source *sources = calloc(count + 1, sizeof(*sources));
 	struct entry *entries = calloc(count + 1, sizeof(*entries));
-	struct segment_input in = {.sources = &source,
-		.source_count = 1,
+	struct segment_input in = {.sources = sources,
 		.entries = entries,
 		.entry_count = count,
 		.first = ts,
 		.last = ts,
 		.analyse = doc_analyse,
 		.threads = 1};
+	size_t used = 1;
 	int r;
 
 	for (size_t i = 0; i < count; i++)
+		sources[i] = (struct source){.ts = docs[i].ts ? docs[i].ts : ts,
+			.partition = slice_str("dt=x"),
+			.file = slice_str("a.jsonl")};
+	qsort(sources, count, sizeof(*sources), source_by_ts);
+	for (size_t i = 1; i < count; i++)
+		if (sources[i].ts != sources[used - 1].ts)
+			sources[used++] = sources[i];
+	in.source_count = count ? used : 0;
+	if (count && id_is_attribute(slice_str(docs[0].id))) {
+		in.rules = doc_rules;
+		in.rule_count = 2;
+	}
+	for (size_t i = 0; i < count; i++) {
+		uint32_t source = 0;
+
+		while (sources[source].ts != (docs[i].ts ? docs[i].ts : ts))
+			source++;
 		entries[i] = (struct entry){.id = slice_str(docs[i].id),
-			.state = docs[i].text ? ENTRY_LIVE : ENTRY_DELETED,
+			.state = !docs[i].text                            ? ENTRY_DELETED
+				 : id_is_attribute(slice_str(docs[i].id)) ? ENTRY_ATTRIBUTE
+									  : ENTRY_LIVE,
+			.source = source,
 			.line = i + 1,
-			.named = docs[i].named ? docs[i].named : ts,
 			.record = docs[i].text ? slice_str(docs[i].text) : slice_of(NULL, 0)};
+	}
 	r = segment_write(path, &in, out, err);
 	free(entries);
+	free(sources);
 	return r;
 }
 
@@ -102,6 +135,8 @@ static inline int site_publish_with(struct site *s, const struct doc *docs, size
 	int64_t horizon, struct publish_input *in, struct err *err)
 {
 	struct segment_output written;
+	struct publish_segment fresh = {
+		.file = "segment", .output = &written, .at = s->now ? s->now->manifest.segment_count : 0};
 	struct generation *next = NULL;
 	uint64_t documents;
 	int r;
@@ -111,6 +146,7 @@ static inline int site_publish_with(struct site *s, const struct doc *docs, size
 		.parent = s->now,
 		.watermark = ts,
 		.horizon = horizon,
+		.base_at = TIME_NONE,
 		.now = ts + TIME_SECOND / 2,
 		.k1 = 1200,
 		.b = 750,
@@ -125,11 +161,13 @@ static inline int site_publish_with(struct site *s, const struct doc *docs, size
 		OWNED_STR char *path = state_path(s->state, "%s/segment", s->state->build);
 
 		r = write_docs(path, docs, count, ts, &written, err);
-		in->segment_file = "segment";
-		in->segment = &written;
+		in->segments = &fresh;
+		in->segment_count = 1;
 	}
 	if (!r)
 		r = publish(in, &documents, err);
+	in->segments = NULL;
+	in->segment_count = 0;
 	state_build_end(s->state);
 	if (!r)
 		r = generation_open(&next, s->state, in->number, err);

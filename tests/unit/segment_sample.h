@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/segment_sample.h - input for segments under test: rows whose records are "words" of a tiny language,
- * so that no JSON is needed. A record is words with blanks between; "k:v" is a keyword; "!" hides the entry. */
+ * so that no JSON is needed. A record is words with blanks between; "k:v" is a keyword; "!" hides the entry. A word "@NAME@KEY",
+ * which has to be in front, asks for an attribute. */
 #ifndef FRESHET_SEGMENT_SAMPLE_H
 #define FRESHET_SEGMENT_SAMPLE_H
 
@@ -17,24 +18,37 @@ struct sample {
 	struct segment_input in;
 };
 
+#define SAMPLE_MARK "\x01"
+
+static inline void sample_ask(struct invert *v, const char *word, size_t len)
+{
+	char text[128] = {0};
+
+	len = len < 100 ? len : 100;
+	for (size_t i = 1; i < len; i++)
+		text[i - 1] = word[i] == '@' ? SAMPLE_MARK[0] : word[i];
+	invert_add(v, 'a', text, len - 1);
+}
+
 /* The same terms for the model in a test and for the writer. */
 static inline int sample_analyse(void *ctx, struct slice record, struct invert *v, struct err *err)
 {
+	bool hidden = memchr(record.data, '!', record.len) != NULL;
 	size_t start = 0;
 
-	if (memchr(record.data, '!', record.len))
-		return 1;
 	for (size_t i = 0; i <= record.len; i++) {
 		if (i < record.len && record.data[i] != ' ')
 			continue;
-		if (i > start) {
+		if (i > start && record.data[start] == '@') {
+			sample_ask(v, record.data + start, i - start);
+		} else if (i > start && !hidden) {
 			bool keyword = memchr(record.data + start, ':', i - start) != NULL;
 
 			invert_add(v, keyword ? 'k' : 'w', record.data + start, i - start);
 		}
 		start = i + 1;
 	}
-	return 0;
+	return hidden;
 }
 
 static inline struct slice sample_text(struct sample *s, const char *text)
@@ -76,7 +90,6 @@ static inline struct entry *sample_add(
 		.group = sample_text(s, group),
 		.source = (uint32_t)(s->in.entry_count % 4),
 		.line = s->in.entry_count,
-		.named = INT64_C(300000000000),
 		.record = sample_text(s, record)};
 	return e;
 }
@@ -105,6 +118,24 @@ static inline void sample_small(struct sample *s)
 	sample_add(s, "ad-6", "g-c", "a-word-that-is-longer-than-sixteen-bytes espresso");
 	sample_add_history(s, "ad-1", "g-old", "an older espresso");
 	sample_add_history(s, "ad-1", "g-b", "a newer espresso");
+}
+
+/* The same with attributes, and two rules. */
+static inline void sample_joined(struct sample *s)
+{
+	static const struct segment_rule rules[] = {{.name = {"campaign", 8}, .on = {"c_id", 4}},
+		{.name = {"shop", 4}, .on = {"s", 1}, .expires = true}};
+
+	sample_init(s);
+	s->in.rules = rules;
+	s->in.rule_count = 2;
+	sample_add(s, SAMPLE_MARK "campaign" SAMPLE_MARK "c1", "", "spring")->state = ENTRY_ATTRIBUTE;
+	sample_add(s, SAMPLE_MARK "campaign" SAMPLE_MARK "c2", "", "")->state = ENTRY_DELETED;
+	sample_add(s, SAMPLE_MARK "shop" SAMPLE_MARK "7", "", "corner")->state = ENTRY_ATTRIBUTE;
+	sample_add(s, "ad-1", "g-a", "@campaign@c1 @shop@7 espresso");
+	sample_add(s, "ad-2", "", "@campaign@c1 ! paused");
+	sample_add(s, "ad-3", "g-a", "@shop@8 beans");
+	sample_add_history(s, SAMPLE_MARK "campaign" SAMPLE_MARK "c1", "", "winter")->state = ENTRY_ATTRIBUTE;
 }
 
 static inline void sample_release(struct sample *s)

@@ -48,6 +48,8 @@ static struct row sample_row(int64_t ts, struct file_row *files, size_t count)
 		.fingerprint = UINT64_C(0x8000000000000001),
 		.retry_at = TIME_NONE,
 		.failures = 4,
+		.attempts = 2,
+		.has_content = true,
 		.read = files,
 		.read_count = count};
 }
@@ -164,6 +166,8 @@ static void check_row(const struct row *got, const struct row *want)
 	check(got->published == want->published && got->generation == want->generation);
 	check(got->fingerprint == want->fingerprint && got->retry_at == want->retry_at);
 	check_int(got->failures, want->failures);
+	check_int(got->attempts, want->attempts);
+	check_int(got->has_content, want->has_content);
 	check_int(got->read_count, want->read_count);
 	for (size_t i = 0; i < want->read_count && i < got->read_count; i++) {
 		check(slice_eq(got->read[i].path, want->read[i].path));
@@ -440,7 +444,10 @@ static void foreign_and_newer_databases_are_refused_untouched(void)
 	check(!scratch_has(dir.path, "catalog.db-wal"));
 	unlinkat(s->dirfd, "catalog.db", 0);
 	catalog_free(open_catalog(s, true));
-	run_sql(dir.path, "PRAGMA user_version = 2");
+	run_sql(dir.path, "PRAGMA user_version = 1");
+	check_int(catalog_open(&c, s, true, &err), -ENOTSUP);
+	check_contains(err.message, "build anew");
+	run_sql(dir.path, "PRAGMA user_version = 3");
 	check_int(catalog_open(&c, s, true, &err), -ENOTSUP);
 	check_contains(err.message, "newer freshet");
 }

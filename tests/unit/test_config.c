@@ -44,6 +44,10 @@ static void defaults_are_as_documented(void)
 	check_int(c->keep_for, TIME_HOUR);
 	check_int(c->keep_max, 64);
 	check_int(c->lock_wait, 0);
+	check_int(c->stall_timeout, 10 * TIME_MINUTE);
+	check_int(c->policy, POLICY_LATEST);
+	check(c->overlap < 0);
+	check_int(c->gap_timeout, TIME_HOUR);
 	check_int(c->refresh, REFRESH_LAZY);
 	check_int(c->poll, TIME_SECOND);
 	check_int(c->wait, 2 * TIME_SECOND);
@@ -53,7 +57,7 @@ static const char every_key[] =
 	"\xef\xbb\xbf# all of it\r\n"
 	"[feed]\nurl = /srv/feed\npartition = %Y/%m/%d/%H%M\ncadence=7m\ncomplete : both\nsettle = 1s\n"
 	"quiet = 0s\nmarker = _DONE\n\n"
-	"[lag]\npolicy = latest\nwindow = all\n"
+	"[lag]\npolicy = newest\nwindow = all\noverlap = 0s\ngap_timeout = 2h\n"
 	"[document]\nid = ad.id\r\ngroup = item\nop = action\nversion = v\n"
 	"; fields\ntext = title,\n\tbody ,\n  # not part of it\n\n    item.name\nkeyword = brand\n"
 	"drop_if = status:paused OR\n    price<=0\n"
@@ -132,7 +136,10 @@ static void wrong_files_are_refused_with_line_and_key(void)
 		{"[build]\nmax_reject_ratio = 1.5\n", "within 0 to 1"},
 		{"[build]\nmax_reject_ratio = nan\n", "within 0 to 1"},
 		{"[build]\nmax_reject_ratio = 0x1\n", "within 0"},
-		{"[mount]\nrefresh = Lazy\n", "none of lazy, eager, manual"}};
+		{"[mount]\nrefresh = Lazy\n", "none of lazy, eager, manual"},
+		{"[lag]\npolicy = oldest\n", "none of latest, newest, replay"},
+		{"[lag]\noverlap = -1s\n", "lag.overlap"},
+		{"[build]\nstall_timeout = 0s\n", "must be more than 0"}};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		check_refused(cases[i].text, strlen(cases[i].text), cases[i].want);
@@ -142,15 +149,8 @@ static void what_a_later_version_has_is_refused_by_name(void)
 {
 	static const struct {
 		const char *text, *want;
-	} cases[] = {{"[lag]\npolicy = replay\n", "this version does not have the policy replay yet"},
-		{"[lag]\npolicy = newest\n", "this version does not have the policy newest yet"},
-		{"[lag]\npolicy = oldest\n", "\"oldest\" is no policy"},
-		{"[lag]\noverlap = 1h\n", "lag.overlap: this version does not have this key yet"},
-		{"[lag]\ngap_timeout = 1h\n", "lag.gap_timeout: this version does not have"},
-		{"[build]\nmemory = 1G\n", "build.memory: this version does not have"},
-		{"[build]\nshards = 2\n", "build.shards: this version does not have"},
+	} cases[] = {{"[build]\nshards = 2\n", "build.shards: this version does not have"},
 		{"[mount]\nmax_age = 1h\n", "mount.max_age: this version does not have"},
-		{"[attribute.campaign]\nwhen = a:b\n", "section [attribute.campaign] yet"},
 		{"[index]\nstem = english\n", "key yet"}, {"[publish]\n", "[publish] yet"},
 		{"[s3]\n", "[s3] yet"}, {"[s3x]\n", "unknown section"}, {"[attribute]\n", "unknown section"},
 		{"[lag]\noverlaps = 1\n", "unknown key"}};
@@ -260,7 +260,7 @@ static void wrong_settings_are_refused(void)
 		{"feed.cadence=x", "feed.cadence: \"x\""}, {"feed.url=a\nb", "control character 0x0a"},
 		{"feed.url=a ;b", "\" ;\" in the value"}, {"feed.url=;b", "\" ;\" in the value"},
 		{"document.text=a,#b", "\" #\" in the value"}, {"feed.url=\xc0\x80", "UTF-8"},
-		{"attribute.a.b.when=x:y", "[attribute.a.b] yet"}, {"lag.policy=newest", "newest yet"}};
+		{"attribute.a.b.when=x:y", "letters, digits"}, {"lag.policy=first", "none of latest"}};
 	OWNED(config) struct config *c = defaults();
 	OWNED_BUF before = {0}, after = {0};
 
@@ -316,9 +316,10 @@ static void the_dump_is_canonical(void)
 	config_dump(c, &out);
 	check_slice(buf_slice(&out),
 		"[feed]\npartition = dt=%Y-%m-%d/hour=%H/minute=%M\ncadence = 5m\ncomplete = rate\n"
-		"settle = 0s\nquiet = 2s\nmarker = _SUCCESS\n[lag]\npolicy = latest\nwindow = 5h\n[document]\n"
-		"id = x\nop = op\ntext = a, b\n[index]\nk1 = 1.2\nb = 0.75\n[build]\nthreads = 0\nmax_reject_ratio = 0.01\nkeep = 8\n"
-		"keep_for = 1h\nkeep_max = 64\nlock_wait = 0s\n[mount]\nrefresh = lazy\npoll = 1s\nwait = 2s\n");
+		"settle = 0s\nquiet = 2s\nmarker = _SUCCESS\n[lag]\npolicy = latest\nwindow = 5h\n"
+		"gap_timeout = 1h\n[document]\n"
+		"id = x\nop = op\ntext = a, b\n[index]\nk1 = 1.2\nb = 0.75\n[build]\nthreads = 0\nmax_reject_ratio = 0.01\nmemory = 1GiB\nmax_change = 2\nkeep = 8\n"
+		"keep_for = 1h\nkeep_max = 64\nlock_wait = 0s\nstall_timeout = 10m\n[mount]\nrefresh = lazy\npoll = 1s\nwait = 2s\n");
 	check_dump_reads_back(c);
 }
 
@@ -384,7 +385,7 @@ static bool same_hash(const char *a, const char *b)
 	return memcmp(of_x, of_y, CONFIG_HASH_BYTES) == 0;
 }
 
-static void the_hash_is_that_of_the_document_section(void)
+static void the_hash_is_that_of_what_decides_about_documents(void)
 {
 	check(same_hash("", "[feed]\nurl = x\ncadence = 1m\n[build]\nthreads = 3\n[mount]\nwait = 1s\n"));
 	check(same_hash("[document]\ntext = a,b", "[document]\ntext = a,\n b\n"));
@@ -394,6 +395,36 @@ static void the_hash_is_that_of_the_document_section(void)
 	check(!same_hash("[document]\ntext = a", "[document]\nkeyword = a"));
 	check(!same_hash("[document]\ntext = a, b", "[document]\ntext = b, a"));
 	check(!same_hash("[document]\ndrop_if = a:1", "[document]\ndrop_if = a:2"));
+}
+
+static void attributes_are_read_in_their_order(void)
+{
+	OWNED(config) struct config *c = defaults(), *again = defaults();
+	OWNED_BUF text = {0}, back = {0};
+	struct err err = ERR_INIT;
+	static const char ini[] = "[attribute.item]\nwhen = kind:item\nkey = id\non = item_id\nexpire = yes\n"
+				  "[attribute.campaign]\nwhen = kind:campaign OR k<=3\nkey = id\n";
+
+	check_int(config_parse(c, "f.ini", slice_str(ini), &err), 0);
+	check_int(c->attribute_count, 2);
+	check_str(c->attributes[0].name, "item");
+	check_str(c->attributes[0].on, "item_id");
+	check_int(c->attributes[0].expire, 1);
+	check_int(c->attributes[1].expire, 0);
+	check_int(config_check(c, &err), -EINVAL);
+	check_contains(err.message, "attribute.campaign: no `on`");
+	check_int(config_set(c, "attribute.campaign.on = campaign.id", &err), 0);
+	check_int(config_check(c, &err), 0);
+	config_dump(c, &text);
+	check_int(config_parse(again, "dump", buf_slice(&text), &err), 0);
+	config_dump(again, &back);
+	check(slice_eq(buf_slice(&text), buf_slice(&back)));
+	check_refused("[attribute.a]\nkey = x\nkey = y\n", 30, "attribute.a.key is given twice");
+	check_refused("[attribute.]\nkey = x\n", 21, "without a name");
+	check_refused("[attribute.a b]\nkey = x\n", 24, "letters, digits");
+	check_refused("[attribute.a]\nexpire = 1h\n", 26, "none of no, yes");
+	check_refused("[attribute.a]\nwhere = x\n", 24, "unknown key");
+	check(!same_hash("[attribute.a]\nkey = x", "[attribute.a]\nkey = y"));
 }
 
 static void files_are_read_and_missing_ones_named(void)
@@ -430,7 +461,8 @@ int main(void)
 	RUN(dumps_read_back);
 	RUN(long_values_are_wrapped_and_read_back);
 	RUN(runs_that_no_line_can_hold_are_refused);
-	RUN(the_hash_is_that_of_the_document_section);
+	RUN(the_hash_is_that_of_what_decides_about_documents);
+	RUN(attributes_are_read_in_their_order);
 	RUN(files_are_read_and_missing_ones_named);
 	return tap_done();
 }

@@ -7,6 +7,7 @@
 
 #define SLOT (5 * TIME_MINUTE)
 #define GENERATIONS_MAX 32
+#define FACTS_MAX (64 * GENERATIONS_MAX)
 
 /* An index in memory: segments oldest first, and the generation over them. */
 struct world {
@@ -14,6 +15,9 @@ struct world {
 	struct buf bytes[GENERATIONS_MAX];
 	size_t count;
 	uint64_t history; /* losers in all segments together */
+	struct config *cfg;
+	struct undone undone[GENERATIONS_MAX]; /* of each segment */
+	uint32_t undone_sources[GENERATIONS_MAX][FACTS_MAX];
 };
 
 static int no_terms(void *ctx, struct slice record, struct invert *v, struct err *err)
@@ -28,6 +32,7 @@ static void world_release(struct world *w)
 	generation_unref(w->g);
 	for (i = 0; i < w->count; i++)
 		buf_release(&w->bytes[i]);
+	config_free(w->cfg);
 	memset(w, 0, sizeof(*w));
 }
 
@@ -38,6 +43,14 @@ static void world_init(struct world *w)
 	w->g->refs = 1;
 	w->g->manifest.segments = calloc(GENERATIONS_MAX, sizeof(*w->g->manifest.segments));
 	w->g->segments = calloc(GENERATIONS_MAX, sizeof(*w->g->segments));
+	w->g->manifest.horizon = TIME_NONE;
+	config_new(&w->cfg, NULL);
+	config_set(w->cfg, "document.version=v", NULL);
+	for (size_t i = 0; i < GENERATIONS_MAX; i++) {
+		w->undone[i].sources = w->undone_sources[i];
+		w->undone[i].left = TIME_NONE;
+		w->g->manifest.segments[i].left = TIME_NONE;
+	}
 }
 
 /* What publish() does to segments and live set. */
@@ -56,6 +69,7 @@ static void world_add(struct world *w, const struct fold_output *f, int64_t hori
 	const char *names[GENERATIONS_MAX];
 	struct segment_output out;
 	struct manifest_segment *m;
+	struct live_input derive = {.names = names, .undone = w->undone, .horizon = horizon};
 	struct live live;
 	struct err err = ERR_INIT;
 	size_t n = w->g->manifest.segment_count, i;
@@ -70,9 +84,18 @@ static void world_add(struct world *w, const struct fold_output *f, int64_t hori
 		w->g->manifest.segment_count = w->count = ++n;
 		w->history += f->history_count;
 	}
-	for (i = 0; i < n; i++)
-		names[i] = w->g->manifest.segments[i].name;
-	check_int(live_derive(w->g->segments, names, n, horizon, NULL, &live, &err), 0);
+	for (i = 0; i < n; i++) {
+		m = &w->g->manifest.segments[i];
+		names[i] = m->name;
+		free(m->undone);
+		m->undone_count = w->undone[i].count;
+		m->undone = malloc((m->undone_count + 1) * sizeof(*m->undone));
+		memcpy(m->undone, w->undone[i].sources, m->undone_count * sizeof(*m->undone));
+	}
+	w->g->manifest.horizon = horizon;
+	derive.segments = w->g->segments;
+	derive.count = n;
+	check_int(live_derive(&derive, &live, &err), 0);
 	live_release(&w->g->live);
 	w->g->live = live;
 }
@@ -95,10 +118,10 @@ static int world_find(struct world *w, const char *id, struct entry *e, struct b
 
 /* A record of the feed as the model keeps it. */
 struct fact {
-	char id[16], version[16], file[24], json[64], partition[24];
+	char id[16], group[16], version[16], file[24], json[64], partition[24];
 	int64_t ts;
 	uint64_t line;
-	bool deleted;
+	bool deleted, undone;
 };
 
 static struct source source_of(const struct fact *f)
@@ -122,8 +145,10 @@ static void world_fold(struct world *w, struct fact *facts, size_t n, int64_t ho
 {
 	struct source *sources = calloc(n + 1, sizeof(*sources));
 	struct record *records = calloc(n + 1, sizeof(*records)), swap;
-	struct fold_input in = {.parent = w->g->manifest.segment_count ? w->g : NULL,
+	struct fold_input in = {.cfg = w->cfg,
+		.parent = w->g->manifest.segment_count ? w->g : NULL,
 		.horizon = horizon,
+		.undone = w->undone,
 		.sources = sources,
 		.records = records,
 		.record_count = n};
@@ -131,11 +156,13 @@ static void world_fold(struct world *w, struct fact *facts, size_t n, int64_t ho
 	struct err err = ERR_INIT;
 	size_t i;
 
-	qsort(facts, n, sizeof(*facts), source_order);
+	if (n)
+		qsort(facts, n, sizeof(*facts), source_order);
 	for (i = 0; i < n; i++) {
 		if (!i || facts[i].ts != facts[i - 1].ts || strcmp(facts[i].file, facts[i - 1].file))
 			sources[in.source_count++] = source_of(&facts[i]);
 		records[i] = (struct record){.id = slice_str(facts[i].id),
+			.group = slice_str(facts[i].group),
 			.version = slice_str(facts[i].version),
 			.json = slice_str(facts[i].json),
 			.source = (uint32_t)(in.source_count - 1),
@@ -184,7 +211,6 @@ static void the_newest_of_several_records_wins(void)
 	world_fold(&w, facts, 4, TIME_NONE);
 	check_int(world_find(&w, "a", &e, &got), 1);
 	check_str(buf_cstr(&got), "{\"from\":\"p2/x:2\"}");
-	check_int(e.named, 2 * SLOT);
 	check_int(w.history, 2);
 	world_release(&w);
 }
@@ -202,10 +228,12 @@ static void a_version_outweighs_a_newer_partition(void)
 	world_fold(&w, later, 1, TIME_NONE);
 	check_int(world_find(&w, "a", &e, &got), 1);
 	check_str(buf_cstr(&got), "{\"from\":\"p1/x:1\"}");
-	/* Named by the newer partition, so it stays for as long as that is inside. */
-	check_int(e.named, 2 * SLOT);
 	check_int(w.history, 1);
 	check_int(w.g->manifest.segment_count, 2);
+	/* When its partition leaves, the newest record that is inside wins. */
+	world_fold(&w, NULL, 0, 1 * SLOT);
+	check_int(world_find(&w, "a", &e, &got), 1);
+	check_str(buf_cstr(&got), "{\"from\":\"p2/x:1\"}");
 	world_release(&w);
 }
 
@@ -265,12 +293,78 @@ static void what_has_left_the_window_decides_nothing(void)
 	world_release(&w);
 }
 
+/* Undoes what the world has of a file. */
+static void world_undo(struct world *w, int64_t ts, const char *file)
+{
+	for (size_t i = 0; i < w->g->manifest.segment_count; i++) {
+		struct undone *u = &w->undone[i];
+		struct source source;
+
+		for (uint32_t n = 0, at = 0; n < segment_info(w->g->segments[i])->sources; n++) {
+			if (at < u->count && w->undone_sources[i][at] == n) {
+				at++;
+				continue;
+			}
+			check_int(segment_source(w->g->segments[i], n, &source, NULL), 0);
+			if (source.ts != ts || !slice_eq(source.file, slice_str(file)))
+				continue;
+			memmove(&w->undone_sources[i][at + 1], &w->undone_sources[i][at],
+				(u->count - at) * sizeof(uint32_t));
+			w->undone_sources[i][at++] = n;
+			u->count++;
+		}
+	}
+}
+
+static void an_undone_file_gives_way_to_what_it_beat(void)
+{
+	struct fact first[] = {fact_of("a", 1 * SLOT, "x", 1, ""), fact_of("b", 1 * SLOT, "y", 1, "")};
+	struct fact second[] = {fact_of("a", 2 * SLOT, "x", 1, ""), fact_of("c", 2 * SLOT, "x", 2, "")};
+	struct world w;
+	struct entry e;
+	OWNED_BUF got = {0};
+
+	world_init(&w);
+	world_fold(&w, first, 2, TIME_NONE);
+	world_fold(&w, second, 2, TIME_NONE);
+	world_undo(&w, 2 * SLOT, "x");
+	world_fold(&w, NULL, 0, TIME_NONE);
+	check_int(world_find(&w, "a", &e, &got), 1);
+	check_str(buf_cstr(&got), "{\"from\":\"p1/x:1\"}");
+	check_int(world_find(&w, "c", &e, &got), 0);
+	check_int(world_find(&w, "b", &e, &got), 1);
+	world_release(&w);
+}
+
+static void a_touched_group_is_written_whole(void)
+{
+	struct fact first[] = {fact_of("a", 1 * SLOT, "x", 1, ""), fact_of("b", 1 * SLOT, "x", 2, ""),
+		fact_of("c", 1 * SLOT, "x", 3, ""), fact_of("d", 1 * SLOT, "x", 4, "")};
+	struct fact moved[] = {fact_of("a", 2 * SLOT, "x", 1, "")};
+	struct world w;
+	struct view_doc doc;
+
+	for (size_t i = 0; i < 4; i++)
+		snprintf(first[i].group, sizeof(first[i].group), i < 2 ? "g" : i < 3 ? "h" : "k");
+	snprintf(moved[0].group, sizeof(moved[0].group), "h");
+	world_init(&w);
+	world_fold(&w, first, 4, TIME_NONE);
+	world_fold(&w, moved, 1, TIME_NONE);
+	for (const char *id = "abcd"; *id; id++) {
+		check_int(view_find(w.g, slice_of(id, 1), &doc, NULL), 1);
+		check_int(doc.segment, *id != 'd');
+	}
+	check_int(w.history, 0);
+	world_release(&w);
+}
+
 static void sources_without_records_are_left_out(void)
 {
 	struct source sources[] = {{.ts = SLOT, .partition = slice_str("p1"), .file = slice_str("a")},
 		{.ts = SLOT, .partition = slice_str("p1"), .file = slice_str("b")},
 		{.ts = 2 * SLOT, .partition = slice_str("p2"), .file = slice_str("a")}};
 	struct record record = {.id = slice_str("a"), .json = slice_str("{}"), .source = 1, .line = 1};
+	OWNED(config) struct config *cfg = NULL;
 	struct fold_input in = {.horizon = TIME_NONE,
 		.sources = sources,
 		.source_count = 3,
@@ -278,6 +372,8 @@ static void sources_without_records_are_left_out(void)
 		.record_count = 1};
 	struct fold_output out;
 
+	check_int(config_new(&cfg, NULL), 0);
+	in.cfg = cfg;
 	check_int(fold(&in, &out, NULL), 0);
 	check_int(out.source_count, 1);
 	check_slice(out.sources[0].file, "b");
@@ -288,10 +384,12 @@ static void sources_without_records_are_left_out(void)
 /* ---- the model ---- */
 
 #define IDS 60
+#define GROUPS 12
 
+/* Every record that ever came. */
 struct model {
-	struct fact best[IDS];
-	int64_t named[IDS]; /* TIME_NONE: none */
+	struct fact facts[FACTS_MAX];
+	size_t count;
 };
 
 static bool is_newer(const struct fact *a, const struct fact *b)
@@ -301,45 +399,88 @@ static bool is_newer(const struct fact *a, const struct fact *b)
 	return (c ? c : source_order(a, b)) > 0;
 }
 
-static void model_move(struct model *m, int64_t horizon)
+/* The record that wins; NULL: none. */
+static const struct fact *model_best(const struct model *m, const char *id, int64_t horizon)
 {
-	int i;
+	const struct fact *best = NULL;
 
-	for (i = 0; i < IDS; i++)
-		if (horizon != TIME_NONE && m->named[i] <= horizon)
-			m->named[i] = TIME_NONE;
+	for (size_t i = 0; i < m->count; i++) {
+		const struct fact *f = &m->facts[i];
+
+		if (strcmp(f->id, id) || f->undone || (horizon != TIME_NONE && f->ts <= horizon))
+			continue;
+		if (!best || is_newer(f, best))
+			best = f;
+	}
+	return best;
 }
 
-static void model_add(struct model *m, const struct fact *f)
-{
-	int i = atoi(f->id + 2);
-
-	if (m->named[i] == TIME_NONE || is_newer(f, &m->best[i]))
-		m->best[i] = *f;
-	if (f->ts > m->named[i])
-		m->named[i] = f->ts;
-}
-
-static void compare(struct world *w, const struct model *m, unsigned seed, int generation)
+static void compare(struct world *w, const struct model *m, int64_t horizon, unsigned seed, int generation)
 {
 	char id[16];
 	struct entry e;
 	OWNED_BUF got = {0};
-	int i, r;
 
-	for (i = 0; i < IDS; i++) {
+	for (int i = 0; i < IDS; i++) {
+		const struct fact *best;
+		int r;
+
 		snprintf(id, sizeof(id), "ad%d", i);
+		best = model_best(m, id, horizon);
 		r = world_find(w, id, &e, &got);
-		if (r != (m->named[i] != TIME_NONE)) {
+		if (r != (best != NULL)) {
 			tap_fail("seed %u, generation %d: %s is there: %d", seed, generation, id, r);
 			continue;
 		}
 		if (r != 1)
 			continue;
-		check_str(buf_cstr(&got), m->best[i].json);
-		check_int(e.state, m->best[i].deleted ? ENTRY_DELETED : ENTRY_LIVE);
-		check_int(e.named, m->named[i]);
-		check_int(e.line, m->best[i].line);
+		check_str(buf_cstr(&got), best->json);
+		check_int(e.state, best->deleted ? ENTRY_DELETED : ENTRY_LIVE);
+		check_slice(e.group, best->group);
+		check_int(e.line, best->line);
+	}
+}
+
+/* Where each id stood, and in which group: what touched what. */
+struct place {
+	bool there;
+	size_t segment;
+	char group[16];
+};
+
+static void places_note(const struct world *w, struct place places[IDS])
+{
+	for (int i = 0; i < IDS; i++) {
+		char id[16];
+		struct view_doc doc;
+		struct entry e;
+
+		snprintf(id, sizeof(id), "ad%d", i);
+		places[i] = (struct place){0};
+		if (view_find(w->g, slice_str(id), &doc, NULL) != 1)
+			continue;
+		check_int(segment_entry(w->g->segments[doc.segment], doc.entry, &e, NULL), 0);
+		places[i].there = e.state != ENTRY_DELETED;
+		places[i].segment = doc.segment;
+		snprintf(places[i].group, sizeof(places[i].group), "%.*s", (int)e.group.len, e.group.data);
+	}
+}
+
+/* Nobody in a group of which one entry is new stays behind in an older segment. */
+static void check_whole_groups(const struct place before[IDS], const struct place after[IDS], size_t fresh)
+{
+	for (int i = 0; i < IDS; i++) {
+		if (!after[i].there || after[i].segment != fresh)
+			continue;
+		for (int k = 0; k < IDS; k++) {
+			const char *group = after[k].group;
+
+			if (!after[k].there || !*group)
+				continue;
+			if (!strcmp(group, after[i].group) ||
+				(before[i].there && !strcmp(group, before[i].group)))
+				check_int(after[k].segment, fresh);
+		}
 	}
 }
 
@@ -359,34 +500,52 @@ static size_t random_batch(struct fact *facts, int64_t horizon, int64_t watermar
 		snprintf(file, sizeof(file), "%d/f%d", rand() % 3, generation);
 		facts[i] = fact_of(id, slot * SLOT, file, i + 1, versions[rand() % 6]);
 		facts[i].deleted = rand() % 8 == 0;
+		if (rand() % 4)
+			snprintf(facts[i].group, sizeof(facts[i].group), "g%d", rand() % GROUPS);
 	}
 	return n;
 }
 
+/* Some file that is inside vanishes, with all its records. */
+static void random_undo(struct world *w, struct model *m, int64_t horizon)
+{
+	const struct fact *f = m->count ? &m->facts[(size_t)rand() % m->count] : NULL;
+	struct fact gone;
+
+	if (!f || rand() % 2 || (horizon != TIME_NONE && f->ts <= horizon))
+		return;
+	gone = *f;
+	world_undo(w, gone.ts, gone.file);
+	for (size_t i = 0; i < m->count; i++)
+		m->facts[i].undone |= m->facts[i].ts == gone.ts && !strcmp(m->facts[i].file, gone.file);
+}
+
 static void run_model(unsigned seed)
 {
+	struct model *m = calloc(1, sizeof(*m));
 	struct world w;
-	struct model m = {0};
 	int64_t watermark = 3 * SLOT, horizon = TIME_NONE;
-	struct fact facts[64];
-	size_t n, i;
-	int g;
 
 	srand(seed);
 	world_init(&w);
-	for (i = 0; i < IDS; i++)
-		m.named[i] = TIME_NONE;
-	for (g = 0; g < GENERATIONS_MAX; g++) {
+	for (int g = 0; g < GENERATIONS_MAX; g++) {
+		struct place before[IDS], after[IDS];
+		size_t segments = w.g->manifest.segment_count, n;
+
 		watermark += rand() % 4 * SLOT;
 		horizon = watermark > 12 * SLOT ? watermark - 10 * SLOT : TIME_NONE;
-		n = random_batch(facts, horizon, watermark, g);
-		model_move(&m, horizon);
-		for (i = 0; i < n; i++)
-			model_add(&m, &facts[i]);
-		world_fold(&w, facts, n, horizon);
-		compare(&w, &m, seed, g);
+		random_undo(&w, m, horizon);
+		n = random_batch(m->facts + m->count, horizon, watermark, g);
+		places_note(&w, before);
+		world_fold(&w, m->facts + m->count, n, horizon);
+		m->count += n;
+		compare(&w, m, horizon, seed, g);
+		places_note(&w, after);
+		if (w.g->manifest.segment_count > segments)
+			check_whole_groups(before, after, segments);
 	}
 	world_release(&w);
+	free(m);
 }
 
 static void agrees_with_a_naive_model_over_many_generations(void)
@@ -406,6 +565,8 @@ int main(void)
 	RUN(a_late_record_that_loses_leaves_the_entry_where_it_is);
 	RUN(a_delete_takes_part_like_any_record);
 	RUN(what_has_left_the_window_decides_nothing);
+	RUN(an_undone_file_gives_way_to_what_it_beat);
+	RUN(a_touched_group_is_written_whole);
 	RUN(sources_without_records_are_left_out);
 	RUN(agrees_with_a_naive_model_over_many_generations);
 	return tap_done();

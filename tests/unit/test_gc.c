@@ -113,6 +113,87 @@ static void no_segment_goes_while_a_kept_manifest_cannot_be_read(void)
 	check_int(scratch_count(s.dir.path, "segments"), 6);
 }
 
+/* ---- rejects ---- */
+
+static void put_reject(const struct site *s, const char *dir, const char *name)
+{
+	OWNED_STR char *path = state_path(s->state, "rejects/%s", dir);
+	struct err err = ERR_INIT;
+
+	check_int(make_dirs(path, &err), 0);
+	scratch_put(path, name, "1\tno\t{}\n", 8);
+}
+
+static bool has_reject(const struct site *s, const char *name)
+{
+	OWNED_STR char *path = state_path(s->state, "rejects/%s", name);
+
+	return access(path, F_OK) == 0;
+}
+
+static void note_rows(struct site *s)
+{
+	static const struct {
+		const char *path;
+		enum partition_state state;
+	} parts[] = {{"d=1/h=1", PART_EXPIRED}, {"d=1/h=2", PART_SKIPPED}, {"d=2/h=1", PART_EXPIRED},
+		{"d=2/h=2", PART_PUBLISHED}, {"d=2/h=22", PART_EXPIRED}, {"d=3/h=1", PART_FAILED},
+		{"d=3/h=2", PART_OPEN}, {"d=3/h=3", PART_COMPLETE}};
+	struct row rows[8];
+	struct err err = ERR_INIT;
+
+	for (int i = 0; i < 8; i++)
+		rows[i] = (struct row){.ts = P_T0 + i * P_CADENCE,
+			.path = slice_str(parts[i].path),
+			.state = parts[i].state,
+			.published = TIME_NONE,
+			.arrived = TIME_NONE,
+			.detected = TIME_NONE,
+			.retry_at = TIME_NONE};
+	check_int(catalog_note(s->catalog, rows, 8, &err), 0);
+	for (int i = 0; i < 8; i++) {
+		OWNED_STR char *deep = NULL;
+
+		put_reject(s, parts[i].path, "a.jsonl.tsv");
+		check(asprintf(&deep, "%s/sub", parts[i].path) > 0);
+		put_reject(s, deep, "b.jsonl.tsv");
+	}
+}
+
+static void rejects_go_with_their_partition(void)
+{
+	SITE s = site_open();
+	struct gc_result out;
+
+	note_rows(&s);
+	out = collect(&s, 8, 0, 64, P_T0);
+	check_int(out.files, 8);
+	check_int(out.bytes, 64);
+	check(!has_reject(&s, "d=1"));
+	check(!has_reject(&s, "d=2/h=1") && !has_reject(&s, "d=2/h=22"));
+	check(has_reject(&s, "d=2/h=2/a.jsonl.tsv") && has_reject(&s, "d=2/h=2/sub/b.jsonl.tsv"));
+	check(has_reject(&s, "d=3/h=1/a.jsonl.tsv") && has_reject(&s, "d=3/h=2/sub/b.jsonl.tsv"));
+	check(has_reject(&s, "d=3/h=3/a.jsonl.tsv"));
+	check_int(collect(&s, 8, 0, 64, P_T0).files, 0);
+}
+
+static void what_is_not_ours_among_rejects_stays(void)
+{
+	SITE s = site_open();
+	OWNED_STR char *outside = state_path(s.state, "outside");
+	OWNED_STR char *link = state_path(s.state, "rejects/d=1/link");
+	struct err err = ERR_INIT;
+
+	note_rows(&s);
+	check_int(make_dirs(outside, &err), 0);
+	scratch_put(outside, "c.tsv", "", 0);
+	put_reject(&s, "d=1/h=1", "notes.txt");
+	check_int(symlink(outside, link), 0);
+	check_int(collect(&s, 8, 0, 64, P_T0).files, 8);
+	check(has_reject(&s, "d=1/h=1/notes.txt") && !has_reject(&s, "d=1/h=2"));
+	check(scratch_has(s.dir.path, "outside/c.tsv"));
+}
+
 int main(void)
 {
 	RUN(the_newest_generations_stay_however_old);
@@ -121,5 +202,7 @@ int main(void)
 	RUN(who_has_a_generation_open_keeps_its_bytes);
 	RUN(an_empty_state_has_nothing_to_let_go);
 	RUN(no_segment_goes_while_a_kept_manifest_cannot_be_read);
+	RUN(rejects_go_with_their_partition);
+	RUN(what_is_not_ours_among_rejects_stays);
 	return tap_done();
 }

@@ -15,16 +15,21 @@ static uint32_t rnd(void)
 
 static uint32_t model[WORDS][DOCS];
 
-/* Distinct words of lengths 1 to some 40, of which many share their first 16 bytes. */
-static size_t word(unsigned n, char text[64])
+#define ROOM 128
+
+/* Distinct words of lengths 1 to some 100, of which many share their first 16 or 80 bytes. */
+static size_t word(unsigned n, char text[ROOM])
 {
-	memset(text, 0, 64);
-	return (size_t)snprintf(text, 48, n % 3 ? "%u" : "a-long-start-for-all-of-these-%u", n);
+	const char *longer = n % 2 ? "" : "-and-for-some-of-them-a-start-that-goes-on-past-all-that-waits";
+
+	memset(text, 0, ROOM);
+	return n % 3 ? (size_t)snprintf(text, ROOM - 16, "%u", n)
+		     : (size_t)snprintf(text, ROOM - 16, "a-long-start-for-all-of-these%s-%u", longer, n);
 }
 
 static void add_word(struct invert *v, unsigned n, char cls)
 {
-	char text[64];
+	char text[ROOM];
 	size_t len = word(n, text);
 
 	invert_add(v, cls, text, len);
@@ -55,7 +60,7 @@ static void fill(struct invert *v)
 
 static void check_term(const struct invert *v, unsigned n, uint64_t *postings)
 {
-	char text[64], key[65];
+	char text[ROOM], key[ROOM + 1];
 	size_t len = word(n, text);
 	uint32_t df = 0;
 	uint64_t found = UINT64_MAX;
@@ -103,7 +108,7 @@ static void postings_are_those_of_a_simple_model(void)
 static void the_table_grows_with_many_terms(void)
 {
 	struct invert *v = invert_new();
-	char text[64];
+	char text[ROOM];
 
 	for (uint32_t doc = 0; doc < 50; doc++) {
 		invert_begin(v, doc);
@@ -117,6 +122,32 @@ static void the_table_grows_with_many_terms(void)
 	check_int(invert_finish(v, NULL), 0);
 	check_int(invert_count(v), 49 * 500 + 1000);
 	check_int(invert_postings(v), 50000);
+	invert_free(v);
+}
+
+static void a_word_may_come_more_often_than_a_byte_counts(void)
+{
+	static const uint32_t times[] = {254, 255, 3, 70000, 256};
+	struct invert *v = invert_new();
+	struct inverted_term a, b;
+
+	for (uint32_t doc = 0; doc < 5; doc++) {
+		invert_begin(v, doc);
+		for (uint32_t i = 0; i < times[doc]; i++)
+			add_word(v, 1, 'w');
+		for (uint32_t i = 0; i < times[4 - doc]; i++)
+			add_word(v, 2, 'w');
+		invert_end(v);
+	}
+	check_int(invert_finish(v, NULL), 0);
+	a = invert_term(v, 0);
+	b = invert_term(v, 1);
+	check_int(a.df, 5);
+	check_int(b.df, 5);
+	for (uint32_t doc = 0; doc < 5; doc++) {
+		check_int(a.tfs[doc], times[a.key.data[1] == '1' ? doc : 4 - doc]);
+		check_int(b.tfs[doc], times[b.key.data[1] == '1' ? doc : 4 - doc]);
+	}
 	invert_free(v);
 }
 
@@ -154,6 +185,7 @@ int main(void)
 	printf("# seed %llu\n", (unsigned long long)rng);
 	RUN(postings_are_those_of_a_simple_model);
 	RUN(the_table_grows_with_many_terms);
+	RUN(a_word_may_come_more_often_than_a_byte_counts);
 	RUN(words_and_keywords_of_one_text_are_two_terms);
 	RUN(nothing_gives_nothing);
 	return tap_done();

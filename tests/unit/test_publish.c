@@ -146,13 +146,15 @@ static void a_segment_that_is_not_what_was_written_is_refused(void)
 {
 	SITE s = site_open();
 	struct segment_output written;
+	struct publish_segment fresh = {.file = "segment", .output = &written};
 	struct publish_input in = {.state = s.state,
 		.catalog = s.catalog,
 		.watermark = P_T0,
 		.horizon = TIME_NONE,
+		.base_at = TIME_NONE,
 		.now = P_T0,
-		.segment_file = "segment",
-		.segment = &written};
+		.segments = &fresh,
+		.segment_count = 1};
 	struct err err = ERR_INIT;
 	OWNED_STR char *path = NULL;
 	uint64_t documents;
@@ -165,6 +167,206 @@ static void a_segment_that_is_not_what_was_written_is_refused(void)
 	check_int(publish(&in, &documents, &err), -EBADMSG);
 	check_contains(err.message, "not what was written");
 	check_int(scratch_count(s.dir.path, "segments"), 0);
+}
+
+/* ---- several segments, and fewer ---- */
+
+struct fresh {
+	const struct doc *docs; /* NULL ends the list */
+	size_t count, at;
+	bool base;
+	int64_t ts; /* 0: the generation's */
+};
+
+/* Publishes several segments, and without those of the parent's that `dropped` says; at P_T0 + its number. */
+static int publish_many(struct site *s, const struct fresh *fresh, const bool *dropped,
+	const struct undone *undone, struct err *err)
+{
+	struct segment_output written[4];
+	struct publish_segment segments[4];
+	char names[4][8];
+	struct publish_input in = {.state = s->state,
+		.catalog = s->catalog,
+		.parent = s->now,
+		.horizon = TIME_NONE,
+		.base_at = TIME_NONE,
+		.segments = segments,
+		.dropped = dropped,
+		.undone = undone};
+	struct generation *next = NULL;
+	uint64_t documents;
+	int r = catalog_take_number(s->catalog, &in.number, err);
+
+	if (!r)
+		r = state_build_begin(s->state, err);
+	in.watermark = in.now = P_T0 + (int64_t)in.number * TIME_SECOND;
+	for (size_t i = 0; !r && fresh && fresh[i].docs; i++) {
+		OWNED_STR char *path = NULL;
+
+		snprintf(names[i], sizeof(names[i]), "s%zu", i);
+		path = state_path(s->state, "%s/%s", s->state->build, names[i]);
+		segments[i] = (struct publish_segment){
+			.file = names[i], .output = &written[i], .base = fresh[i].base, .at = fresh[i].at};
+		r = write_docs(path, fresh[i].docs, fresh[i].count, fresh[i].ts ? fresh[i].ts : in.now,
+			&written[i], err);
+		in.segment_count++;
+	}
+	if (!r)
+		r = publish(&in, &documents, err);
+	state_build_end(s->state);
+	if (!r)
+		r = generation_open(&next, s->state, in.number, err);
+	if (!r) {
+		check_int(documents, next->manifest.documents);
+		generation_unref(s->now);
+		s->now = next;
+	}
+	return r;
+}
+
+/* The first id of each segment, in order. */
+static void check_order(const struct site *s, const char *want)
+{
+	OWNED_BUF got = {0};
+	struct slice id;
+
+	for (size_t i = 0; i < s->now->manifest.segment_count; i++) {
+		check_int(segment_id(s->now->segments[i], 0, &id, NULL), 0);
+		buf_add_slice(&got, id);
+	}
+	check_str(buf_cstr(&got), want);
+}
+
+static const struct doc doc_a[] = {{"a", "x"}}, doc_b[] = {{"b", "x"}}, doc_c[] = {{"c", "x"}},
+			doc_d[] = {{"d", "x"}, {"e", "x"}}, doc_e[] = {{"e", "y"}};
+
+static void new_segments_stand_where_they_are_put(void)
+{
+	SITE s = site_open();
+	struct err err = ERR_INIT;
+
+	check_int(publish_many(&s, (struct fresh[]){{doc_b, 1}, {doc_d, 2}, {NULL}}, NULL, NULL, &err), 0);
+	check_order(&s, "bd");
+	check_int(
+		publish_many(&s,
+			(struct fresh[]){{doc_a, 1, 0}, {doc_c, 1, 1}, {doc_e, 1, 1}, {doc_e, 1, 2}, {NULL}},
+			NULL, NULL, &err),
+		0);
+	/* Two in one place keep their order. The older "e" is under "d", which has it too; the newer is over all. */
+	check_order(&s, "abcede");
+	check_int(s.now->manifest.segment_count, 6);
+	check_int(s.now->manifest.documents, 5);
+	check_int(s.now->live.segments[3].superseded, 1);
+	check_int(s.now->live.segments[4].superseded, 1);
+	check_int(s.now->live.segments[5].superseded, 0);
+	check_str(err.message, "");
+}
+
+static void what_is_dropped_is_not_there_any_more(void)
+{
+	SITE s = site_open();
+	struct err err = ERR_INIT;
+
+	check_int(publish_many(
+			  &s, (struct fresh[]){{doc_a, 1}, {doc_d, 2}, {doc_e, 1}, {NULL}}, NULL, NULL, &err),
+		0);
+	check_int(s.now->live.segments[1].superseded, 1);
+	/* With "e" on top gone, the one below shows again. */
+	check_int(publish_many(&s, NULL, (bool[]){false, false, true}, NULL, &err), 0);
+	check_order(&s, "ad");
+	check_int(s.now->live.segments[1].superseded, 0);
+	check_int(s.now->manifest.documents, 3);
+	check_int(publish_many(&s, (struct fresh[]){{doc_c, 1, 1}, {NULL}}, (bool[]){true, true}, NULL, &err),
+		0);
+	check_order(&s, "c");
+	check_int(publish_many(&s, NULL, (bool[]){true}, NULL, &err), 0);
+	check_int(s.now->manifest.segment_count, 0);
+	check_int(s.now->manifest.documents, 0);
+	check_str(err.message, "");
+}
+
+static void a_twin_stands_in_the_new_place_with_nothing_undone(void)
+{
+	SITE s = site_open();
+	const struct fresh a = {doc_a, 1, .ts = P_T0};
+	uint32_t first = 0;
+	struct err err = ERR_INIT;
+
+	check_int(publish_many(&s, (struct fresh[]){a, {doc_b, 1}, {NULL}}, NULL, NULL, &err), 0);
+	check_int(publish_many(&s, NULL, NULL, (struct undone[]){{&first, 1}, {NULL, 0}}, &err), 0);
+	check_order(&s, "ab");
+	check_int(s.now->manifest.documents, 1);
+	/* The same records came again. */
+	check_int(publish_many(&s, (struct fresh[]){{doc_a, 1, 2, .ts = P_T0}, {NULL}}, NULL, NULL, &err), 0);
+	check_order(&s, "ba");
+	check_int(s.now->manifest.documents, 2);
+	check_int(s.now->manifest.segments[1].undone_count, 0);
+	check_str(err.message, "");
+}
+
+static void undone_files_are_kept_in_mind(void)
+{
+	SITE s = site_open();
+	const struct doc two[] = {{"a", "x", P_T0}, {"b", "x", P_T0 + 1}};
+	uint32_t first = 0;
+	struct err err = ERR_INIT;
+
+	site_publish(&s, two, 2, P_T0, TIME_NONE);
+	check_int(publish_many(&s, NULL, NULL, (struct undone[]){{&first, 1}}, &err), 0);
+	check_int(s.now->manifest.documents, 1);
+	check(live_is_superseded(&s.now->live.segments[0], 0));
+	/* NULL: as in the parent. */
+	check_int(publish_many(&s, (struct fresh[]){{doc_c, 1, 1}, {NULL}}, NULL, NULL, &err), 0);
+	check_int(s.now->manifest.segments[0].undone_count, 1);
+	check_int(s.now->manifest.segments[1].undone_count, 0);
+	check_int(s.now->manifest.documents, 2);
+	check_str(err.message, "");
+}
+
+static void bases_lie_below_all_others(void)
+{
+	SITE s = site_open();
+	struct err err = ERR_INIT;
+
+	check_int(publish_many(&s, (struct fresh[]){{doc_c, 1}, {NULL}}, NULL, NULL, &err), 0);
+	check_int(publish_many(&s, (struct fresh[]){{doc_a, 1, 0, true}, {doc_b, 1, 0, true}, {NULL}}, NULL,
+			  NULL, &err),
+		0);
+	check_order(&s, "abc");
+	check(s.now->manifest.segments[1].base && !s.now->manifest.segments[2].base);
+	/* Only deltas go for being behind the horizon. */
+	site_publish(&s, doc_d, 2, P_T0 + 3 * TIME_SECOND, P_T0 + 2 * TIME_SECOND);
+	check_order(&s, "abd");
+	check_int(publish_many(&s, (struct fresh[]){{doc_e, 1, 3, true}, {NULL}}, NULL, NULL, &err), -EINVAL);
+	check_contains(err.message, "of the base would lie over a delta");
+	check_int(current_number(&s), 3);
+}
+
+static void a_segment_with_attributes_stays_unless_they_expire(void)
+{
+	SITE s = site_open();
+	const struct doc kept[] = {{"\x01"
+				    "campaign"
+				    "\x01"
+				    "c",
+					   "x"},
+		{"a", "x"}};
+	const struct doc gone[] = {{"\x01"
+				    "shop"
+				    "\x01"
+				    "s",
+					   "x"},
+		{"a", "x"}};
+
+	site_publish(&s, kept, 2, P_T0, TIME_NONE);
+	site_publish(&s, gone, 2, P_T0 + TIME_SECOND, TIME_NONE);
+	/* Also where a newer one has its place: undoing that brings it back. */
+	site_publish(&s, kept, 2, P_T0 + 2 * TIME_SECOND, TIME_NONE);
+	check_int(s.now->live.segments[0].superseded, 2);
+	site_publish(&s, doc_b, 1, P_T0 + P_CADENCE, P_T0 + P_CADENCE - 1);
+	check_int(s.now->manifest.segment_count, 3);
+	check_int(s.now->manifest.segments[1].first, P_T0 + 2 * TIME_SECOND);
+	check_int(s.now->manifest.documents, 1);
 }
 
 /* ---- rejects ---- */
@@ -400,6 +602,12 @@ int main(void)
 	RUN(a_horizon_before_1970_is_none);
 	RUN(a_publish_that_fails_leaves_the_parent);
 	RUN(a_segment_that_is_not_what_was_written_is_refused);
+	RUN(new_segments_stand_where_they_are_put);
+	RUN(what_is_dropped_is_not_there_any_more);
+	RUN(a_twin_stands_in_the_new_place_with_nothing_undone);
+	RUN(undone_files_are_kept_in_mind);
+	RUN(bases_lie_below_all_others);
+	RUN(a_segment_with_attributes_stays_unless_they_expire);
 	RUN(reject_paths_follow_the_feed_and_never_leave_it);
 	RUN(rejects_are_published_with_the_generation);
 	RUN(repair_on_a_whole_state_changes_nothing);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "published.h"
 #include "render.h"
-#include "tap.h"
+#include "record.h"
 
 #define KB 1024 /* entries are large here, so that what keeping one costs does not matter */
 
@@ -104,6 +105,95 @@ static void numbers_that_share_a_slot_are_told_apart(void)
 	render_free(r);
 }
 
+/* --- lending --- */
+
+/* The file of the word "all", of which the kernel was told `size` bytes. */
+static struct node *term_node(const struct site *s, uint64_t ino, uint64_t size)
+{
+	struct node *n = calloc(1, sizeof(*n) + 8);
+
+	*n = (struct node){
+		.ino = ino, .kind = NODE_TERM, .generation = s->now, .size = size, .fd = -1, .text_len = 4};
+	n->text[0] = TERM_WORD;
+	memcpy(n->text + 1, "all", 3);
+	return n;
+}
+
+static const struct doc two_docs[] = {{"doc-1", "all", 0}, {"doc-2", "all here", 0}};
+#define TWO_IDS "doc-1\ndoc-2\n"
+
+static void check_lent(struct render *r, const struct node *n, bool whole, bool kept)
+{
+	struct err err = ERR_INIT;
+	struct loan loan;
+
+	check_int(render_lend(r, n, whole, &loan, &err), 0);
+	check(slice_eq(loan.bytes, slice_str(TWO_IDS)));
+	render_return(r, &loan);
+	check_int(render_bytes(r) > 0, kept);
+}
+
+static void what_one_read_takes_whole_is_not_kept(void)
+{
+	SITE s = site_open();
+	struct render *r = render_new(100 * KB);
+	struct node *n;
+
+	site_publish(&s, two_docs, 2, P_T0, TIME_NONE);
+	n = term_node(&s, 7, strlen(TWO_IDS));
+	check_lent(r, n, true, false);
+	check_lent(r, n, true, false);
+	check_lent(r, n, false, true);
+	check_lent(r, n, true, true);
+	free(n);
+	render_free(r);
+}
+
+static void loans_at_one_time_are_apart(void)
+{
+	SITE s = site_open();
+	struct render *r = render_new(100 * KB);
+	struct err err = ERR_INIT;
+	struct loan loans[9];
+	struct node *n;
+
+	site_publish(&s, two_docs, 2, P_T0, TIME_NONE);
+	n = term_node(&s, 7, strlen(TWO_IDS));
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 9; i++) {
+			check_int(render_lend(r, n, true, &loans[i], &err), 0);
+			for (int k = 0; k < i; k++)
+				check(loans[k].bytes.data != loans[i].bytes.data);
+		}
+		for (int i = 0; i < 9; i++) {
+			check(slice_eq(loans[i].bytes, slice_str(TWO_IDS)));
+			render_return(r, &loans[i]);
+		}
+	}
+	free(n);
+	render_free(r);
+}
+
+static void a_file_that_is_not_as_long_as_was_said_is_damage(void)
+{
+	SITE s = site_open();
+	struct render *r = render_new(100 * KB);
+	struct node *n;
+
+	site_publish(&s, two_docs, 2, P_T0, TIME_NONE);
+	n = term_node(&s, 7, strlen(TWO_IDS) + 1);
+	for (int whole = 0; whole < 2; whole++) {
+		struct err err = ERR_INIT;
+		struct loan loan;
+
+		check_int(render_lend(r, n, whole, &loan, &err), -EBADMSG);
+		render_return(r, &loan);
+	}
+	check_int(render_bytes(r), 0);
+	free(n);
+	render_free(r);
+}
+
 int main(void)
 {
 	RUN(what_was_used_last_stays);
@@ -112,5 +202,8 @@ int main(void)
 	RUN(keeping_again_replaces);
 	RUN(bytes_outlive_their_place_while_somebody_holds_them);
 	RUN(numbers_that_share_a_slot_are_told_apart);
+	RUN(what_one_read_takes_whole_is_not_kept);
+	RUN(loans_at_one_time_are_apart);
+	RUN(a_file_that_is_not_as_long_as_was_said_is_damage);
 	return tap_done();
 }

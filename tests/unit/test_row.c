@@ -14,12 +14,13 @@ static void state_names_read_back(void)
 		check_int(s, i);
 	}
 	check_str(partition_state_name(PART_OPEN), "open");
+	check_str(partition_state_name(PART_BUILDING), "building");
 	check_str(partition_state_name(PART_EXPIRED), "expired");
 }
 
 static void other_words_are_no_state(void)
 {
-	static const char *const bad[] = {"", "Open", "opened", "building", "unknown"};
+	static const char *const bad[] = {"", "Open", "opened", "built", "unknown"};
 	enum partition_state s = PART_FAILED;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -55,6 +56,8 @@ static void complete_through_stops_at_holes(void)
 	check_int(through(rows, 9, rows[4].ts, 40), -1);
 	check_int(through(rows, 9, rows[5].ts, 40), 25);
 	check_int(through(rows, 9, rows[6].ts, 35), 35);
+	check_int(through(changed, 2, TIME_NONE, 5), 0);
+	changed[1] = slot(5, PART_BUILDING, "");
 	check_int(through(changed, 2, TIME_NONE, 5), 0);
 	changed[1] = slot(5, PART_SKIPPED, "uncovered");
 	check_int(through(changed, 2, TIME_NONE, 5), 0);

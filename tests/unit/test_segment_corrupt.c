@@ -4,6 +4,7 @@
 #include "segment_sample.h"
 #include "tap.h"
 
+static void flipped_bytes_behind_right_checksums_do_no_harm(void);
 static struct sample sample;
 static struct buf good; /* a valid segment with one of everything */
 
@@ -103,10 +104,10 @@ static void damage_shows_in_checksums(void)
 		{"magic", 0, 0, 1, 'X', -EBADMSG, "not a segment"},
 		{"header", 0, 33, 1, 1, -EBADMSG, "checksum of header"},
 		{"section table", 0, 260, 1, 9, -EBADMSG, "checksum of header"},
-		{"padding behind the table", 0, 959, 1, 1, -EBADMSG, "padding behind the section table"},
+		{"padding behind the table", 0, 1023, 1, 1, -EBADMSG, "padding behind the section table"},
 		{"ids", SECTION_IDS, 40, 1, '#', -EBADMSG, "checksum of section 3 (ids)"},
 		{"records", SECTION_RECORDS, 20, 1, 0, -EBADMSG, "checksum of section 1 (records)"},
-		{"padding of a section", SECTION_STATISTICS, 48, 1, 1, -EBADMSG, "checksum of section 10"},
+		{"padding of a section", SECTION_STATISTICS, 56, 1, 1, -EBADMSG, "checksum of section 10"},
 	};
 
 	check_damages(table, false);
@@ -115,8 +116,9 @@ static void damage_shows_in_checksums(void)
 static void the_header_is_checked(void)
 {
 	static const struct damage table[] = {
-		{"major version", 0, 8, 2, 7, -ENOTSUP, "format 7.2"},
-		{"minor version below 1.0", 0, 10, 2, 3, -ENOTSUP, "format 0.3"},
+		{"major version", 0, 8, 2, 7, -ENOTSUP, "format 7.0, this freshet reads 1.x"},
+		{"major version of before", 0, 8, 2, 0, -ENOTSUP, "format 0.0, this freshet reads 1.x"},
+		{"newer minor version", 0, 10, 2, 3, 0, ""},
 		{"required feature", 0, 16, 8, 1u << 9, -ENOTSUP, "unknown required features 0x200"},
 		{"optional feature", 0, 24, 8, 1u << 9, 0, ""},
 		{"shard", 0, 48, 4, 1, -EBADMSG, "shard 1 of 1"},
@@ -185,17 +187,18 @@ static void rows_are_checked(void)
 		{"empty id", SECTION_IDS, 4, 4, 1, -EBADMSG, "no line feed"},
 		{"ids in order", SECTION_IDS, IDS_TEXT + 3, 1, '9', -EBADMSG, "row 1: id is not behind"},
 		{"an id twice", SECTION_IDS, IDS_TEXT + 3, 1, '2', -EBADMSG, "row 1: id is not behind"},
-		{"group number", SECTION_COLUMNS, 96, 4, 4, -EBADMSG, "row 0: group 4 of 4"},
-		{"source number", SECTION_COLUMNS, 120, 4, 4, -EBADMSG, "row 0: source 4 of 4"},
-		{"record length", SECTION_COLUMNS, 144, 4, 1, -EBADMSG, "its records have"},
-		{"state", SECTION_COLUMNS, 168, 1, 3, -EBADMSG, "row 0: state 3"},
-		{"state and postings", SECTION_COLUMNS, 168, 1, ENTRY_HIDDEN, -EBADMSG, "hidden entries"},
-		{"versions", SECTION_COLUMNS, 174, 4, 1, -EBADMSG, "versions: strings"},
+		{"group number", SECTION_COLUMNS, 48, 4, 4, -EBADMSG, "row 0: group 4 of 4"},
+		{"source number", SECTION_COLUMNS, 72, 4, 4, -EBADMSG, "row 0: source 4 of 4"},
+		{"record length", SECTION_COLUMNS, 96, 4, 1, -EBADMSG, "its records have"},
+		{"state", SECTION_COLUMNS, 120, 1, 4, -EBADMSG, "row 0: state 4"},
+		{"an attribute without its mark", SECTION_COLUMNS, 120, 1, ENTRY_ATTRIBUTE, -EBADMSG,
+			"not that of its id"},
+		{"state and postings", SECTION_COLUMNS, 120, 1, ENTRY_HIDDEN, -EBADMSG, "hidden entries"},
+		{"versions", SECTION_COLUMNS, 126, 4, 1, -EBADMSG, "versions: strings"},
 		{"groups in order", SECTION_GROUPS, GROUPS_TEXT + 2, 1, 'z', -EBADMSG,
 			"group 1 is not behind"},
 		{"sources in order", SECTION_SOURCES, 0, 8, INT64_MAX, -EBADMSG, "source 1 is not behind"},
-		{"history in order of age", SECTION_HISTORY_COLUMNS, 16, 8, 9, -EBADMSG,
-			"older than the one"},
+		{"history in order of age", SECTION_HISTORY_COLUMNS, 0, 8, 9, -EBADMSG, "older than the one"},
 		{"history in order of ids", SECTION_HISTORY_IDS, 12, 1, 'z', -EBADMSG, "history: row 1: id"},
 	};
 
@@ -220,30 +223,34 @@ static void records_are_checked(void)
 	check_damages(table, true);
 }
 
-/* The dictionary has one block: count, two offsets, then the first term at 25, behind the varint of its postings. */
+/* The dictionary has one block: count, two offsets, then the first term at 25, behind the varint of its postings. Three groups
+ * come first, of 9, 7 and 7 bytes, then a keyword. */
 #define TERM_0 (8 + 16 + 1)
+#define KEYWORD (TERM_0 + 9 + 7 + 7)
 
 static void terms_are_checked(void)
 {
 	static const struct damage table[] = {
-		{"number of terms", SECTION_DICTIONARY, 0, 8, 4, -EBADMSG, "statistics: 5 terms"},
+		{"number of terms", SECTION_DICTIONARY, 0, 8, 4, -EBADMSG, "statistics: 8 terms"},
 		{"too many terms", SECTION_DICTIONARY, 0, 8, UINT64_MAX, -EBADMSG, "dictionary: "},
 		{"end of blocks", SECTION_DICTIONARY, 16, 8, 1, -EBADMSG, "do not end"},
 		{"start of a block", SECTION_DICTIONARY, 8, 8, 1u << 20, -EBADMSG, "block of terms 0"},
 		{"key length", SECTION_DICTIONARY, TERM_0, 1, 0x7f, -EBADMSG, "ends early"},
-		{"document frequency 0", SECTION_DICTIONARY, TERM_0 + 12, 1, 0, -EBADMSG, "frequency"},
-		{"document frequency above", SECTION_DICTIONARY, TERM_0 + 12, 1, 7, -EBADMSG, "frequency"},
-		{"length of ids", SECTION_DICTIONARY, TERM_0 + 13, 1, 11, -EBADMSG, "ids of 10 bytes"},
-		{"length of postings", SECTION_DICTIONARY, TERM_0 + 14, 1, 5, -EBADMSG, "behind postings"},
+		{"document frequency 0", SECTION_DICTIONARY, TERM_0 + 5, 1, 0, -EBADMSG, "frequency"},
+		{"document frequency above", SECTION_DICTIONARY, TERM_0 + 5, 1, 7, -EBADMSG, "frequency"},
+		{"length of ids", SECTION_DICTIONARY, KEYWORD + 14, 1, 11, -EBADMSG, "ids of 10 bytes"},
+		{"length of postings", SECTION_DICTIONARY, KEYWORD + 15, 1, 5, -EBADMSG, "behind postings"},
 		{"place of postings", SECTION_DICTIONARY, TERM_0 - 1, 1, 1, -EBADMSG, "postings at 1, not 0"},
-		{"order of terms", SECTION_DICTIONARY, TERM_0 + 1, 1, 'x', -EBADMSG, "not behind the term"},
+		{"order of terms", SECTION_DICTIONARY, TERM_0 + 9 + 2, 1, 'A', -EBADMSG,
+			"not behind the term"},
+		{"group of an entry", SECTION_DICTIONARY, TERM_0 + 4, 1, 'A', -EBADMSG, "is not in group"},
 		{"codec", SECTION_POSTINGS, 0, 1, 0, -EBADMSG, "codec 0"},
 		{"width", SECTION_POSTINGS, 1, 1, 33, -EBADMSG, "bits wide"},
 		{"exceptions", SECTION_POSTINGS, 0, 1, 0xc0, -EBADMSG, "postings end early"},
 		{"lengths", SECTION_LENGTHS, 0, 4, 4, -EBADMSG, "document 0 has 3 words"},
 		{"live entries", SECTION_STATISTICS, 0, 8, 2, -EBADMSG, "do not make 6"},
-		{"postings in all", SECTION_STATISTICS, 32, 8, 7, -EBADMSG, "8 postings"},
-		{"words in all", SECTION_STATISTICS, 40, 8, 8, -EBADMSG, "7 words"},
+		{"postings in all", SECTION_STATISTICS, 40, 8, 7, -EBADMSG, "11 postings"},
+		{"words in all", SECTION_STATISTICS, 48, 8, 8, -EBADMSG, "7 words"},
 	};
 
 	check_damages(table, true);
@@ -287,10 +294,57 @@ static void ranking_data_are_checked(void)
 	sample_release(&large);
 }
 
+/* Section 14 of the sample: count, two bytes of flags, five offsets, text. Statistics: attributes are at 24. */
+static void attributes_are_checked(void)
+{
+	static const struct damage table[] = {
+		{"nothing", 0, 10, 2, 0, 0, ""},
+		{"too many rules", SECTION_ATTRIBUTES, 0, 4, 65, -EBADMSG,
+			"attributes: 65 rules, at most 64"},
+		{"no room for flags", SECTION_ATTRIBUTES, 0, 4, 64, -EBADMSG,
+			"attributes: 43 bytes are too few for 64 rules"},
+		{"one rule more", SECTION_ATTRIBUTES, 0, 4, 3, -EBADMSG, "attributes: "},
+		{"one rule fewer", SECTION_ATTRIBUTES, 0, 4, 1, -EBADMSG, "attributes: strings are not"},
+		{"reserved flag", SECTION_ATTRIBUTES, 5, 1, 3, -EBADMSG, "attributes: rule 1 has"},
+		{"first offset", SECTION_ATTRIBUTES, 6, 4, 1, -EBADMSG, "attributes: strings are not"},
+		{"last offset", SECTION_ATTRIBUTES, 22, 4, 16, -EBADMSG, "attributes: strings are not"},
+		{"offset past the end", SECTION_ATTRIBUTES, 10, 4, 1000, -EBADMSG,
+			"string 0 lies at 0 to 1000"},
+		{"no name", SECTION_ATTRIBUTES, 10, 4, 0, -EBADMSG, "attributes: rule 0 has no name"},
+		{"no field", SECTION_ATTRIBUTES, 14, 4, 8, -EBADMSG,
+			"attributes: rule 0 has no name, no field"},
+		{"section shorter", 0, ROW(SECTION_ATTRIBUTES) + 24, 8, 3, -EBADMSG,
+			"attributes: 3 bytes are too few"},
+		{"section missing", 0, ROW(SECTION_ATTRIBUTES), 8, 99 | UINT64_C(1) << 32, -EBADMSG,
+			"no section 14 (attributes)"},
+		{"an attribute that is live", SECTION_COLUMNS, 120, 1, ENTRY_LIVE, -EBADMSG,
+			"state 0 is not that of its id"},
+		{"a document that is an attribute", SECTION_COLUMNS, 125, 1, ENTRY_ATTRIBUTE, -EBADMSG,
+			"state 3 is not that of its id"},
+		{"an attribute in history that is live", SECTION_HISTORY_COLUMNS, 20, 1, ENTRY_LIVE, -EBADMSG,
+			"state 0 is not that of its id"},
+		{"attributes in all", SECTION_STATISTICS, 24, 8, 1, -EBADMSG, "do not make 6"},
+		{"attributes past all", SECTION_STATISTICS, 24, 8, UINT64_MAX, -EBADMSG, "do not make 6"},
+	};
+	static struct sample joined;
+	struct segment_output out;
+	struct buf before = good;
+
+	good = (struct buf){0};
+	sample_joined(&joined);
+	check_int(segment_write_bytes(&joined.in, &good, &out, NULL), 0);
+	check_int(out.info.attributes, 2);
+	check_damages(table, true);
+	flipped_bytes_behind_right_checksums_do_no_harm();
+	buf_release(&good);
+	good = before;
+	sample_release(&joined);
+}
+
 static void padding_is_checked(void)
 {
 	static const struct damage table[] = {
-		{"first byte", SECTION_STATISTICS, 48, 1, 1, -EBADMSG, "padding of section 10"},
+		{"first byte", SECTION_STATISTICS, 56, 1, 1, -EBADMSG, "padding of section 10"},
 		{"last byte", SECTION_STATISTICS, 127, 1, 1, -EBADMSG, "padding of section 10"},
 	};
 
@@ -420,6 +474,7 @@ int main(void)
 	RUN(records_are_checked);
 	RUN(terms_are_checked);
 	RUN(ranking_data_are_checked);
+	RUN(attributes_are_checked);
 	RUN(padding_is_checked);
 	RUN(an_unknown_section_is_skipped_or_refused_by_its_flag);
 	RUN(a_section_must_not_be_missing);

@@ -9,7 +9,7 @@
 
 struct model_doc {
 	struct doc doc;
-	int64_t named;
+	int64_t ts;
 	bool there;
 };
 struct model {
@@ -24,7 +24,7 @@ static void model_add(struct model *m, const struct doc *docs, size_t count, int
 
 static bool model_shows(const struct model_doc *d, int64_t horizon)
 {
-	return d->there && d->named > horizon && d->doc.text && strncmp(d->doc.text, "hide", 4) != 0;
+	return d->there && d->ts > horizon && d->doc.text && strncmp(d->doc.text, "hide", 4) != 0;
 }
 
 static bool has_word(const char *text, const char *word)
@@ -153,7 +153,7 @@ static void check_docs(const struct generation *g, const struct model *m, int64_
 
 		if (!d->there)
 			continue;
-		check_int(view_find(g, slice_str(d->doc.id), &where, &err), d->named > horizon);
+		check_int(view_find(g, slice_str(d->doc.id), &where, &err), d->ts > horizon);
 		check_int(view_doc_json(g, slice_str(d->doc.id), &json, &err), model_shows(d, horizon));
 		if (!model_shows(d, horizon))
 			continue;
@@ -242,6 +242,100 @@ static void keywords_and_words_are_listed_as_one_order(void)
 	check_slice(buf_slice(&out), "apple\nb:x\nb:y\nc\nzebra\n");
 }
 
+/* First characters, opening anew from the position after every `chunk`. */
+static int list_characters(const struct generation *g, size_t chunk, struct buf *out, struct err *err)
+{
+	uint64_t position = 0;
+	int r = 1;
+
+	while (r == 1) {
+		OWNED(view_terms) struct view_terms *v = NULL;
+		struct slice text;
+
+		r = view_terms_open(&v, g, slice_of(NULL, 0), position, err);
+		if (r == 0 && position)
+			r = view_terms_skip_character(v, err);
+		for (size_t i = 0; r == 0 && i < chunk; i++) {
+			if ((r = view_terms_next(v, &text, &position, err)) != 1)
+				return r;
+			buf_add(out, text.data, view_first_character(text));
+			buf_add_byte(out, ' ');
+			r = view_terms_skip_character(v, err);
+		}
+		r = r == 0 ? 1 : r;
+	}
+	return r;
+}
+
+static void first_characters_come_once_over_all_segments(void)
+{
+	SITE s = site_open();
+	const struct doc one[] = {{"a", "zebra b:x apple b:y c \xc3\xbc"
+					"ber"},
+		{"b", "only gone"}};
+	const struct doc two[] = {{"b", "zoo b bb \xc3\xbc \xc3\xa9"
+					"clair \xe4\xb8\x9c\xe4\xba\xac \xf4\x8f\xbf\xbf"}};
+
+	site_publish(&s, one, 2, P_T0, TIME_NONE);
+	site_publish(&s, two, 1, P_T0 + P_CADENCE, TIME_NONE);
+	for (size_t chunk = 1; chunk < 20; chunk += 6) {
+		OWNED_BUF out = {0};
+		struct err err = ERR_INIT;
+
+		check_int(list_characters(s.now, chunk, &out, &err), 0);
+		check_slice(buf_slice(&out), "a b c z \xc3\xa9 \xc3\xbc \xe4\xb8\x9c \xf4\x8f\xbf\xbf ");
+	}
+}
+
+/* Damages the second term of the block that begins with `key`. */
+static void damage_block(const struct site *s, const char *key)
+{
+	OWNED_STR char *path = state_path(s->state, "segments/%s.seg", s->now->manifest.segments[0].name);
+	OWNED_BUF bytes = {0};
+	struct err err = ERR_INIT;
+	FILE *f = fopen(path, "r+b");
+	char *at;
+
+	check_int(read_file(path, 1 << 24, &bytes, &err), 0);
+	at = memmem(bytes.data, bytes.len, key, strlen(key));
+	check(f && at);
+	if (!f || !at)
+		return;
+	fseek(f, at - bytes.data + (long)strlen(key) + 6, SEEK_SET);
+	fwrite("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 1, 12, f);
+	fclose(f);
+}
+
+/* A listing that walks the terms trips over damage between them, one that seeks does not. */
+static void first_characters_are_sought_and_not_walked_to(void)
+{
+	enum { TERMS = 3200 };
+	static struct doc docs[TERMS + 1];
+	SITE s = site_open();
+	OWNED_BUF out = {0};
+	struct arena arena = {0};
+	struct err err = ERR_INIT;
+	OWNED(view_terms) struct view_terms *v = NULL;
+	struct slice text;
+	uint64_t position;
+	char id[16];
+	int r;
+
+	for (int i = 0; i <= TERMS; i++) {
+		snprintf(id, sizeof(id), i < TERMS ? "a%05d" : "b%05d", i);
+		docs[i].id = docs[i].text = arena_dup(&arena, slice_str(id)).data;
+	}
+	site_publish(&s, docs, TERMS + 1, P_T0, TIME_NONE);
+	damage_block(&s, "wa01600");
+	check_int(view_terms_open(&v, s.now, slice_of(NULL, 0), 0, &err), 0);
+	while ((r = view_terms_next(v, &text, &position, &err)) == 1)
+		;
+	check_int(r, -EBADMSG);
+	check_int(list_characters(s.now, 1, &out, &err), 0);
+	check_slice(buf_slice(&out), "a b ");
+	arena_release(&arena);
+}
+
 static void positions_that_were_never_given_are_errors(void)
 {
 	SITE s = site_open();
@@ -286,6 +380,8 @@ int main(void)
 	RUN(a_view_shows_what_a_plain_model_shows);
 	RUN(an_empty_generation_has_nothing);
 	RUN(keywords_and_words_are_listed_as_one_order);
+	RUN(first_characters_come_once_over_all_segments);
+	RUN(first_characters_are_sought_and_not_walked_to);
 	RUN(positions_that_were_never_given_are_errors);
 	RUN(a_name_is_looked_up_as_it_was_indexed);
 	return tap_done();

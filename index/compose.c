@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "compose.h"
+
+#include <unistd.h>
+
+#include "analyst.h"
+
+static uint32_t rules_of(const struct config *cfg, struct segment_rule out[ATTRIBUTES_MAX])
+{
+	for (size_t i = 0; i < cfg->attribute_count; i++)
+		out[i] = (struct segment_rule){.name = slice_str(cfg->attributes[i].name),
+			.on = slice_str(cfg->attributes[i].on),
+			.expires = cfg->attributes[i].expire};
+	return (uint32_t)cfg->attribute_count;
+}
+
+int compose(const struct compose_input *in, struct segment_output *out, struct err *err)
+{
+	OWNED_STR char *path = state_path(in->state, "%s/%s", in->state->build, in->file);
+	struct segment_rule rules[ATTRIBUTES_MAX];
+	struct analysts analysts = {0};
+	struct segment_input to = {.sources = in->sources,
+		.source_count = in->source_count,
+		.entries = in->entries,
+		.entry_count = in->entry_count,
+		.history = in->history,
+		.history_count = in->history_count,
+		.rules = rules,
+		.rule_count = rules_of(in->cfg, rules),
+		.first = in->sources[0].ts,
+		.last = in->sources[in->source_count - 1].ts,
+		.analyse = analyst_analyse,
+		.threads = in->threads,
+		.progress = in->progress,
+		.progress_ctx = in->progress_ctx};
+	int r;
+
+	if (!path)
+		return err_set(err, -ENOMEM, "out of memory");
+	config_hash(in->cfg, to.config_hash);
+	r = analysts_init(&analysts, in->cfg, in->threads, in->attribute, in->attribute_ctx, in->stop, err);
+	if (r == 0) {
+		to.analyse_ctx = analysts.ctxs[0];
+		to.more_ctxs = analysts.ctxs + 1;
+		to.more_count = in->threads - 1;
+		r = segment_write(path, &to, out, err);
+	}
+	analysts_release(&analysts);
+	return r;
+}
+
+unsigned compose_threads(const struct config *cfg)
+{
+	long n = cfg->threads ? (long)cfg->threads : sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : (unsigned)n;
+}

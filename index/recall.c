@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "recall.h"
+
+#include <inttypes.h>
+
+#include "reader.h"
+#include "records.h"
+#include "timefmt.h"
+
+struct recaller {
+	const struct recall_input *in;
+	struct recall *out;
+	struct record_parser *parser;       /* owned; NULL: nothing is read anew */
+	struct records_scratch *scratch[2]; /* owned; for entries, for history */
+	struct buf records;                 /* struct record */
+	struct buf line, id;
+	uint32_t **
+		map; /* in the arena; of each segment, its sources' numbers in out->sources, UINT32_MAX: not wanted */
+};
+
+int source_cmp(const struct source *a, const struct source *b)
+{
+	int c;
+
+	if (a->ts != b->ts)
+		return a->ts < b->ts ? -1 : 1;
+	c = slice_cmp(a->file, b->file);
+	if (!c)
+		c = slice_cmp(a->partition, b->partition);
+	return c ? c : memcmp(a->hash, b->hash, sizeof(a->hash));
+}
+
+static int by_source(const void *a, const void *b)
+{
+	return source_cmp(a, b);
+}
+
+static int by_place(const void *va, const void *vb)
+{
+	const struct record *a = va, *b = vb;
+
+	if (a->source != b->source)
+		return a->source < b->source ? -1 : 1;
+	return (a->line > b->line) - (a->line < b->line);
+}
+
+static const struct segment *segment_at(const struct recaller *r, size_t i)
+{
+	return r->in->rows->g->segments[i];
+}
+
+static int list_sources(struct recaller *r, size_t i, struct buf *all, struct err *err)
+{
+	struct undone undone = rows_undone(r->in->rows, i);
+	struct source source;
+	int code = 0;
+
+	for (uint32_t k = 0; code == 0 && k < segment_info(segment_at(r, i))->sources; k++) {
+		code = segment_source(segment_at(r, i), k, &source, err);
+		if (code == 0 && !undone_has(&undone, k) &&
+			(r->in->after == TIME_NONE || source.ts > r->in->after))
+			buf_add(all, &source, sizeof(source));
+	}
+	return code;
+}
+
+static int map_sources(struct recaller *r, size_t i, struct err *err)
+{
+	uint64_t n = segment_info(segment_at(r, i))->sources;
+	uint32_t *map = arena_alloc(&r->out->arena, (n + 1) * sizeof(*map));
+	struct source source;
+
+	if (!map)
+		return err_set(err, -ENOMEM, "out of memory for %llu sources", (unsigned long long)n);
+	for (uint32_t k = 0; k < n; k++) {
+		const struct source *at;
+		int code = segment_source(segment_at(r, i), k, &source, err);
+
+		if (code < 0)
+			return code;
+		at = r->out->source_count ? bsearch(&source, r->out->sources, r->out->source_count,
+						    sizeof(source), by_source)
+					  : NULL;
+		map[k] = at ? (uint32_t)(at - r->out->sources) : UINT32_MAX;
+	}
+	r->map[i - r->in->from] = map;
+	return 0;
+}
+
+static int recall_sources(struct recaller *r, struct err *err)
+{
+	struct recall *out = r->out;
+	OWNED_BUF all = {0};
+	const struct source *list;
+	int code = 0;
+
+	r->map = arena_alloc(&out->arena, (r->in->to - r->in->from + 1) * sizeof(*r->map));
+	for (size_t i = r->in->from; code == 0 && i < r->in->to; i++)
+		code = list_sources(r, i, &all, err);
+	out->sources = arena_alloc(&out->arena, all.len + sizeof(*out->sources));
+	if (buf_error(&all) || !out->sources || !r->map)
+		return err_set(err, -ENOMEM, "out of memory for sources");
+	if (all.len)
+		qsort(all.data, all.len / sizeof(*list), sizeof(*list), by_source);
+	list = (const struct source *)all.data;
+	for (size_t i = 0; i < all.len / sizeof(*list); i++)
+		if (!i || source_cmp(&list[i - 1], &list[i]))
+			out->sources[out->source_count++] = list[i];
+	for (size_t i = r->in->from; code == 0 && i < r->in->to; i++)
+		code = map_sources(r, i, err);
+	return code;
+}
+
+/* The record as the feed had it. Returns 0, 1 refused, or -errno. */
+static int read_anew(struct recaller *r, const struct parent_row *row, struct slice json, struct record *to,
+	struct err *err)
+{
+	struct slice fallback = {0};
+
+	buf_clear(&r->line);
+	buf_add_slice(&r->line, json);
+	if (!buf_reserve(&r->line, RECORD_PADDING))
+		return err_set(err, -ENOMEM, "out of memory");
+	memset(r->line.data + r->line.len, 0, RECORD_PADDING);
+	if (!r->in->cfg->id) {
+		buf_clear(&r->id);
+		buf_add_slice(&r->id, row->source.partition);
+		buf_add_byte(&r->id, '/');
+		buf_add_slice(&r->id, row->source.file);
+		buf_addf(&r->id, ":%" PRIu64, row->entry.line);
+		if (buf_error(&r->id))
+			return err_set(err, -ENOMEM, "out of memory");
+		fallback = buf_slice(&r->id);
+	}
+	return record_parse(r->parser, buf_slice(&r->line), fallback, &r->out->arena, to, NULL);
+}
+
+/* The record as it stands; what it is called lies in the segment. */
+static int take_as_is(struct recaller *r, const struct parent_row *row, struct slice json, struct record *to,
+	struct err *err)
+{
+	char *copy = arena_alloc(&r->out->arena, json.len + RECORD_PADDING);
+
+	if (!copy)
+		return err_set(err, -ENOMEM, "no memory for a record of %zu bytes", json.len);
+	if (json.len)
+		memcpy(copy, json.data, json.len);
+	memset(copy + json.len, 0, RECORD_PADDING);
+	*to = (struct record){.id = row->entry.id,
+		.group = row->entry.group,
+		.version = row->entry.version,
+		.json = slice_of(copy, json.len),
+		.deleted = row->entry.state == ENTRY_DELETED};
+	return 0;
+}
+
+static int recall_row(struct recaller *r, struct parent_row *row, struct err *err)
+{
+	const struct segment *s = segment_at(r, row->segment);
+	struct record record;
+	struct slice json;
+	uint32_t source;
+	int code = rows_load(r->in->rows, row, err);
+
+	if (code < 0)
+		return code;
+	source = r->map[row->segment - r->in->from][row->entry.source];
+	if (source == UINT32_MAX || !rows_count(r->in->rows, row->segment, row->entry.id, row->entry.source))
+		return 0;
+	code = segment_row_record(s, row->history, row->n, r->scratch[row->history], &json, err);
+	if (code == 0)
+		code = r->parser ? read_anew(r, row, json, &record, err)
+				 : take_as_is(r, row, json, &record, err);
+	if (code == 1) {
+		r->out->refused++;
+		return 0;
+	}
+	if (code < 0)
+		return code;
+	record.source = source;
+	record.line = row->entry.line;
+	buf_add(&r->records, &record, sizeof(record));
+	return buf_error(&r->records) ? err_set(err, -ENOMEM, "out of memory for records") : 0;
+}
+
+static int recall_segment(struct recaller *r, size_t i, struct err *err)
+{
+	const struct segment_info *info = segment_info(segment_at(r, i));
+	int code = 0;
+
+	for (int history = 0; history < 2; history++) {
+		uint64_t n = history ? info->history : info->entries;
+
+		records_scratch_free(r->scratch[history]);
+		r->scratch[history] = records_scratch_new();
+		if (!r->scratch[history])
+			return err_set(err, -ENOMEM, "out of memory");
+		for (uint32_t k = 0; code == 0 && k < n; k++) {
+			struct parent_row row = {.segment = i, .n = k, .history = history};
+
+			code = recall_row(r, &row, err);
+			if (code == 0 && r->in->stop && *r->in->stop)
+				code = err_set(err, -EINTR, "stopped while reading segments");
+		}
+	}
+	return code;
+}
+
+/* Copies of one record stand side by side once they are sorted. */
+static int distinct_records(struct recaller *r, struct err *err)
+{
+	struct recall *out = r->out;
+	const struct record *all = (const struct record *)r->records.data;
+	size_t n = r->records.len / sizeof(*all);
+
+	out->records = arena_alloc(&out->arena, (n + 1) * sizeof(*out->records));
+	if (!out->records)
+		return err_set(err, -ENOMEM, "out of memory for %zu records", n);
+	if (n)
+		qsort(r->records.data, n, sizeof(*all), by_place);
+	for (size_t i = 0; i < n; i++)
+		if (!i || by_place(&all[i - 1], &all[i]))
+			out->records[out->count++] = all[i];
+	return 0;
+}
+
+int recall(const struct recall_input *in, struct recall *out, struct err *err)
+{
+	struct recaller r = {.in = in, .out = out};
+	int code;
+
+	*out = (struct recall){0};
+	code = in->cfg ? record_parser_new(&r.parser, in->cfg, err) : 0;
+	if (code == 0)
+		code = recall_sources(&r, err);
+	for (size_t i = in->from; code == 0 && i < in->to; i++)
+		code = recall_segment(&r, i, err);
+	if (code == 0)
+		code = distinct_records(&r, err);
+	record_parser_free(r.parser);
+	records_scratch_free(r.scratch[0]);
+	records_scratch_free(r.scratch[1]);
+	buf_release(&r.records);
+	buf_release(&r.line);
+	buf_release(&r.id);
+	return code;
+}
+
+void recall_release(struct recall *r)
+{
+	arena_release(&r->arena);
+	*r = (struct recall){0};
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* index/recall.h - records out of the segments of a generation, as if they came from the feed again: what folding everything again, and
+ * a new base, go by. Copies of one record, as groups that are written whole leave them, count once. */
+#ifndef FRESHET_RECALL_H
+#define FRESHET_RECALL_H
+
+#include <signal.h>
+
+#include "record.h"
+#include "rows.h"
+
+struct recall { /* zero-initialised is empty; everything lies in `arena` or in the generation */
+	struct source *sources; /* by (ts, file) */
+	size_t source_count;
+	struct record *records; /* by source and line */
+	size_t count;
+	uint64_t refused; /* by the new configuration */
+	struct arena arena;
+};
+struct recall_input {
+	const struct rows *rows;     /* of the generation; those that count no more are left out */
+	size_t from, to;             /* segments */
+	int64_t after;               /* only files of later partitions; TIME_NONE: all */
+	const struct config *cfg;    /* read the records anew by it; NULL: what they are called stays */
+	volatile sig_atomic_t *stop; /* may be NULL */
+};
+/* Returns 0, -EINTR, or -errno. Release after a failure too. */
+int recall(const struct recall_input *in, struct recall *out, struct err *err);
+void recall_release(struct recall *r);
+
+/* The order of files that fold() wants, and equality of files. */
+int source_cmp(const struct source *a, const struct source *b);
+
+#endif
