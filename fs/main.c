@@ -11,6 +11,7 @@ static const struct {
 } commands[] = {
 	{"mount", cmd_mount, "serve the index of a feed as a file system"},
 	{"build", cmd_build, "index what is due in a feed and publish it"},
+	{"base", cmd_base, "build a full index from a snapshot, under what the feed brings"},
 	{"query", cmd_query, "print the documents that match an expression"},
 	{"status", cmd_status, "say how fresh the index is, and what became of each partition"},
 	{"verify", cmd_verify, "check what is published, or a segment file"},

@@ -602,16 +602,33 @@ void config_free(struct config *c)
 	free(c);
 }
 
+/* A list that names an attribute itself, not a field of it, asks for the words of an object. */
+static int list_check(const struct string_list *list, const char *key, const char *name, struct err *err)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (!strcmp(list->items[i], name))
+			return err_set(err, -EINVAL,
+				"document.%s: %s is an attribute; name a field of it, as %s.name", key, name,
+				name);
+	return 0;
+}
+
 int config_check(const struct config *c, struct err *err)
 {
 	for (size_t i = 0; i < c->attribute_count; i++) {
 		const struct attribute_rule *rule = &c->attributes[i];
 		const char *missing = !rule->when ? "when" : !rule->key ? "key" : !rule->on ? "on" : NULL;
+		int r;
 
 		if (missing)
 			return err_set(err, -EINVAL,
 				ATTRIBUTE "%s: no `%s`: an attribute has when, key and on", rule->name,
 				missing);
+		r = list_check(&c->text, "text", rule->name, err);
+		if (r == 0)
+			r = list_check(&c->keyword, "keyword", rule->name, err);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

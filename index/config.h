@@ -107,7 +107,7 @@ int config_set(struct config *c, const char *assignment, struct err *err);
 /* One key of [mount] as a mount option writes it: "refresh", "eager". Returns 1 set, 0 no such key of
  * [mount], or -EINVAL. */
 int config_set_mount_option(struct config *c, const char *key, const char *value, struct err *err);
-/* What no single key can tell: every attribute has `when`, `key` and `on`. Call it once all sources are read.
+/* What no single key can tell: every attribute has `when`, `key` and `on`, and no list of fields names one as a field. Call it once all sources are read.
  * Returns 0 or -EINVAL. */
 int config_check(const struct config *c, struct err *err);
 /* Appends the whole configuration as canonical ini text: reading it back gives the same, and equal

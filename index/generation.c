@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "timefmt.h"
+
 #define CURRENT_MAX 128
 /* Of N.live: bits for 10^11 entries, more than one machine serves. */
 #define LIVE_BYTES_MAX (UINT64_C(1) << 34)
@@ -130,28 +132,31 @@ int generation_open(struct generation **out, const struct state *state, uint64_t
 	return 0;
 }
 
-static int part_fill(struct generation *g, const bool *keep, int64_t horizon, struct err *err)
+/* Takes the segments over, without owning them, and derives their live set. */
+static int fill(struct generation *g, const struct generation_draft *d, int64_t horizon, struct err *err)
 {
-	const struct manifest *from = &g->whole->manifest;
+	const char **names = calloc(d->count + 1, sizeof(*names));
+	struct undone *undone = calloc(d->count + 1, sizeof(*undone));
+	struct live_input in = {.names = names, .undone = undone, .count = d->count, .horizon = horizon};
 	struct manifest *m = &g->manifest;
-	const char **names = calloc(from->segment_count + 1, sizeof(*names));
-	struct undone *undone = calloc(from->segment_count + 1, sizeof(*undone));
-	struct live_input in = {.names = names, .undone = undone, .horizon = horizon};
 	int r = names && undone ? 0 : no_memory(err);
 
-	for (size_t i = 0; !r && i < from->segment_count; i++) {
-		if (!keep[i])
-			continue;
-		r = manifest_segment_copy(&from->segments[i], &m->segments[m->segment_count]);
-		names[m->segment_count] = from->segments[i].name;
-		undone[m->segment_count] = manifest_undone(&from->segments[i]);
-		g->segments[m->segment_count++] = g->whole->segments[i];
+	m->segments = calloc(d->count + 1, sizeof(*m->segments));
+	g->segments = calloc(d->count + 1, sizeof(struct segment *));
+	if (!m->segments || !g->segments)
+		r = no_memory(err);
+	for (size_t i = 0; !r && i < d->count; i++) {
+		r = manifest_segment_copy(&d->manifests[i], &m->segments[i]);
+		m->segment_count += !r;
+		names[i] = d->manifests[i].name;
+		undone[i] = manifest_undone(&d->manifests[i]);
+		g->segments[i] = d->segments[i];
 	}
 	in.segments = g->segments;
-	in.count = m->segment_count;
+	m->horizon = horizon;
+	m->documents = 0;
 	if (!r)
 		r = live_derive(&in, &g->live, err);
-	m->documents = 0;
 	for (size_t i = 0; !r && i < m->segment_count; i++) {
 		m->segments[i].superseded = g->live.segments[i].superseded;
 		m->segments[i].documents = g->live.segments[i].documents;
@@ -162,25 +167,54 @@ static int part_fill(struct generation *g, const bool *keep, int64_t horizon, st
 	return r;
 }
 
-int generation_part(
-	struct generation **out, struct generation *whole, const bool *keep, int64_t horizon, struct err *err)
+int generation_make(
+	struct generation **out, const struct generation_draft *d, int64_t horizon, struct err *err)
 {
-	OWNED(generation) struct generation *g = calloc(1, sizeof(*g));
-	size_t room = whole->manifest.segment_count + 1;
+	struct generation *g = calloc(1, sizeof(*g));
 	int r;
 
 	*out = NULL;
 	if (!g)
 		return no_memory(err);
 	g->refs = 1;
-	g->whole = generation_ref(whole);
-	g->manifest = whole->manifest;
-	g->manifest.segment_count = 0;
-	g->manifest.segments = calloc(room, sizeof(*g->manifest.segments));
-	g->segments = calloc(room, sizeof(struct segment *));
-	if (!g->manifest.segments || !g->segments)
-		return no_memory(err);
-	r = part_fill(g, keep, horizon, err);
+	g->manifest.base_at = g->manifest.watermark = TIME_NONE;
+	r = fill(g, d, horizon, err);
+	if (!r) {
+		*out = g;
+		return 0;
+	}
+	free(g->segments); /* they are still the caller's */
+	g->segments = NULL;
+	generation_unref(g);
+	return r;
+}
+
+int generation_part(
+	struct generation **out, struct generation *whole, const bool *keep, int64_t horizon, struct err *err)
+{
+	OWNED(generation) struct generation *g = calloc(1, sizeof(*g));
+	size_t n = whole->manifest.segment_count;
+	struct generation_draft d = {.segments = calloc(n + 1, sizeof(*d.segments)),
+		.manifests = calloc(n + 1, sizeof(*d.manifests))};
+	int r = g && d.segments && d.manifests ? 0 : no_memory(err);
+
+	*out = NULL;
+	for (size_t i = 0; !r && i < n; i++) {
+		if (!keep[i])
+			continue;
+		d.segments[d.count] = whole->segments[i];
+		d.manifests[d.count++] = whole->manifest.segments[i];
+	}
+	if (!r) {
+		g->refs = 1;
+		g->whole = generation_ref(whole);
+		g->manifest = whole->manifest;
+		g->manifest.segments = NULL;
+		g->manifest.segment_count = 0;
+		r = fill(g, &d, horizon, err);
+	}
+	free(d.segments);
+	free(d.manifests);
 	if (r)
 		return err_context(err, r, "a part of generation %" PRIu64, whole->manifest.number);
 	*out = steal(&g);

@@ -75,6 +75,15 @@ int generation_open(struct generation **out, const struct state *state, uint64_t
  * under `horizon`. The manifest has those segments and the whole's other members; it is nobody's file. Refs is 1. */
 int generation_part(struct generation **out, struct generation *whole, const bool *keep, int64_t horizon,
 	struct err *err);
+/* A generation of open segments that is no file: with a live set of its own under `horizon`, and otherwise a manifest without
+ * content. On success the segments are its own; the arrays stay the caller's. Refs is 1. */
+struct generation_draft {
+	struct segment **segments;          /* oldest first */
+	struct manifest_segment *manifests; /* of each: name, base, undone and left count */
+	size_t count;
+};
+int generation_make(
+	struct generation **out, const struct generation_draft *d, int64_t horizon, struct err *err);
 /* One more reference, for generation_unref() to give back. Returns `g`. */
 struct generation *generation_ref(struct generation *g);
 void generation_unref(struct generation *g); /* NULL is fine */

@@ -221,11 +221,13 @@ class Generator:
         versions = "version" in sections["document"]
         if "refold" in self.features and self.maybe(0.5):
             return ["config", self.config()]  # and so another window too: this needs "return"
-        before = m.duration(sections["lag"]["window"])
+        lag = sections["lag"]
         self.lag(sections, versions)
         left = any(row.state in ("expired", "skipped") for row in world.model.rows.values())
-        if left and "return" not in self.features and m.duration(sections["lag"]["window"]) > before:
-            sections["lag"]["window"] = world.model.cfg.sections["lag"]["window"]
+        if left and "return" not in self.features:
+            longer = m.duration(sections["lag"]["window"]) > m.duration(lag["window"])
+            if longer or sections["lag"]["policy"] != lag["policy"]:
+                sections["lag"] = lag
         return ["config", sections]
 
     def base(self, world):

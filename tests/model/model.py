@@ -37,11 +37,14 @@ FEATURES = {
     "rollback": "freshet rollback",
     "versions-window": "the newest record inside the horizon wins, also where versions say otherwise",
     "merge": "segments are merged: longer runs over one state",
+    "reject-whole": "too many refused records fail a partition also when what is read now has none",
+    "reject-reports": "rejects/ keeps the reports of what is in the index when a later attempt fails",
+    "uncovered": "`uncovered` only where data was lost, not where the listing passed over it",
     "return": "a longer window after something has expired",
     "gaps": "slots behind the horizon are missing where nothing was ever seen in them, if something older was",
 }
 
-PRODUCT = ("undo", "newest", "replay", "return")  # those that this tree has
+PRODUCT = ("undo", "newest", "replay")  # those that this tree has
 
 
 def duration(text):
@@ -248,6 +251,7 @@ class Row:
 @dataclass
 class Tick:
     published: bool = False
+    reads: int = 0  # partitions that were read
     failed: int = 0
 
 
@@ -368,8 +372,9 @@ class Model:
         except Broken as broken:
             return "failed", str(broken)
         after = {n: s for n, s in (before or {}).items() if n not in dropped} | fresh
-        if self.too_many_refused(after.values()):
-            return "failed", f"{names[0]}: records refused"
+        judged = "reject-whole" in self.features or any(source.bad for source in fresh.values())
+        if judged and self.too_many_refused(after.values()):
+            return "failed", "too many records refused"
         bytes_of = lambda sources: {n: s.data for n, s in sources.items()}
         return "same" if before is not None and bytes_of(before) == bytes_of(after) else "other", after
 
@@ -388,13 +393,20 @@ class Model:
         reads = {ts: v[1:] for ts, v in verdicts.items() if v[0] == "read"}
         planned = self.horizon(max([self.watermark, *reads]))
         results = {ts: self.attempt(ts, *read) for ts, read in reads.items() if ts > planned}
+        done.reads = len(results)
         good = [ts for ts, r in results.items() if r[0] != "failed"]
         self.watermark = max([self.watermark, *good])
         horizon = self.horizon(self.watermark)
-        for ts in verdicts:
-            if ts > max(horizon, planned) and (newest in good or newest is None or ts == newest):
-                self.settle(ts, verdicts[ts], results.get(ts), done)
-        for ts in sorted(set(self.rows) | set(look)):
+        for ts, verdict in verdicts.items():
+            follows = verdict[1:2] == ("skipped",) and newest is not None
+            if ts > max(horizon, planned) and not (follows and newest not in good):
+                self.settle(ts, verdict, results.get(ts), done)
+        for ts in filter(self.has_content, list(self.rows) if newest in good else []):
+            if ts != newest:
+                self.rows[ts] = Row("expired", "replaced")
+        # What was to be replaced, had the newest not failed, leaves in the next tick where it lies outside.
+        waits = {ts for ts in self.rows if self.has_content(ts) and newest is not None and newest not in good}
+        for ts in sorted((set(self.rows) | set(look)) - waits):
             self.leave(ts, ts <= horizon, done)
         if done.published:
             self.remember()
@@ -420,9 +432,12 @@ class Model:
         newest = max(self.fresh(verdicts), default=NEVER)
         for ts, verdict in verdicts.items():
             if self.has_content(ts) and ts < newest and newest > known:
-                verdicts[ts] = ("note", "expired", "replaced")
+                verdicts[ts] = ("keep",)  # replaced
             elif not self.has_content(ts) and ts < max(known, newest):
-                if verdict[0] == "read" or ts in self.rows and self.rows[ts].state == "failed" and verdict[0] == "keep":
+                state = self.rows[ts].state if ts in self.rows else ""
+                if state == "expired" or state == "skipped" and (verdict[0] != "read" or self.rows[ts].reason != "old"):
+                    verdicts[ts] = ("keep",)
+                elif verdict[0] == "read" or state == "failed" and verdict[0] == "keep":
                     verdicts[ts] = ("note", "skipped", self.passed_over(ts, max(known, newest)))
         return newest if newest > known else None
 
@@ -455,9 +470,6 @@ class Model:
                 reason = self.difference(row, self.feed[ts].files) if kept is not None else ""
                 self.rows[ts] = Row("published", reason, value)
                 done.published |= outcome == "other"
-        elif verdict == ("note", "expired", "replaced"):
-            done.published = True
-            self.rows[ts] = Row("expired", "replaced")
         elif verdict[0] == "note":
             self.rows[ts] = Row(*verdict[1:], kept)
 
@@ -525,8 +537,7 @@ class Model:
 
     def records(self):
         """(record, whether it counts as a document's) of all partitions that are in the index, and the base."""
-        horizon = self.horizon(self.watermark)
-        sources = [(ts, path, s, row.has_content() and ts > horizon)
+        sources = [(ts, path, s, row.has_content())  # what lies outside the horizon is expired by then
                    for ts, row in self.rows.items() for path, s in (row.read or {}).items()]  # fmt: skip
         if self.base:
             at, files = self.base

@@ -8,7 +8,7 @@
 #include "tap.h"
 #include "timefmt.h"
 
-#define MEMORY_SEGMENTS 8
+#define MEMORY_SEGMENTS 32
 #define MEMORY_ROWS 16
 
 /* A row of a segment. Attributes have ids of their own shape and must say that they are such. */
@@ -54,14 +54,30 @@ static inline int memory_source_cmp(const void *va, const void *vb)
 	return a->ts != b->ts ? (a->ts > b->ts) - (a->ts < b->ts) : slice_cmp(a->file, b->file);
 }
 
-/* One more segment. Rows by id, history also by order; the record of each is "FILE@TS". */
+/* One more segment; while it is made, the generation is as before. */
+static inline void memory_put(struct memory *m, const struct segment_input *in)
+{
+	size_t n = m->g->manifest.segment_count;
+	struct manifest_segment *s = &m->g->manifest.segments[n];
+	struct segment_output out;
+	struct err err = ERR_INIT;
+
+	check_int(segment_write_bytes(in, &m->bytes[n], &out, &err), 0);
+	check_int(segment_open_bytes(&m->g->segments[n], buf_slice(&m->bytes[n]), "s", &err), 0);
+	check_str(err.message, "");
+	snprintf(s->name, sizeof(s->name), "%032zu", n);
+	s->entries = in->entry_count;
+	m->g->manifest.segment_count++;
+}
+
+/* The same of rows: by id, history also by order; the record of each is "FILE@TS". */
 static inline void memory_add(struct memory *m, const struct memory_row *rows, size_t count,
 	const struct segment_rule *rules, uint32_t rule_count)
 {
 	struct source sources[MEMORY_ROWS];
 	struct entry entries[MEMORY_ROWS], history[MEMORY_ROWS];
 	char records[MEMORY_ROWS][64];
-	size_t used = 0, n = m->g->manifest.segment_count++;
+	size_t used = 0;
 	struct segment_input in = {.rules = rules,
 		.rule_count = rule_count,
 		.sources = sources,
@@ -69,8 +85,6 @@ static inline void memory_add(struct memory *m, const struct memory_row *rows, s
 		.history = history,
 		.analyse = memory_analyse,
 		.threads = 1};
-	struct segment_output out;
-	struct err err = ERR_INIT;
 
 	for (size_t i = 0; i < count; i++)
 		sources[i] = (struct source){.ts = rows[i].ts,
@@ -97,10 +111,7 @@ static inline void memory_add(struct memory *m, const struct memory_row *rows, s
 		while (memory_source_cmp(&sources[e->source], &want))
 			e->source++;
 	}
-	check_int(segment_write_bytes(&in, &m->bytes[n], &out, &err), 0);
-	check_int(segment_open_bytes(&m->g->segments[n], buf_slice(&m->bytes[n]), "s", &err), 0);
-	check_str(err.message, "");
-	snprintf(m->g->manifest.segments[n].name, sizeof(m->g->manifest.segments[n].name), "%032zu", n);
+	memory_put(m, &in);
 }
 
 static inline void memory_undo(struct memory *m, size_t segment, uint32_t source)
@@ -108,7 +119,7 @@ static inline void memory_undo(struct memory *m, size_t segment, uint32_t source
 	struct manifest_segment *s = &m->g->manifest.segments[segment];
 
 	s->undone = realloc(s->undone, (s->undone_count + 1) * sizeof(*s->undone));
-	s->undone[s->undone_count++] = source;
+	s->undone[s->undone_count++] = source; /* to be called in ascending order */
 }
 
 /* The live set under `horizon`, which the manifest then has, from scratch. */

@@ -427,6 +427,26 @@ static void attributes_are_read_in_their_order(void)
 	check(!same_hash("[attribute.a]\nkey = x", "[attribute.a]\nkey = y"));
 }
 
+static void an_attribute_is_no_field_of_text_or_keywords(void)
+{
+	OWNED(config) struct config *c = defaults();
+	struct err err = ERR_INIT;
+
+	check_int(config_set(c, "attribute.shop.when=kind:shop", &err), 0);
+	check_int(config_set(c, "attribute.shop.key=id", &err), 0);
+	check_int(config_set(c, "attribute.shop.on=shop", &err), 0);
+	check_int(config_set(c, "document.text=title, shop.name", &err), 0);
+	check_int(config_set(c, "document.keyword=shopping, brand", &err), 0);
+	check_int(config_check(c, &err), 0);
+	check_int(config_set(c, "document.keyword=brand, shop", &err), 0);
+	check_int(config_check(c, &err), -EINVAL);
+	check_contains(err.message, "document.keyword: shop is an attribute");
+	check_int(config_set(c, "document.keyword=", &err), 0);
+	check_int(config_set(c, "document.text=shop", &err), 0);
+	check_int(config_check(c, &err), -EINVAL);
+	check_contains(err.message, "document.text: shop is an attribute");
+}
+
 static void files_are_read_and_missing_ones_named(void)
 {
 	OWNED(config) struct config *c = defaults();
@@ -463,6 +483,7 @@ int main(void)
 	RUN(runs_that_no_line_can_hold_are_refused);
 	RUN(the_hash_is_that_of_what_decides_about_documents);
 	RUN(attributes_are_read_in_their_order);
+	RUN(an_attribute_is_no_field_of_text_or_keywords);
 	RUN(files_are_read_and_missing_ones_named);
 	return tap_done();
 }
