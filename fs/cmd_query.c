@@ -30,7 +30,8 @@ static int answer(struct cli *cli, const struct query *q, bool rank)
 	r = rank ? rank_rows(q, g, RANK_BEST, &out, NULL, &err) : query_ids(q, g, &out, &err);
 	if (r < 0)
 		return cli_fail(cli, r, &err);
-	fwrite(out.data, 1, out.len, stdout);
+	if (out.len)
+		fwrite(out.data, 1, out.len, stdout);
 	return fflush(stdout) ? EX_IOERR : 0;
 }
 
