@@ -272,7 +272,7 @@ static int make(const struct node *n, struct buf *out, struct err *err)
 	}
 }
 
-/* The bytes of a file are as many as the kernel was told at lookup: others would be cut or padded. */
+/* The bytes of a file are as many as the kernel was told at lookup: others would be cut or padded. A directory says none. */
 static int make_sized(const struct node *n, struct buf *out, struct err *err)
 {
 	int r = make(n, out, err), broken = n->kind == NODE_SUMS ? 0 : generation_check(n->generation, err);
@@ -281,7 +281,7 @@ static int make_sized(const struct node *n, struct buf *out, struct err *err)
 		return broken;
 	if (r == 0 && buf_error(out))
 		return err_set(err, -ENOMEM, "out of memory");
-	if (r == 0 && out->len != n->size)
+	if (r == 0 && !node_is_dir(n) && out->len != n->size)
 		return err_set(
 			err, -EBADMSG, "%zu bytes where %" PRIu64 " were announced", out->len, n->size);
 	return r;
