@@ -229,6 +229,7 @@ static int validate_segments(struct base *b, struct err *err)
 		r = segment_verify_checksums(b->made->segments[i], err);
 		if (r == 0)
 			r = segment_verify_structure(b->made->segments[i], err);
+		segment_forget(b->made->segments[i]);
 		if (r == 0 && is_stopped(b))
 			r = err_set(err, -EINTR, "stopped while verifying");
 	}

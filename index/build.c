@@ -14,6 +14,8 @@
 #include "name.h"
 #include "outcome.h"
 #include "publish.h"
+#include "base_private.h"
+#include "refold.h"
 #include "undo.h"
 
 #define SEGMENT_FILE "segment"
@@ -40,7 +42,11 @@ struct tick {
 	struct generation *parent; /* NULL: none */
 	struct generation *
 		under; /* what the new records are folded over: the parent, or its base alone; NULL: nothing */
-	struct undo undo; /* of the parent's records */
+	struct undo undo;       /* of the parent's records */
+	bool refolds;           /* everything that the parent has is folded again */
+	struct rows rows;       /* then: the parent's, as they will count */
+	struct recall recalled; /* the records of its deltas */
+	struct buf pieces;      /* struct base_piece: its base, written anew */
 	struct arena arena;
 	struct listing listing;
 	struct plan plan;
@@ -48,7 +54,9 @@ struct tick {
 	int64_t base_at;            /* TIME_NONE: there is no base */
 	int64_t watermark, horizon; /* after this tick */
 	size_t indexed;             /* partitions whose content changes, without failure */
-	struct source *sources;     /* one a file of the intake */
+	struct source
+		*sources; /* one a file of the intake; with `refolds` those of the recalled records too */
+	size_t source_count;
 	struct record *records;
 	size_t record_count;
 	struct fold_input fold_in;
@@ -174,17 +182,13 @@ static int remember_config(struct tick *t, struct err *err)
 	return r < 0 ? err_context(err, r, "catalog.db") : 0;
 }
 
-static int check_hash(const struct tick *t, struct err *err)
+/* Was the parent built by other rules? Then everything is folded again. */
+static bool rules_differ(const struct tick *t)
 {
 	uint8_t hash[CONFIG_HASH_BYTES];
 
 	config_hash(t->cfg, hash);
-	if (!t->parent || !memcmp(hash, t->parent->manifest.config_hash, sizeof(hash)))
-		return 0;
-	return err_set(err, -EINVAL,
-		"configuration: [document] differs from what generation %llu was built with; this version cannot "
-		"index again what it holds: build into another --state, or restore the old [document]",
-		(unsigned long long)t->parent->manifest.number);
+	return t->parent && memcmp(hash, t->parent->manifest.config_hash, sizeof(hash)) != 0;
 }
 
 static int open_parent(struct tick *t, struct err *err)
@@ -200,8 +204,7 @@ static int prepare(struct tick *t, struct err *err)
 		r = publish_repair(t->state, t->catalog, err);
 	if (r == 0)
 		r = open_parent(t, err);
-	if (r == 0)
-		r = check_hash(t, err);
+	t->refolds = r == 0 && rules_differ(t);
 	if (r == 0 && !t->opt->dry_run)
 		r = remember_config(t, err);
 	t->watermark = t->parent ? t->parent->manifest.watermark : TIME_NONE;
@@ -362,7 +365,34 @@ static bool has_replaced(const struct tick *t)
 
 static bool is_dropped(const struct tick *t, size_t segment)
 {
-	return has_replaced(t) && !t->parent->manifest.segments[segment].base;
+	return t->refolds || (has_replaced(t) && !t->parent->manifest.segments[segment].base);
+}
+
+/* Everything again: the base into new segments, the deltas into the new records. */
+static int refold(struct tick *t, struct err *err)
+{
+	struct records_of_build all = {t->sources, t->intake.file_count, t->records, t->record_count};
+	struct refold_input in = {.state = t->state,
+		.cfg = t->cfg,
+		.rows = &t->rows,
+		.stop = t->opt->stop,
+		.progress = meter_report,
+		.progress_ctx = &t->meter};
+	const struct manifest *m = &t->parent->manifest;
+	int r = rows_init(&t->rows, t->parent, leaving(t), t->undo.fresh ? t->undo.list : NULL, err);
+
+	meter_phase(&t->meter, "folding everything again");
+	while (in.base < m->segment_count && m->segments[in.base].base)
+		in.base++;
+	if (r == 0)
+		r = refold_base(&in, &t->pieces, &t->under, err);
+	if (r == 0 && !has_replaced(t))
+		r = refold_deltas(&in, &all, &t->recalled, &t->arena, err);
+	t->sources = all.sources;
+	t->source_count = all.source_count;
+	t->records = all.records;
+	t->record_count = all.record_count;
+	return r;
 }
 
 static int choose_under(struct tick *t, struct err *err)
@@ -371,6 +401,9 @@ static int choose_under(struct tick *t, struct err *err)
 	bool *keep;
 	int r;
 
+	t->source_count = t->intake.file_count;
+	if (t->refolds)
+		return refold(t, err);
 	if (!t->parent)
 		return 0;
 	if (!has_replaced(t)) {
@@ -405,7 +438,7 @@ static int fold_records(struct tick *t, struct err *err)
 		.horizon = leaving(t),
 		.undone = t->under == t->parent && t->undo.fresh ? t->undo.list : NULL,
 		.sources = t->sources,
-		.source_count = t->intake.file_count,
+		.source_count = t->source_count,
 		.records = t->records,
 		.record_count = t->record_count};
 	return fold(in, &t->fold, err);
@@ -505,11 +538,26 @@ static int make_rows(struct tick *t, uint64_t generation, struct row **rows, siz
 	return r;
 }
 
+/* The base, where it was written anew, under all, and what was folded over all. */
+static struct publish_segment *fresh_segments(struct tick *t, size_t *count)
+{
+	const struct base_piece *pieces = (const struct base_piece *)t->pieces.data;
+	size_t n = t->pieces.len / sizeof(*pieces);
+	struct publish_segment *list = arena_alloc(&t->arena, (n + 1) * sizeof(*list));
+
+	for (size_t i = 0; list && i < n; i++)
+		list[i] = (struct publish_segment){
+			.file = pieces[i].file, .output = &pieces[i].output, .base = true};
+	if (list)
+		list[n] = (struct publish_segment){.file = SEGMENT_FILE,
+			.output = &t->segment,
+			.at = t->parent ? t->parent->manifest.segment_count : 0};
+	*count = n + t->has_segment;
+	return list;
+}
+
 static int publish_tick(struct tick *t, struct err *err)
 {
-	struct publish_segment fresh = {.file = SEGMENT_FILE,
-		.output = &t->segment,
-		.at = t->parent ? t->parent->manifest.segment_count : 0};
 	struct publish_input in = {.state = t->state,
 		.catalog = t->catalog,
 		.parent = t->parent,
@@ -517,8 +565,7 @@ static int publish_tick(struct tick *t, struct err *err)
 		.horizon = leaving(t),
 		.base_at = t->base_at,
 		.undone = t->fold_in.undone,
-		.segments = &fresh,
-		.segment_count = t->has_segment,
+
 		.rejects = t->rejects,
 		.reject_count = t->reject_count};
 	size_t old = t->parent ? t->parent->manifest.segment_count : 0;
@@ -528,8 +575,9 @@ static int publish_tick(struct tick *t, struct err *err)
 
 	meter_phase(&t->meter, "publishing");
 	in.dropped = dropped;
-	r = dropped ? catalog_take_number(t->catalog, &in.number, err)
-		    : err_set(err, -ENOMEM, "out of memory");
+	in.segments = fresh_segments(t, &in.segment_count);
+	r = dropped && in.segments ? catalog_take_number(t->catalog, &in.number, err)
+				   : err_set(err, -ENOMEM, "out of memory");
 	if (r == 0)
 		r = make_rows(t, in.number, &rows, &in.row_count, err);
 	if (r < 0)
@@ -626,7 +674,8 @@ static int read_and_publish(struct tick *t, struct err *err)
 	if (r == 0)
 		r = gather_rejects(t, err);
 	if (r == 0)
-		r = t->indexed || content_leaves(t) ? index_and_publish(t, err) : note_tick(t, err);
+		r = t->indexed || content_leaves(t) || t->refolds ? index_and_publish(t, err)
+								  : note_tick(t, err);
 	return r;
 }
 
@@ -675,7 +724,7 @@ static int run(struct tick *t, struct err *err)
 	if (t->opt->dry_run)
 		return 0;
 	t->horizon = plan_horizon(t->cfg, t->watermark, t->base_at);
-	if (t->plan.to_index || content_leaves(t))
+	if (t->plan.to_index || content_leaves(t) || t->refolds)
 		r = run_due(t, err);
 	else if (t->plan.to_note)
 		r = note_tick(t, err);
@@ -690,6 +739,9 @@ static void tick_release(struct tick *t)
 {
 	fold_release(&t->fold);
 	undo_release(&t->undo);
+	recall_release(&t->recalled);
+	rows_release(&t->rows);
+	buf_release(&t->pieces);
 	generation_unref(t->under);
 	intake_release(&t->intake);
 	plan_release(&t->plan);

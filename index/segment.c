@@ -4,6 +4,7 @@
 #include "segment.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -243,6 +244,12 @@ void segment_free(struct segment *s)
 	records_scratch_free(s->spare);
 	free(s->name);
 	free(s);
+}
+
+void segment_forget(const struct segment *s)
+{
+	if (s->fd >= 0 && s->bytes.data)
+		madvise((void *)(uintptr_t)s->bytes.data, s->bytes.len, MADV_DONTNEED);
 }
 
 const struct segment_info *segment_info(const struct segment *s)

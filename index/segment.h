@@ -33,7 +33,9 @@ struct segment_info {
  * every section, not checksums. Returns 0, -EBADMSG (damaged), -ENOTSUP (newer major version, unknown
  * must-understand feature or section), -ENOENT …. */
 int segment_open(struct segment **out, const char *path, const char *name, struct err *err);
-/* The same over bytes in memory, borrowed until segment_free(); for tests and fuzzing. */
+/* Lets go of what was read of the file: it is no part of this process's memory until it is read again. */
+void segment_forget(const struct segment *s);
+/* segment_open() over bytes in memory, borrowed until segment_free(); for tests and fuzzing. */
 int segment_open_bytes(struct segment **out, struct slice bytes, const char *name, struct err *err);
 void segment_free(struct segment *s); /* NULL is fine */
 /* Was its file cut short under us, or unreadable? What was read from it, before or after, may be wrong then. Can be

@@ -67,6 +67,7 @@ static inline void memory_put(struct memory *m, const struct segment_input *in)
 	check_str(err.message, "");
 	snprintf(s->name, sizeof(s->name), "%032zu", n);
 	s->entries = in->entry_count;
+	s->left = TIME_NONE;
 	m->g->manifest.segment_count++;
 }
 

@@ -403,20 +403,28 @@ static void a_partition_that_fails_does_not_push_others_out_of_the_window(void)
 	check_row(&s, AT(5), PART_PUBLISHED, "");
 }
 
-static void other_rules_for_documents_are_refused(void)
+static void other_rules_fold_everything_again(void)
 {
-	OWNED_BUF last = {0};
+	OWNED(generation) struct generation *g = NULL;
 	SITE s;
 
 	site_init(&s);
-	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"cup\"}\n");
+	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"cup\",\"body\":\"old\",\"brand\":\"x\"}\n");
+	put(&s, DAY "05/a.jsonl", "{\"id\":\"b\",\"title\":\"cup\",\"body\":\"pot\",\"brand\":\"y\"}\n");
 	check_int(tick(&s), 0);
+	check_term(&s, "pot", "b\n");
 	site_set(&s, "document.text=title");
-	check_int(tick(&s), -EINVAL);
-	check_contains(s.err.message, "--state");
-	check_int(catalog_get(s.catalog, "last_error", &last, &s.err), 1);
-	check_contains(buf_cstr(&last), "[document]");
-	check_term(&s, "cup", "a\n");
+	site_set(&s, "document.id=brand");
+	check_int(tick(&s), 0);
+	check_int(s.res.generation, 2);
+	check_term(&s, "cup", "x\ny\n");
+	check_term(&s, "pot", "");
+	g = current(&s);
+	check_int(g->manifest.segment_count, 1);
+	check_int(g->manifest.watermark, AT(5));
+	/* Nothing of it is due again. */
+	check_int(tick(&s), 0);
+	check_int(s.res.generation, 0);
 }
 
 static void rewrite(struct site *s)
@@ -569,7 +577,7 @@ int main(void)
 	RUN(what_the_window_has_left_behind_is_gone);
 	RUN(a_shorter_window_takes_effect_at_once_and_a_longer_one_brings_back);
 	RUN(a_partition_that_fails_does_not_push_others_out_of_the_window);
-	RUN(other_rules_for_documents_are_refused);
+	RUN(other_rules_fold_everything_again);
 	RUN(a_file_that_changes_while_it_is_read_puts_its_partition_back);
 	RUN(an_input_error_is_tried_again_later);
 	RUN(a_stopped_tick_leaves_nothing_behind);

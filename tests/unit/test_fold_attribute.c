@@ -242,7 +242,7 @@ static void random_undo(
 	struct fact gone;
 
 	for (size_t i = 0; i < MEMORY_SEGMENTS; i++)
-		undone[i] = (struct undone){.sources = lists[i]};
+		undone[i] = (struct undone){.sources = lists[i], .left = TIME_NONE};
 	if (f && rand() % 3 && (horizon == TIME_NONE || f->ts > horizon)) {
 		gone = *f;
 		for (size_t i = 0; i < w->count; i++)

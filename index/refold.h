@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* index/refold.h - folds everything again from stored records, after a change of what decides about documents. */
+#ifndef FRESHET_REFOLD_H
+#define FRESHET_REFOLD_H
+
+#include "recall.h"
+#include "state.h"
+
+struct refold_input {
+	const struct state *state; /* build begun */
+	const struct config *cfg;  /* the new one */
+	const struct rows *rows;   /* of the generation that was built by another */
+	size_t base;               /* so many of its segments, the first ones, are the base */
+	volatile sig_atomic_t *stop;
+	void (*progress)(void *ctx, uint64_t done, uint64_t total); /* may be NULL */
+	void *progress_ctx;
+};
+/* Writes the base anew, in memory that build.memory bounds: appends its segments to `pieces` (struct base_piece) and opens them as
+ * a generation. Nothing where there is no base: *out is NULL then. */
+int refold_base(const struct refold_input *in, struct buf *pieces, struct generation **out, struct err *err);
+/* The records of the deltas, read anew, and `more` with theirs: as one set of records and sources, in `out`. */
+struct records_of_build {
+	struct source *sources;
+	size_t source_count;
+	struct record *records;
+	size_t record_count;
+};
+int refold_deltas(const struct refold_input *in, struct records_of_build *records, struct recall *recalled,
+	struct arena *arena, struct err *err);
+
+#endif
