@@ -36,8 +36,8 @@ void status_gather(struct status *out, const struct config *cfg, const struct ge
 	out->segments = g->manifest.segment_count;
 	for (size_t i = 0; i < g->manifest.segment_count; i++)
 		out->segment_bytes += g->manifest.segments[i].bytes;
-	out->complete_through = rows_complete_through(
-		rows, row_count, cfg->cadence, plan_horizon(cfg, out->watermark, TIME_NONE), out->watermark);
+	out->complete_through = rows_complete_through(rows, row_count, cfg->cadence,
+		plan_horizon(cfg, out->watermark, g->manifest.base_at), g->manifest.base_at, out->watermark);
 	config_hash(cfg, hash);
 	out->rules_changed = memcmp(hash, g->manifest.config_hash, sizeof(hash)) != 0;
 }

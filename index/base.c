@@ -69,17 +69,13 @@ static int check_at(const struct base *b, int64_t current_at, struct err *err)
 	return 0;
 }
 
-static int check_config(const struct base *b, struct err *err)
+/* Was the parent built by other rules? Then its records are read anew. */
+static bool rules_differ(const struct base *b)
 {
 	uint8_t hash[CONFIG_HASH_BYTES];
 
 	config_hash(b->in->cfg, hash);
-	if (!b->parent || !memcmp(hash, b->parent->manifest.config_hash, sizeof(hash)))
-		return 0;
-	return err_set(err, -EINVAL,
-		"the configuration is another than generation %" PRIu64
-		" was built by: run `freshet build` first, which folds everything again",
-		b->parent->manifest.number);
+	return b->parent && memcmp(hash, b->parent->manifest.config_hash, sizeof(hash)) != 0;
 }
 
 static int look_first(struct base *b, struct err *err)
@@ -261,8 +257,10 @@ static size_t deltas_from(const struct manifest *m)
 /* What the deltas have of partitions that the base does not cover, folded over it. */
 static int fold_later(struct base *b, struct err *err)
 {
-	struct recall_input in = {
-		.rows = &b->rows, .after = time_add(b->in->at, -b->in->cfg->cadence), .stop = b->in->stop};
+	struct recall_input in = {.rows = &b->rows,
+		.after = time_add(b->in->at, -b->in->cfg->cadence),
+		.cfg = rules_differ(b) ? b->in->cfg : NULL,
+		.stop = b->in->stop};
 	int r = 0;
 
 	if (b->parent) {
@@ -391,8 +389,6 @@ static int swap(struct base *b, struct err *err)
 		r = current_generation(b->in->state, b->catalog, &b->parent, err);
 	if (r == 0)
 		r = check_at(b, b->parent ? b->parent->manifest.base_at : TIME_NONE, err);
-	if (r == 0)
-		r = check_config(b, err);
 	if (r == 0)
 		r = validate(b, b->parent, err);
 	report(b, "folding");

@@ -74,13 +74,15 @@ static bool row_is_settled(const struct row *row)
 	}
 }
 
-int64_t rows_complete_through(
-	const struct row *rows, size_t count, int64_t cadence, int64_t horizon, int64_t watermark)
+int64_t rows_complete_through(const struct row *rows, size_t count, int64_t cadence, int64_t horizon,
+	int64_t base_at, int64_t watermark)
 {
-	int64_t through = TIME_NONE;
+	int64_t covered = time_add(base_at, -cadence);
+	int64_t through = base_at == TIME_NONE ? TIME_NONE : slot_of(covered, cadence) * cadence;
 
 	for (size_t i = 0; i < count && rows[i].ts <= watermark; i++) {
-		if (horizon != TIME_NONE && rows[i].ts <= horizon)
+		if ((horizon != TIME_NONE && rows[i].ts <= horizon) ||
+			(base_at != TIME_NONE && rows[i].ts <= covered))
 			continue;
 		if (!row_is_settled(&rows[i]))
 			break;

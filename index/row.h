@@ -58,8 +58,9 @@ bool row_is_uncovered(const struct row *row);
 const struct file_row *file_row_find(const struct row *row, struct slice path);
 
 /* complete_through (section 2): the newest timestamp up to which nothing inside the horizon is missing, open, failed or uncovered;
- * TIME_NONE: none. `rows` by ts, all of those inside the horizon. */
-int64_t rows_complete_through(
-	const struct row *rows, size_t count, int64_t cadence, int64_t horizon, int64_t watermark);
+ * TIME_NONE: none. What the base covers (`base_at`; TIME_NONE: no base) is not missing. `rows` by ts, all of those inside the
+ * horizon. */
+int64_t rows_complete_through(const struct row *rows, size_t count, int64_t cadence, int64_t horizon,
+	int64_t base_at, int64_t watermark);
 
 #endif

@@ -7,6 +7,9 @@
 #     release   build with gcc, -Werror; unit tests; the mount tests marked `release`
 #     asan      build with gcc, AddressSanitizer and UBSan; unit tests; all mount tests
 #     tsan      build with ThreadSanitizer; unit tests
+#     model     the release build against the model of tests/model: the model's own examples, kept cases, then
+#               random steps for MODEL_SECONDS (60); --all: MODEL_STEPS (20000) of them; Hypothesis; where the asan
+#               build is there, some with it too
 #     fuzz      build with clang, -Werror; each fuzz target for FUZZ_SECONDS (20) on its kept corpus
 #     roots     with --all only: README's commands in a bare Debian 12 and 13 (tests/bare-root.sh)
 # --all also runs more kills (FRESHET_KILLS=200) and longer fuzzing (300 s a target).
@@ -25,20 +28,21 @@ passed=0 failed=0 skipped=0
 for arg; do
 	case $arg in
 	--all) all=yes ;;
-	format | release | asan | tsan | fuzz | roots) parts+=("$arg") ;;
+	format | release | asan | tsan | model | fuzz | roots) parts+=("$arg") ;;
 	*)
-		echo "usage: $0 [--all] [format|release|asan|tsan|fuzz|roots]..." >&2
+		echo "usage: $0 [--all] [format|release|asan|tsan|model|fuzz|roots]..." >&2
 		exit 64
 		;;
 	esac
 done
 if [ ${#parts[@]} = 0 ]; then
-	parts=(format release asan tsan fuzz)
+	parts=(format release asan tsan model fuzz)
 	[ $all = no ] || parts+=(roots)
 fi
 if [ $all = yes ]; then
 	export FRESHET_KILLS=${FRESHET_KILLS:-200}
 	FUZZ_SECONDS=${FUZZ_SECONDS:-300}
+	MODEL_STEPS=${MODEL_STEPS:-20000}
 fi
 
 say() { printf '== %s\n' "$*"; }
@@ -80,8 +84,8 @@ count()
 install_tools()
 {
 	local deps=$top/examples/deps.sh clang
-	bash "$deps" attr clang clang-format findutils procps python3 python3-pytest python3-pytest-timeout \
-		rsync strace zstd || return
+	bash "$deps" attr clang clang-format findutils procps python3 python3-hypothesis python3-pytest \
+		python3-pytest-timeout rsync strace zstd || return
 	clang=$(clang -dumpversion | cut -d. -f1)
 	bash "$deps" "libclang-rt-$clang-dev" || return # libFuzzer and the sanitizers of that clang
 	# The feed of the catalogue test is what apt knows.
@@ -178,6 +182,34 @@ tsan_part()
 	unit_tests tsan "${tsan_run[@]}" TSAN_OPTIONS=halt_on_error=1
 }
 
+# model_run BUILD ARGUMENT...: random steps or kept traces; what fails is cut down and saved in model/ beside the builds.
+model_run()
+{
+	local name=$1
+	shift
+	FRESHET="$builds/$name/freshet" "$python" "$top/tests/model/run.py" --save "$builds/model" "$@"
+}
+
+model_pytest()
+{
+	(cd "$top" && FRESHET="$builds/release/freshet" MODEL_SAVE="$builds/model" timeout 3600 "$python" -m pytest -q \
+		-p no:cacheprovider "tests/model/$1")
+}
+
+model_part()
+{
+	local much=(--seconds "${MODEL_SECONDS:-60}")
+	[ -z "${MODEL_STEPS:-}" ] || much=(--steps "$MODEL_STEPS")
+	check "build, release, for the model" build release gcc || return
+	check "model, its own examples" model_pytest test_model.py
+	check "model, kept cases" model_run release --cases
+	check "model, random steps" model_run release "${much[@]}"
+	check "model, Hypothesis" model_pytest machine.py
+	if [ -x "$builds/asan/freshet" ]; then
+		check "model, random steps, asan" model_run asan --seconds 20
+	fi
+}
+
 # fuzz_target NOUN SECONDS: builds one target against the library and runs it on a copy of its corpus.
 fuzz_target()
 {
@@ -243,7 +275,7 @@ if ! check "install what the tests need" install_tools; then
 	echo "$passed passed, $failed failed"
 	exit 1
 fi
-for part in format release asan tsan fuzz roots; do
+for part in format release asan tsan model fuzz roots; do
 	wants "$part" || continue
 	say "$part"
 	"${part}_part"

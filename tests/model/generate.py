@@ -106,7 +106,7 @@ class Generator:
             ("item", GROUPS, 0.7), ("brand", ["Acme", "acme", "Bo/b", ["Acme", "Zed"], None], 0.5),
             ("n", [0, 1, 2, 2.0, 1.5, -1, True, [1, 2]], 0.5), ("body", ["mocha", ["grind", "filter"], 7, None], 0.3),
             ("status", ["paused", "active"], 0.5), ("v", VERSIONS, 0.6),
-            ("campaign_id", ["c0", "c1", "c2"], 0.5), ("campaign", ["c0", "c1", {"status": "own"}], 0.3),
+            ("campaign_id", ["c0", "c1", "c2", "c0", "c1", 7, 1.5, ["c0"], ["c0", "c1"], ""], 0.5), ("campaign", ["c0", "c1", {"status": "own"}], 0.3),
         ):  # fmt: skip
             if self.maybe(chance):
                 value[key] = r.choice(choices)
@@ -115,7 +115,7 @@ class Generator:
     def attribute(self):
         r = self.rng
         kind = r.choice(["campaign", "item"])
-        value = {"kind": kind, "id": r.choice(["c0", "c1", "c2"] if kind == "campaign" else GROUPS)}
+        value = {"kind": kind, "id": r.choice(["c0", "c1", "c2", "7", 7] if kind == "campaign" else GROUPS)}
         for key, choices, chance in (
             ("status", ["paused", "active"], 0.7), ("budget", [0, 5, -1], 0.5), ("title", WORDS, 0.5),
             ("brand", ["Acme", "Zed"], 0.5), ("v", VERSIONS, 0.6), ("draft", [True, False], 0.2), ("op", ["delete"], 0.15),
@@ -224,7 +224,8 @@ class Generator:
         lag = sections["lag"]
         self.lag(sections, versions)
         left = any(row.state in ("expired", "skipped") for row in world.model.rows.values())
-        if left and "return" not in self.features:
+        asked = "return-attributes" if world.model.cfg.attributes else "return"
+        if left and asked not in self.features:
             longer = m.duration(sections["lag"]["window"]) > m.duration(lag["window"])
             if longer or sections["lag"]["policy"] != lag["policy"]:
                 sections["lag"] = lag

@@ -41,10 +41,12 @@ FEATURES = {
     "reject-reports": "rejects/ keeps the reports of what is in the index when a later attempt fails",
     "uncovered": "`uncovered` only where data was lost, not where the listing passed over it",
     "return": "a longer window after something has expired",
+    "return-attributes": "the same where attributes are configured: what a returned partition said before is undone",
+    "absent": "what was `old` and lies inside a longer window is `uncovered`, and complete_through stops before it",
     "gaps": "slots behind the horizon are missing where nothing was ever seen in them, if something older was",
 }
 
-PRODUCT = ("undo", "newest", "replay")  # those that this tree has
+PRODUCT = ("undo", "newest", "replay", "attributes", "versions-window", "reject-reports", "return")  # those that this tree has
 
 
 def duration(text):
@@ -200,6 +202,9 @@ def read_record(cfg, where, ts, path, line, raw):
         for name in cfg.keyword + (cfg.text or []):
             if any(isinstance(v, dict) for v in elements(value, name)):
                 raise Refused(f"{name}: an object")
+        for keys in cfg.attributes.values():
+            if len(elements(value, keys["on"])) > 1:
+                raise Refused(f"{keys['on']}: more than one value")
         for name in cfg.keyword:
             if any(control(keyword_text(v)) for v in elements(value, name)):
                 raise Refused(f"{name}: control character")
@@ -241,7 +246,7 @@ class Row:
     failed_at: object = None  # the listing that failed
 
     def has_content(self):
-        return self.read is not None and self.state != "expired"
+        return self.read is not None
 
     def counts(self):
         sources = (self.read or {}).values()
@@ -264,8 +269,9 @@ class Model:
         self.watermark = NEVER
         self.base = None  # (at, {path: Source})
         self.generation = 0  # how many were published
-        self.history = []  # of each generation: (watermark, rows, base, folded)
+        self.history = []  # of each generation: (watermark, rows, past, base, folded)
         self.paused = False
+        self.past = {}  # ts -> what was read of a partition that has expired: its attributes still hold
         self.seen = set()  # partitions that had files when they were looked at
         self.cfg = self.folded = Config(sections)  # the latest, and that of the last build
 
@@ -343,7 +349,7 @@ class Model:
             reason = self.incomplete(ts, partition, files.values(), now)
             return ("note", "open", reason) if reason else ("read", sorted(files), set())
         if not files:
-            return ("note", "published", "gone") if row.read or not partition else ("keep",)
+            return ("note", "published", "gone" if row.read or not partition else "")
         added = {n for n in files if n not in row.read}
         changed = {n for n in files if n in row.read and files[n].stamp != row.read[n].stamp}
         vanished = {n for n in row.read if n not in files}
@@ -404,6 +410,8 @@ class Model:
         for ts in filter(self.has_content, list(self.rows) if newest in good else []):
             if ts != newest:
                 self.rows[ts] = Row("expired", "replaced")
+        if newest in good:
+            self.past = {}
         # What was to be replaced, had the newest not failed, leaves in the next tick where it lies outside.
         waits = {ts for ts in self.rows if self.has_content(ts) and newest is not None and newest not in good}
         for ts in sorted((set(self.rows) | set(look)) - waits):
@@ -435,7 +443,9 @@ class Model:
                 verdicts[ts] = ("keep",)  # replaced
             elif not self.has_content(ts) and ts < max(known, newest):
                 state = self.rows[ts].state if ts in self.rows else ""
-                if state == "expired" or state == "skipped" and (verdict[0] != "read" or self.rows[ts].reason != "old"):
+                if state == "expired" or state == "skipped" and (
+                    verdict[0] != "read" or self.rows[ts].reason != "old" or "absent" not in self.features
+                ):
                     verdicts[ts] = ("keep",)
                 elif verdict[0] == "read" or state == "failed" and verdict[0] == "keep":
                     verdicts[ts] = ("note", "skipped", self.passed_over(ts, max(known, newest)))
@@ -469,6 +479,7 @@ class Model:
             else:
                 reason = self.difference(row, self.feed[ts].files) if kept is not None else ""
                 self.rows[ts] = Row("published", reason, value)
+                self.past.pop(ts, None)
                 done.published |= outcome == "other"
         elif verdict[0] == "note":
             self.rows[ts] = Row(*verdict[1:], kept)
@@ -477,11 +488,11 @@ class Model:
         """What lies outside the horizon, or is covered by the base, has left."""
         row = self.rows.get(ts)
         if self.covered(ts):
-            if not row or row.state not in ("skipped", "expired"):
+            if not row or row.state != "expired":
                 self.rows[ts] = Row("expired" if row and row.has_content() else "skipped", "covered")
-            row and setattr(self.rows[ts], "read", None)
+            self.past.pop(ts, None)
         elif is_outside and row and row.has_content():
-            self.rows[ts] = Row("expired", "", row.read)
+            self.rows[ts], self.past[ts] = Row("expired"), row.read
             done.published = True
         elif is_outside and (not row or row.state not in ("skipped", "expired")):
             self.rows[ts] = Row("skipped", self.never_indexed(ts, row))
@@ -495,7 +506,7 @@ class Model:
 
     def remember(self):
         self.generation += 1
-        self.history.append(copy.deepcopy((self.watermark, self.rows, self.base, self.folded)))
+        self.history.append(copy.deepcopy((self.watermark, self.rows, self.past, self.base, self.folded)))
 
     # Section 8: base and rollback
 
@@ -506,13 +517,14 @@ class Model:
         self.watermark = max(self.watermark, at - self.cfg.cadence)
         for ts in list(self.rows):
             self.leave(ts, False, Tick())
+        self.folded = self.cfg
         self.remember()
 
     def rollback(self, generation):
         """The `generation`th of those published; what is newer than it is complete again."""
         then = copy.deepcopy(self.history[generation - 1])
-        now, self.rows = self.rows, then[1]
-        self.watermark, _, self.base, self.folded = then
+        now = self.rows
+        self.watermark, self.rows, self.past, self.base, self.folded = then
         for ts in set(now) - set(self.rows):
             self.rows[ts] = Row("complete") if now[ts].has_content() else now[ts]
         self.paused = True
@@ -530,15 +542,20 @@ class Model:
         for ts in inside:
             row = self.rows[ts]
             fine = row.state == "published" or row.reason in ("superseded", "replaced")
+            if "absent" not in self.features:
+                fine = fine or row.state == "expired" or row.reason == "old"
             if not fine or last is not None and ts // c.cadence - last // c.cadence > 1:
                 break
             last = ts
-        return last if last is not None and last > horizon else None
+        covered = self.base and last == self.base[0] - c.cadence
+        return last if last is not None and (covered or last > horizon) else None
 
     def records(self):
         """(record, whether it counts as a document's) of all partitions that are in the index, and the base."""
-        sources = [(ts, path, s, row.has_content())  # what lies outside the horizon is expired by then
-                   for ts, row in self.rows.items() for path, s in (row.read or {}).items()]  # fmt: skip
+        # What lies outside the horizon has expired by then.
+        inside = {ts: row.read for ts, row in self.rows.items() if row.has_content()}
+        sources = [(ts, path, s, where is inside) for where in (inside, self.past)
+                   for ts, files in where.items() for path, s in files.items()]  # fmt: skip
         if self.base:
             at, files = self.base
             sources += [(at - self.cfg.cadence, path, s, True) for path, s in files.items()]

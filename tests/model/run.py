@@ -109,7 +109,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=0)
-    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--seed", default=None)
     parser.add_argument("--features", default=",".join(m.PRODUCT))
     parser.add_argument("--per-world", type=int, default=80)
     parser.add_argument("--save", default=os.environ.get("MODEL_SAVE", "build-tests/model"))
@@ -123,7 +123,7 @@ def main():
         parser.error(f"features are: {', '.join(m.FEATURES)}")
     if args.replay or args.cases:
         return replay(args.replay or sorted(CASES.glob("*.json")), features, skip=not args.replay)
-    seed = args.seed if args.seed is not None else random.SystemRandom().randrange(10**9)
+    seed = args.seed if args.seed is not None else str(random.SystemRandom().randrange(10**9))
     print(f"seed {seed}, features {','.join(sorted(features)) or 'none'}", flush=True)
     steps = args.steps or (10**9 if args.seconds else 2000)
     started = time.monotonic()
@@ -137,8 +137,10 @@ def main():
             continue
         failures += 1
         print(f"FAILED: world {worlds - 1} of seed {seed}, step {n}: {complaint}", flush=True)
+        asked = f" --features {args.features}" if args.features != parser.get_default("features") else ""
+        print(f"again: tests/model/run.py --seed {mine} --steps {n} --per-world {n}{asked}", flush=True)
         trace, complaint = shorten(trace, complaint, args.shorten)
-        path = save(trace, complaint, Path(args.save), f"seed-{seed}-{worlds - 1}")
+        path = save(trace, complaint, Path(args.save), f"seed-{mine}")
         print(f"cut down to {len(trace['steps'])} steps: {complaint}\nreplay: tests/model/run.py --replay {path}", flush=True)
         if failures >= args.failures:
             break

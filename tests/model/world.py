@@ -426,4 +426,6 @@ def equal(tree, want, shown):
         return len(rows) == len(want) and all(
             (r[0], r[1], r[3]) == (w[0], w[1], w[3]) and (w[2] is None or int(r[2]) == w[2]) for r, w in zip(rows, want)
         )
-    return json.loads(shown) == want and shown.endswith(b"\n") if isinstance(want, dict) else shown == want
+    if isinstance(want, dict):
+        return list(json.loads(shown).items()) == list(want.items()) and shown.endswith(b"}\n")
+    return shown == want

@@ -36,8 +36,8 @@ static struct row slot(int minute, enum partition_state state, const char *reaso
 
 static int64_t through(const struct row *rows, size_t count, int64_t horizon, int watermark)
 {
-	int64_t t =
-		rows_complete_through(rows, count, 5 * TIME_MINUTE, horizon, T0 + watermark * TIME_MINUTE);
+	int64_t t = rows_complete_through(
+		rows, count, 5 * TIME_MINUTE, horizon, TIME_NONE, T0 + watermark * TIME_MINUTE);
 
 	return t == TIME_NONE ? -1 : (t - T0) / TIME_MINUTE;
 }
