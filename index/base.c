@@ -259,6 +259,7 @@ static int fold_later(struct base *b, struct err *err)
 {
 	struct recall_input in = {.rows = &b->rows,
 		.after = time_add(b->in->at, -b->in->cfg->cadence),
+		.horizon = TIME_NONE,
 		.cfg = rules_differ(b) ? b->in->cfg : NULL,
 		.stop = b->in->stop};
 	int r = 0;

@@ -375,11 +375,12 @@ static int refold(struct tick *t, struct err *err)
 	struct refold_input in = {.state = t->state,
 		.cfg = t->cfg,
 		.rows = &t->rows,
+		.horizon = leaving(t),
 		.stop = t->opt->stop,
 		.progress = meter_report,
 		.progress_ctx = &t->meter};
 	const struct manifest *m = &t->parent->manifest;
-	int r = rows_init(&t->rows, t->parent, leaving(t), t->undo.fresh ? t->undo.list : NULL, err);
+	int r = rows_init(&t->rows, t->parent, m->horizon, t->undo.fresh ? t->undo.list : NULL, err);
 
 	meter_phase(&t->meter, "folding everything again");
 	while (in.base < m->segment_count && m->segments[in.base].base)

@@ -613,6 +613,18 @@ static int list_check(const struct string_list *list, const char *key, const cha
 	return 0;
 }
 
+bool config_expires(const struct config *c, struct slice id)
+{
+	for (size_t i = 0; i < c->attribute_count; i++) {
+		struct slice name = slice_str(c->attributes[i].name);
+
+		if (id.len > name.len + 2 && id.data[name.len + 1] == id.data[0] &&
+			slice_eq(slice_of(id.data + 1, name.len), name))
+			return c->attributes[i].expire;
+	}
+	return false;
+}
+
 int config_check(const struct config *c, struct err *err)
 {
 	for (size_t i = 0; i < c->attribute_count; i++) {

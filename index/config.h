@@ -107,6 +107,8 @@ int config_set(struct config *c, const char *assignment, struct err *err);
 /* One key of [mount] as a mount option writes it: "refresh", "eager". Returns 1 set, 0 no such key of
  * [mount], or -EINVAL. */
 int config_set_mount_option(struct config *c, const char *key, const char *value, struct err *err);
+/* Does the attribute of that id (record.h) leave as documents do? */
+bool config_expires(const struct config *c, struct slice attribute_id);
 /* What no single key can tell: every attribute has `when`, `key` and `on`, and no list of fields names one as a field. Call it once all sources are read.
  * Returns 0 or -EINVAL. */
 int config_check(const struct config *c, struct err *err);

@@ -154,6 +154,14 @@ static int take_as_is(struct recaller *r, const struct parent_row *row, struct s
 	return 0;
 }
 
+/* By what it is called now: a document that became an attribute holds, and the other way round it leaves. */
+static bool has_left(const struct recaller *r, int64_t ts, const struct record *record)
+{
+	if (!r->in->cfg || r->in->horizon == TIME_NONE || ts > r->in->horizon)
+		return false;
+	return !id_is_attribute(record->id) || config_expires(r->in->cfg, record->id);
+}
+
 static int recall_row(struct recaller *r, struct parent_row *row, struct err *err)
 {
 	const struct segment *s = segment_at(r, row->segment);
@@ -175,7 +183,7 @@ static int recall_row(struct recaller *r, struct parent_row *row, struct err *er
 		r->out->refused++;
 		return 0;
 	}
-	if (code < 0)
+	if (code < 0 || has_left(r, row->source.ts, &record))
 		return code;
 	record.source = source;
 	record.line = row->entry.line;

@@ -18,9 +18,10 @@ struct recall { /* zero-initialised is empty; everything lies in `arena` or in t
 	struct arena arena;
 };
 struct recall_input {
-	const struct rows *rows;     /* of the generation; those that count no more are left out */
-	size_t from, to;             /* segments */
-	int64_t after;               /* only files of later partitions; TIME_NONE: all */
+	const struct rows *rows; /* of the generation; those that count no more are left out */
+	size_t from, to;         /* segments */
+	int64_t after;           /* only files of later partitions; TIME_NONE: all */
+	int64_t horizon; /* with `cfg`: what expires by it, of partitions at or before, is left out; TIME_NONE: nothing */
 	const struct config *cfg;    /* read the records anew by it; NULL: what they are called stays */
 	volatile sig_atomic_t *stop; /* may be NULL */
 };

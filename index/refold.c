@@ -64,6 +64,7 @@ static int add_segment(struct refolder *r, size_t i, struct err *err)
 		.from = i,
 		.to = i + 1,
 		.after = TIME_NONE,
+		.horizon = TIME_NONE,
 		.cfg = r->in->cfg,
 		.stop = r->in->stop};
 	struct recall found;
@@ -139,6 +140,7 @@ int refold_deltas(const struct refold_input *in, struct records_of_build *record
 		.from = in->base,
 		.to = in->rows->g->manifest.segment_count,
 		.after = TIME_NONE,
+		.horizon = in->horizon,
 		.cfg = in->cfg,
 		.stop = in->stop};
 	int code = recall(&from, recalled, err);

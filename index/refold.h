@@ -9,8 +9,9 @@
 struct refold_input {
 	const struct state *state; /* build begun */
 	const struct config *cfg;  /* the new one */
-	const struct rows *rows;   /* of the generation that was built by another */
-	size_t base;               /* so many of its segments, the first ones, are the base */
+	const struct rows *rows; /* of the generation that was built by another, as its own horizon has it */
+	int64_t horizon;         /* of the new generation */
+	size_t base;             /* so many of its segments, the first ones, are the base */
 	volatile sig_atomic_t *stop;
 	void (*progress)(void *ctx, uint64_t done, uint64_t total); /* may be NULL */
 	void *progress_ctx;

@@ -53,7 +53,7 @@ class Generator:
         for keys in (campaign, item):
             if self.maybe(0.3):
                 keys["version"] = "v"
-            if self.maybe(0.2):
+            if self.maybe(0.4):
                 keys["expire"] = "yes"
         chosen = r.choice([["campaign"], ["item"], ["campaign", "item"], ["item", "campaign"]])
         for name in chosen:
@@ -233,7 +233,10 @@ class Generator:
 
     def base(self, world):
         at = max((world.now - self.rng.choice([0, 300, 900])) // 300 * 300, world.model.base[0] if world.model.base else 0)
-        return ["base", at, [line for line in self.lines() + self.lines() if line not in REFUSED]]
+        lines = [line for line in self.lines() + self.lines() if line not in REFUSED and '["c0", "c1"]' not in line]
+        if "refold" in self.features:  # a base keeps no record that lost, so other rules could not choose it later
+            lines = list({str(json.loads(line).get("id")): line for line in lines}.values())
+        return ["base", at, [line for line in lines if "base-deletes" in self.features or "delete" not in line]]
 
     def rollback(self, world):
         return ["resume"] if world.model.paused else ["rollback", self.rng.randint(1, 3)]

@@ -42,11 +42,13 @@ FEATURES = {
     "uncovered": "`uncovered` only where data was lost, not where the listing passed over it",
     "return": "a longer window after something has expired",
     "return-attributes": "the same where attributes are configured: what a returned partition said before is undone",
+    "base-deletes": "a delete in a snapshot has a version, like any record",
+    "base-through": "complete_through counts what the base covers",
     "absent": "what was `old` and lies inside a longer window is `uncovered`, and complete_through stops before it",
     "gaps": "slots behind the horizon are missing where nothing was ever seen in them, if something older was",
 }
 
-PRODUCT = ("undo", "newest", "replay", "attributes", "versions-window", "reject-reports", "return")  # those that this tree has
+PRODUCT = ("undo", "newest", "replay", "attributes", "versions-window", "reject-reports", "return", "base", "base-through")  # those that this tree has
 
 
 def duration(text):
@@ -390,6 +392,7 @@ class Model:
             return done
         done.published = self.generation > 0 and self.folded.folding() != self.cfg.folding()
         self.folded = self.cfg
+        self.reduce_base()
         outside = self.horizon(self.watermark)
         look = [ts for ts in sorted(set(self.rows) | set(self.feed)) if outside < ts <= now]
         self.seen |= {ts for ts in look if ts in self.feed and self.feed[ts].files}
@@ -513,12 +516,30 @@ class Model:
     def swap_base(self, at, lines):
         """A full snapshot as of `at`, given as the lines of one file."""
         source = Source(0, b"", list(enumerate(lines, 1)), len(lines), [])
-        self.base = (at, {"base": source})
+        self.base = (at, {"base.jsonl": source})
         self.watermark = max(self.watermark, at - self.cfg.cadence)
         for ts in list(self.rows):
             self.leave(ts, False, Tick())
         self.folded = self.cfg
+        self.reduce_base()
         self.remember()
+
+    def reduce_base(self):
+        """A base keeps no history: of each id the record that won by the rules that it was last folded by."""
+        if not self.base:
+            return
+        at, files = self.base
+        for path, source in files.items():
+            best = {}
+            for line, raw in source.lines:
+                try:
+                    record = read_record(self.folded, "base", at - self.cfg.cadence, path, line, raw)
+                except Refused:
+                    continue
+                key = (record.kind, record.key)
+                if key not in best or best[key][0].order < record.order:
+                    best[key] = (record, (line, raw))
+            source.lines = sorted(kept for record, kept in best.values() if not record.deleted)
 
     def rollback(self, generation):
         """The `generation`th of those published; what is newer than it is complete again."""
@@ -560,9 +581,10 @@ class Model:
             at, files = self.base
             sources += [(at - self.cfg.cadence, path, s, True) for path, s in files.items()]
         for ts, path, source, inside in sources:
+            where = "base" if self.base and source in self.base[1].values() else self.path_of(ts)
             for line, raw in source.lines:
                 try:
-                    yield read_record(self.folded, self.path_of(ts), ts, path, line, raw), inside
+                    yield read_record(self.folded, where, ts, path, line, raw), inside
                 except Refused:
                     pass
 
