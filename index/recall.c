@@ -154,10 +154,14 @@ static int take_as_is(struct recaller *r, const struct parent_row *row, struct s
 	return 0;
 }
 
-/* By what it is called now: a document that became an attribute holds, and the other way round it leaves. */
-static bool has_left(const struct recaller *r, int64_t ts, const struct record *record)
+/* By what it is called now: a document that became an attribute holds, and the other way round it leaves, or had left before a longer
+ * window. */
+static bool has_left(const struct recaller *r, const struct parent_row *row, const struct record *record)
 {
-	if (!r->in->cfg || r->in->horizon == TIME_NONE || ts > r->in->horizon)
+	const struct manifest *m = &r->in->rows->g->manifest;
+	int64_t ts = row->source.ts;
+
+	if (!r->in->cfg || (ts > r->in->horizon && ts > m->horizon && ts > m->segments[row->segment].left))
 		return false;
 	return !id_is_attribute(record->id) || config_expires(r->in->cfg, record->id);
 }
@@ -183,7 +187,7 @@ static int recall_row(struct recaller *r, struct parent_row *row, struct err *er
 		r->out->refused++;
 		return 0;
 	}
-	if (code < 0 || has_left(r, row->source.ts, &record))
+	if (code < 0 || has_left(r, row, &record))
 		return code;
 	record.source = source;
 	record.line = row->entry.line;

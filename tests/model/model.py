@@ -495,10 +495,26 @@ class Model:
                 self.rows[ts] = Row("expired" if row and row.has_content() else "skipped", "covered")
             self.past.pop(ts, None)
         elif is_outside and row and row.has_content():
-            self.rows[ts], self.past[ts] = Row("expired"), row.read
+            self.rows[ts], self.past[ts] = Row("expired"), self.what_holds(ts, row.read)
             done.published = True
         elif is_outside and (not row or row.state not in ("skipped", "expired")):
             self.rows[ts] = Row("skipped", self.never_indexed(ts, row))
+
+    def what_holds(self, ts, files):
+        """Of a partition that leaves the attributes stay; what is no attribute by the rules of then is nobody's any more."""
+        held = {}
+        for path, source in files.items():
+            lines = []
+            for line, raw in source.lines:
+                try:
+                    kind = read_record(self.folded, self.path_of(ts), ts, path, line, raw).kind
+                except Refused:
+                    continue
+                if kind and self.folded.attributes[kind].get("expire") != "yes":
+                    lines.append((line, raw))
+            held[path] = copy.copy(source)
+            held[path].lines = lines
+        return held
 
     def never_indexed(self, ts, row):
         newest = max(filter(self.has_content, self.rows), default=NEVER)
