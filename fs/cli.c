@@ -43,6 +43,7 @@ int cli_exit_code(int code)
 	case ENOTSUP:
 	case ESTALE:
 	case EFBIG:
+	case E2BIG:
 	case EOVERFLOW:
 		return EX_DATAERR;
 	case ENOMEM:

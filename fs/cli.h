@@ -95,6 +95,7 @@ char *cli_grouped(uint64_t n, char out[32]);
 int cmd_mount(int argc, char **argv);
 int cmd_build(int argc, char **argv);
 int cmd_base(int argc, char **argv);
+int cmd_query(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);

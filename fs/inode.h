@@ -31,7 +31,11 @@ enum node_kind {
 	NODE_PREFIXES,
 	NODE_PREFIX, /* [name as it was looked up] */
 	NODE_DOCS,
-	NODE_LAST_DIR = NODE_DOCS,
+	NODE_POSTINGS,
+	NODE_GROUPS,
+	NODE_QUERIES,
+	NODE_RANKS,
+	NODE_LAST_DIR = NODE_RANKS,
 	/* Files. */
 	NODE_TEXT,        /* [content] a small text; place: which one */
 	NODE_TABLE,       /* [serial] partitions.tsv of one snapshot; the bytes are the blob */
@@ -41,6 +45,10 @@ enum node_kind {
 	NODE_SUMS,        /* SHA256SUMS */
 	NODE_TERM,        /* [dictionary key] */
 	NODE_DOC,         /* [id] */
+	NODE_TERM_ROWS,   /* [dictionary key] */
+	NODE_GROUP,       /* [name] */
+	NODE_QUERY,       /* [expression] */
+	NODE_RANK,        /* [expression] */
 	NODE_MIRROR_FILE, /* [path NUL size mtime ctime]; place: which mirror */
 };
 enum node_place { PLACE_LIVE, PLACE_PINNED };

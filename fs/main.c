@@ -12,6 +12,7 @@ static const struct {
 	{"mount", cmd_mount, "serve the index of a feed as a file system"},
 	{"build", cmd_build, "index what is due in a feed and publish it"},
 	{"base", cmd_base, "build a full index from a snapshot, under what the feed brings"},
+	{"query", cmd_query, "print the documents that match an expression"},
 	{"status", cmd_status, "say how fresh the index is, and what became of each partition"},
 	{"verify", cmd_verify, "check what is published, or a segment file"},
 	{"inspect", cmd_inspect, "print a segment or a manifest as text"},

@@ -31,7 +31,7 @@ static double seconds(int64_t t)
 /* The one place where an error becomes a reply. What the user did needs no line in the log, damage does. */
 static void reply_failed(fuse_req_t req, int code, const struct err *err)
 {
-	if (code != -ENOENT && code != -ESTALE && code != -ENOTDIR && *err->message)
+	if (code != -ENOENT && code != -ESTALE && code != -ENOTDIR && code != -E2BIG && *err->message)
 		log_line("%s", err->message);
 	fuse_reply_err(req, code == -EBADMSG ? EIO : -code);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "render.h"
 #include "name.h"
+#include "rank.h"
 #include "view.h"
 
 #include <inttypes.h>
@@ -214,25 +215,64 @@ void render_sums(const struct generation *g, struct buf *out)
 			g->manifest.segments[i].name);
 }
 
+/* An expression that is none names no file. */
+static int make_query(
+	const struct generation *g, struct slice text, bool ranked, struct buf *out, struct err *err)
+{
+	OWNED(query) struct query *q = NULL;
+	OWNED_BUF copy = {0};
+	int r;
+
+	buf_add_slice(&copy, text);
+	r = buf_error(&copy) ? buf_error(&copy) : query_parse(&q, buf_cstr(&copy), NULL);
+	if (r < 0)
+		return r == -EINVAL ? 0 : err_set(err, r, "query of %zu bytes", text.len);
+	r = ranked ? rank_rows(q, g, RANK_BEST, out, NULL, err) : query_ids(q, g, out, err);
+	return r < 0 ? r : 1;
+}
+
+int render_make(
+	enum node_kind kind, const struct generation *g, struct slice text, struct buf *out, struct err *err)
+{
+	int r;
+
+	switch (kind) {
+	case NODE_TERM:
+		r = view_term_ids(g, text, out, err);
+		return r < 0 ? r : 1;
+	case NODE_DOC:
+		return view_doc_json(g, text, out, err);
+	case NODE_TERM_ROWS:
+		return view_term_rows(g, text, out, err);
+	case NODE_GROUP:
+		return view_group_json(g, text, out, err);
+	case NODE_QUERY:
+	case NODE_RANK:
+		return make_query(g, text, kind == NODE_RANK, out, err);
+	default:
+		return err_set(err, -EINVAL, "nothing to render for node kind %d", (int)kind);
+	}
+}
+
 static int make(const struct node *n, struct buf *out, struct err *err)
 {
 	int r;
 
 	switch (n->kind) {
-	case NODE_TERM:
-		return view_term_ids(n->generation, node_text(n), out, err);
-	case NODE_DOC:
-		r = view_doc_json(n->generation, node_text(n), out, err);
-		return r == 0 ? err_set(err, -EBADMSG, "the document is gone") : r;
 	case NODE_SUMS:
 		render_sums(n->generation, out);
 		return 0;
+	case NODE_GROUPS:
+		return view_groups(n->generation, out, err);
 	default:
-		return err_set(err, -EINVAL, "nothing to render for node kind %d", n->kind);
+		r = render_make((enum node_kind)n->kind, n->generation, node_text(n), out, err);
+		if (r == 0)
+			return err_set(err, -EBADMSG, "what was found is gone");
+		return r < 0 ? r : 0;
 	}
 }
 
-/* The bytes of a file are as many as the kernel was told at lookup: others would be cut or padded. */
+/* The bytes of a file are as many as the kernel was told at lookup: others would be cut or padded. A directory says none. */
 static int make_sized(const struct node *n, struct buf *out, struct err *err)
 {
 	int r = make(n, out, err), broken = n->kind == NODE_SUMS ? 0 : generation_check(n->generation, err);
@@ -241,7 +281,7 @@ static int make_sized(const struct node *n, struct buf *out, struct err *err)
 		return broken;
 	if (r == 0 && buf_error(out))
 		return err_set(err, -ENOMEM, "out of memory");
-	if (r == 0 && out->len != n->size)
+	if (r == 0 && !node_is_dir(n) && out->len != n->size)
 		return err_set(
 			err, -EBADMSG, "%zu bytes where %" PRIu64 " were announced", out->len, n->size);
 	return r;

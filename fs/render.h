@@ -21,8 +21,14 @@ void render_keep(struct render *r, uint64_t ino, struct blob *b);
 void render_drop(struct render *r, uint64_t ino);
 size_t render_bytes(struct render *r); /* what is kept, with what keeping costs */
 
-/* The content of a file node that is made from its generation (NODE_TERM, NODE_DOC, NODE_SUMS). *out gets a
- * reference. Returns 0, -EBADMSG (the segments are damaged), -ENOMEM. */
+/* Appends what a file of that kind and key holds in a generation: NODE_TERM, or one whose size only its bytes tell
+ * (NODE_DOC, NODE_TERM_ROWS, NODE_GROUP, NODE_QUERY, NODE_RANK). Returns 1, 0 when there is no such file, -E2BIG (a prefix of
+ * too many terms), -EBADMSG, -ENOMEM. */
+int render_make(
+	enum node_kind kind, const struct generation *g, struct slice text, struct buf *out, struct err *err);
+/* The content of a file node that is made from its generation (those above, NODE_SUMS), or the names that
+ * NODE_GROUPS lists (each with a NUL behind it). *out gets a reference. Returns 0, -EBADMSG (the segments are
+ * damaged), -ENOMEM. */
 int render_node(struct render *r, const struct node *n, struct blob **out, struct err *err);
 
 /* A file's bytes for one reply. */

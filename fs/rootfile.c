@@ -20,8 +20,12 @@ static void add_readme(const struct tree *t, struct buf *out)
 			 "partitions/          the feed itself, byte for byte\n"
 			 "rejects/             records that could not be used, by partition\n"
 			 "terms/TERM           ids of the documents with that word or field:value, sorted\n"
+			 "postings/TERM        the same with group, frequency, partition and segment\n"
 			 "prefix/PREFIX/       the terms that start so\n"
 			 "docs/ID              one document, as JSON\n"
+			 "groups/GROUP         the documents of a group\n"
+			 "query/EXPR           ids of the documents that match an expression\n"
+			 "rank/EXPR            the best 1,000 of them, by BM25: score and id\n"
 			 "segments/            the index files, to copy with rsync\n"
 			 "generations/N/       the same as of generation N; it never changes\n\n"
 			 "In names '/', '%', control characters and a leading '.' are written %XX.\n"
@@ -30,6 +34,8 @@ static void add_readme(const struct tree *t, struct buf *out)
 	buf_addf(out, "    ls %s/prefix/c | head\n", m);
 	buf_addf(out, "    cat %s/terms/coffee\n", m);
 	buf_addf(out, "    comm -12 %s/terms/coffee %s/terms/beans\n", m, m);
+	buf_addf(out, "    cat '%s/query/coffee (beans OR grind*) NOT decaf'\n", m);
+	buf_addf(out, "    head -5 '%s/rank/coffee beans'\n", m);
 	buf_addf(out, "    ls %s/docs | head -1\n", m);
 	buf_addf(out, "    column -ts \"$(printf '\\t')\" %s/partitions.tsv | tail\n", m);
 	buf_addf(out, "    getfattr -d %s/terms\n", m);

@@ -17,9 +17,13 @@ const struct tree_name tree_names[TREE_NAMES] = {
 	{"docs", NODE_DOCS, 0, HOLDS_POINTER, true},
 	{"generation", NODE_TEXT, ROOTFILE_GENERATION, HOLDS_POINTER, false},
 	{"generations", NODE_GENERATIONS, 0, HOLDS_FOREVER, false},
+	{"groups", NODE_GROUPS, 0, HOLDS_POINTER, true},
 	{"partitions", NODE_MIRROR_DIR, MIRROR_PARTITIONS, HOLDS_FOREVER, false},
 	{"partitions.tsv", NODE_TABLE, 0, HOLDS_NOT, false},
+	{"postings", NODE_POSTINGS, 0, HOLDS_POINTER, true},
 	{"prefix", NODE_PREFIXES, 0, HOLDS_POINTER, true},
+	{"query", NODE_QUERIES, 0, HOLDS_POINTER, true},
+	{"rank", NODE_RANKS, 0, HOLDS_POINTER, true},
 	{"rejects", NODE_MIRROR_DIR, MIRROR_REJECTS, HOLDS_FOREVER, false},
 	{"segments", NODE_SEGMENTS, 0, HOLDS_POINTER, true},
 	{"status", NODE_TEXT, ROOTFILE_STATUS, HOLDS_NOT, false},
@@ -28,8 +32,8 @@ const struct tree_name tree_names[TREE_NAMES] = {
 	{"watermark", NODE_TEXT, ROOTFILE_WATERMARK, HOLDS_POINTER, true},
 };
 
-const char *const tree_pointers[] = {
-	"complete_through", "docs", "generation", "prefix", "segments", "terms", "watermark", NULL};
+const char *const tree_pointers[] = {"complete_through", "docs", "generation", "groups", "postings", "prefix",
+	"query", "rank", "segments", "terms", "watermark", NULL};
 
 static const struct tree_name *find_name(const char *name)
 {
@@ -153,31 +157,68 @@ static int lookup_term(struct tree *t, struct generation *g, struct slice prefix
 }
 
 /* Its size is known only by making it, so it is made here and kept for the read that follows. */
-static int lookup_doc(
-	struct tree *t, struct generation *g, const char *name, struct node **out, struct err *err)
+static int get_made(struct tree *t, struct generation *g, enum node_kind kind, struct slice text,
+	struct node **out, struct err *err)
 {
-	struct inode_key key = {.kind = NODE_DOC, .generation = id_of(g)};
+	struct inode_key key = {.kind = kind, .generation = id_of(g), .text = text};
 	OWNED(blob) struct blob *blob = NULL;
-	OWNED_BUF id = {0};
-	OWNED_BUF json = {0};
+	OWNED_BUF bytes = {0};
 	int r;
 
-	if (!name_unescape(slice_str(name), &id))
-		return 0;
-	key.text = buf_slice(&id);
 	*out = inode_lookup(t->inodes, &key);
 	if (*out)
 		return 1;
-	r = view_doc_json(g, key.text, &json, err);
+	r = render_make(kind, g, text, &bytes, err);
 	if (r <= 0)
 		return r;
-	blob = blob_take(&json);
+	blob = blob_take(&bytes);
 	if (!blob)
 		return err_set(err, -ENOMEM, "out of memory");
 	r = get_node(t, &key, g, blob->len, out, err);
 	if (r == 1)
 		render_keep(t->render, (*out)->ino, blob);
 	return r;
+}
+
+/* A document, group or query: the key is the name's own text. */
+static int lookup_made(struct tree *t, struct generation *g, enum node_kind kind, const char *name,
+	struct node **out, struct err *err)
+{
+	OWNED_BUF text = {0};
+
+	if (!name_unescape(slice_str(name), &text))
+		return 0;
+	return get_made(t, g, kind, buf_slice(&text), out, err);
+}
+
+static int lookup_rows(
+	struct tree *t, struct generation *g, const char *name, struct node **out, struct err *err)
+{
+	OWNED_BUF text = {0};
+	OWNED_BUF key = {0};
+	int r;
+
+	if (!name_unescape(slice_str(name), &text))
+		return 0;
+	r = view_term_key(buf_slice(&text), &key);
+	return r <= 0 ? r : get_made(t, g, NODE_TERM_ROWS, buf_slice(&key), out, err);
+}
+
+/* A query takes as long as what it asks for; one that the kernel still knows is at hand. */
+static int lookup_query(struct tree *t, const struct node *dir, const char *name, bool slow,
+	struct node **out, struct err *err)
+{
+	struct inode_key key = {
+		.kind = dir->kind == NODE_RANKS ? NODE_RANK : NODE_QUERY, .generation = dir->generation_id};
+	OWNED_BUF text = {0};
+
+	if (slow)
+		return lookup_made(t, dir->generation, key.kind, name, out, err);
+	if (!name_unescape(slice_str(name), &text))
+		return 0;
+	key.text = buf_slice(&text);
+	*out = inode_lookup(t->inodes, &key);
+	return *out ? 1 : TREE_SLOW;
 }
 
 static int has_term(const struct generation *g, struct slice prefix, struct err *err)
@@ -421,8 +462,15 @@ static int lookup(
 		return lookup_term(t, g, blob_bytes(parent->blob), name, &out->node, err);
 	case NODE_PREFIXES:
 		return lookup_prefix(t, parent, name, &out->node, err);
+	case NODE_POSTINGS:
+		return lookup_rows(t, g, name, &out->node, err);
+	case NODE_GROUPS:
+		return lookup_made(t, g, NODE_GROUP, name, &out->node, err);
+	case NODE_QUERIES:
+	case NODE_RANKS:
+		return lookup_query(t, parent, name, false, &out->node, err);
 	default:
-		return lookup_doc(t, g, name, &out->node, err);
+		return lookup_made(t, g, NODE_DOC, name, &out->node, err);
 	}
 }
 
@@ -457,6 +505,10 @@ int tree_lookup_slow(
 	*out = (struct tree_entry){0};
 	if (parent->kind == NODE_GENERATIONS)
 		return lookup_generation(t, name, true, out, err);
+	if (parent->kind == NODE_QUERIES || parent->kind == NODE_RANKS) {
+		out->valid = TREE_FOREVER;
+		return lookup_query(t, parent, name, true, &out->node, err);
+	}
 	r = mirror_lookup(
 		&t->mirrors[parent->place], parent->place, parent, slice_str(name), &text, &key, &parts, err);
 	if (r == -ENOENT)

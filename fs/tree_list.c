@@ -117,6 +117,25 @@ static int list_docs(const struct generation *g, struct filler *f, struct err *e
 	return r;
 }
 
+/* The names are made once; offsets are where in them the next one starts. */
+static int list_groups(struct tree *t, const struct node *dir, struct filler *f, struct err *err)
+{
+	OWNED(blob) struct blob *names = NULL;
+	OWNED_BUF name = {0};
+	int r = render_node(t->render, dir, &names, err);
+
+	if (r < 0)
+		return r;
+	for (size_t at = f->offset - OFFSET_FIRST, len; at < names->len; at += len + 1) {
+		len = strnlen(names->data + at, names->len - at);
+		buf_clear(&name);
+		if (name_escape(slice_of(names->data + at, len), &name) &&
+			!f->fill(f->ctx, buf_cstr(&name), false, at + len + 1 + OFFSET_FIRST))
+			return 0;
+	}
+	return 0;
+}
+
 /* First characters, from one to the next; the offset names the first term of each. */
 static int list_prefixes(const struct generation *g, struct filler *f, struct err *err)
 {
@@ -170,11 +189,17 @@ static int list(struct tree *t, const struct node *dir, uint64_t offset, tree_fi
 		list_segments(dir->generation, &f);
 		return 0;
 	case NODE_TERMS:
+	case NODE_POSTINGS:
 		return list_terms(dir->generation, slice_of(NULL, 0), &f, err);
 	case NODE_PREFIX:
 		return list_terms(dir->generation, blob_bytes(dir->blob), &f, err);
 	case NODE_PREFIXES:
 		return list_prefixes(dir->generation, &f, err);
+	case NODE_GROUPS:
+		return list_groups(t, dir, &f, err);
+	case NODE_QUERIES:
+	case NODE_RANKS:
+		return 0; /* any expression is there, and none is listed */
 	default:
 		return list_docs(dir->generation, &f, err);
 	}

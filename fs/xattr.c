@@ -43,7 +43,7 @@ static int df_value(struct tree *t, const struct node *n, struct buf *out, struc
 	struct view_term term;
 	int r;
 
-	if (n->kind != NODE_TERM)
+	if (n->kind != NODE_TERM && n->kind != NODE_TERM_ROWS)
 		return 0;
 	r = view_term_stat(n->generation, node_text(n), &term, err);
 	if (r >= 0 && generation_check(n->generation, err) < 0)

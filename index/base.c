@@ -349,6 +349,8 @@ static int publish_swap(struct base *b, struct err *err)
 		.watermark = watermark_of(b),
 		.horizon = TIME_NONE,
 		.base_at = b->in->at,
+		.k1 = b->in->cfg->k1,
+		.b = b->in->cfg->b,
 		.now = time_now(),
 		.segments = fresh,
 		.segment_count = n + b->has_delta,

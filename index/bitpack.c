@@ -77,11 +77,13 @@ static void unpack_scalar(const void *in, unsigned width, uint32_t *out)
 		unpack_lane((const uint8_t *)in + lane * 4, width, out + lane);
 }
 
-static void unpack_sum_scalar(const void *in, unsigned width, uint32_t base, uint32_t *out)
+/* `patch` may be NULL, also below. */
+static void unpack_sum_scalar(
+	const void *in, unsigned width, uint32_t base, const uint32_t *patch, uint32_t *out)
 {
 	unpack_scalar(in, width, out);
 	for (unsigned i = 0; i < BITPACK_COUNT; i++)
-		out[i] = base += out[i] + 1;
+		out[i] = base += out[i] + (patch ? patch[i] : 0) + 1;
 }
 
 #ifdef __SSE2__
@@ -112,15 +114,18 @@ static void unpack_simd(const __m128i *in, unsigned width, __m128i *out)
 	}
 }
 
-INLINE void unpack_sum_simd(const __m128i *in, unsigned width, uint32_t base, __m128i *out)
+INLINE void unpack_sum_simd(
+	const __m128i *in, unsigned width, uint32_t base, const __m128i *patch, __m128i *out)
 {
 	__m128i mask = _mm_set1_epi32((int)(width < 32 ? (1u << width) - 1 : UINT32_MAX));
 	__m128i sum = _mm_set1_epi32((int)base), ones = _mm_set_epi32(4, 3, 2, 1);
 
 #pragma GCC unroll 32
 	for (unsigned row = 0; row < ROWS; row++) {
-		__m128i v = unpack_row(in, width, row, mask);
+		__m128i v = width ? unpack_row(in, width, row, mask) : _mm_setzero_si128();
 
+		if (patch)
+			v = _mm_add_epi32(v, _mm_loadu_si128(patch + row));
 		v = _mm_add_epi32(v, _mm_slli_si128(v, 4));
 		v = _mm_add_epi32(v, _mm_slli_si128(v, 8));
 		v = _mm_add_epi32(_mm_add_epi32(v, ones), sum);
@@ -137,7 +142,10 @@ INLINE void unpack_sum_simd(const __m128i *in, unsigned width, uint32_t base, __
 /* clang-format on */
 #define UNPACK_SUM_CASE(w) \
 	case w:            \
-		return unpack_sum_simd(in, w, base, (__m128i *)out);
+		return unpack_sum_simd(in, w, base, NULL, (__m128i *)out);
+#define UNPACK_PATCHED_CASE(w) \
+	case w:                \
+		return unpack_sum_simd(in, w, base, (const __m128i *)patch, (__m128i *)out);
 #endif
 
 void bitpack_unpack(const void *in, unsigned width, uint32_t out[BITPACK_COUNT])
@@ -158,5 +166,17 @@ void bitpack_unpack_sum(const void *in, unsigned width, uint32_t base, uint32_t 
 		WIDTHS(UNPACK_SUM_CASE)
 	}
 #endif
-	unpack_sum_scalar(in, width, base, out);
+	unpack_sum_scalar(in, width, base, NULL, out);
+}
+
+void bitpack_unpack_sum_patched(const void *in, unsigned width, uint32_t base,
+	const uint32_t patch[BITPACK_COUNT], uint32_t out[BITPACK_COUNT])
+{
+#ifdef __SSE2__
+	switch (force_scalar ? UINT32_MAX : width) {
+		UNPACK_PATCHED_CASE(0)
+		WIDTHS(UNPACK_PATCHED_CASE)
+	}
+#endif
+	unpack_sum_scalar(in, width, base, patch, out);
 }

@@ -21,6 +21,9 @@ void bitpack_pack(const uint32_t in[BITPACK_COUNT], unsigned width, void *out);
 void bitpack_unpack(const void *in, unsigned width, uint32_t out[BITPACK_COUNT]);
 /* Unpacks the gaps of an ascending row: out[i] = base + the sum of (gap[j] + 1) over j <= i, modulo 2^32. */
 void bitpack_unpack_sum(const void *in, unsigned width, uint32_t base, uint32_t out[BITPACK_COUNT]);
+/* The same where patch[i] is added to gap i first. */
+void bitpack_unpack_sum_patched(const void *in, unsigned width, uint32_t base,
+	const uint32_t patch[BITPACK_COUNT], uint32_t out[BITPACK_COUNT]);
 void bitpack_force_scalar(bool on);
 
 #endif

@@ -585,6 +585,8 @@ static int publish_tick(struct tick *t, struct err *err)
 		return r;
 	in.rows = rows;
 	in.now = time_now();
+	in.k1 = t->cfg->k1;
+	in.b = t->cfg->b;
 	config_hash(t->cfg, in.config_hash);
 	for (size_t i = 0; i < old; i++)
 		dropped[i] = is_dropped(t, i);

@@ -19,6 +19,7 @@ enum kind {
 	KIND_SIZE,     /* uint64_t bytes within min..max; K, M, G for 2^10, 2^20, 2^30 */
 	KIND_FACTOR,   /* double, 1 and up */
 	KIND_RATIO,    /* double within 0..1 */
+	KIND_MILLI,    /* unsigned within min..max thousandths, written as a decimal number */
 	KIND_CHOICE,   /* an enum: the number of the word in `choices` */
 	KIND_LIST,     /* struct string_list */
 	KIND_TEXT,     /* the same, and text_is_default */
@@ -64,6 +65,8 @@ static const struct key keys[] = {
 	{"document", "text", KIND_TEXT, AT(text)},
 	{"document", "keyword", KIND_LIST, AT(keyword)},
 	{"document", "drop_if", KIND_EXPR, AT(drop_if), .text = AT(drop_if_text)},
+	{"index", "k1", KIND_MILLI, AT(k1), "1.2", 0, 100000},
+	{"index", "b", KIND_MILLI, AT(b), "0.75", 0, 1000},
 	{"build", "threads", KIND_COUNT, AT(threads), "0", 0, 1024},
 	{"build", "max_reject_ratio", KIND_RATIO, AT(max_reject_ratio), "0.01"},
 	{"build", "memory", KIND_SIZE, AT(memory), "1GiB", 64 << 20, INT64_C(1) << 50},
@@ -100,7 +103,7 @@ _Static_assert(KEYS + ATTRIBUTE_KEYS * ATTRIBUTES_MAX <= CONFIG_KEYS_MAX, "which
 static const struct {
 	const char *section, *key;
 } later[] = {
-	{"index", NULL},
+	{"index", "stem"},
 	{"publish", NULL},
 	{"s3", NULL},
 	{"build", "shards"},
@@ -274,6 +277,40 @@ static int ratio_set(double *to, const char *v, struct err *err)
 	return 0;
 }
 
+static void milli_text(unsigned n, char out[32])
+{
+	snprintf(out, 32, "%u.%03u", n / 1000, n % 1000);
+	for (size_t len = strlen(out); out[len - 1] == '0' || out[len - 1] == '.'; len--) {
+		bool dot = out[len - 1] == '.';
+
+		out[len - 1] = 0;
+		if (dot)
+			break;
+	}
+}
+
+/* At most three digits behind the dot, so that the number is exactly what was written. */
+static int milli_set(unsigned *to, const struct key *k, const char *v, struct err *err)
+{
+	size_t whole = strspn(v, "0123456789"),
+	       digits = v[whole] == '.' ? strspn(v + whole + 1, "0123456789") : 0;
+	char low[32], high[32];
+	int64_t n = 0;
+
+	milli_text((unsigned)k->min, low);
+	milli_text((unsigned)k->max, high);
+	if (!whole || whole > 6 || digits > 3 || v[whole + (digits ? 1 + digits : 0)])
+		return err_set(err, -EINVAL, "\"%s\" is not a number with up to three decimals (0.75)", v);
+	for (size_t i = 0; i < whole; i++)
+		n = n * 10 + (v[i] - '0');
+	for (size_t i = 1; i <= 3; i++)
+		n = n * 10 + (i <= digits ? v[whole + i] - '0' : 0);
+	if (n < k->min || n > k->max)
+		return err_set(err, -EINVAL, "%s is not within %s to %s", v, low, high);
+	*to = (unsigned)n;
+	return 0;
+}
+
 static int choice_set(unsigned *to, const struct key *k, const char *v, struct err *err)
 {
 	char words[128];
@@ -351,6 +388,8 @@ static int key_set(struct config *c, void *base, const struct key *k, struct sli
 		return factor_set(to, v.data, err);
 	case KIND_RATIO:
 		return ratio_set(to, v.data, err);
+	case KIND_MILLI:
+		return milli_set(to, k, v.data, err);
 	case KIND_CHOICE:
 		return choice_set(to, k, v.data, err);
 	case KIND_LIST:
@@ -421,7 +460,7 @@ bool config_section_is_known(struct slice section, struct err *err)
 		return attribute_name_check(section, err);
 	if (!is_later(section, slice_of(NULL, 0), err))
 		err_set(err, -EINVAL,
-			"unknown section (there are feed, lag, document, attribute.NAME, build, mount)");
+			"unknown section (there are feed, lag, document, attribute.NAME, index, build, mount)");
 	return false;
 }
 
@@ -699,6 +738,10 @@ static void key_text(const void *base, const struct key *k, struct buf *out)
 	case KIND_FACTOR:
 	case KIND_RATIO:
 		ratio_text(*(const double *)from, out);
+		break;
+	case KIND_MILLI:
+		milli_text(*(const unsigned *)from, text);
+		buf_add_str(out, text);
 		break;
 	case KIND_CHOICE:
 		buf_add_str(out, k->choices[*(const unsigned *)from]);

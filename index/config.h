@@ -63,6 +63,9 @@ struct config {
 	/* [attribute.NAME], in the order given; complete after config_check() */
 	struct attribute_rule *attributes; /* owned */
 	size_t attribute_count;
+	/* [index], in thousandths; for ranking only: a change is seen by the next generation, and needs no new segment */
+	unsigned k1; /* 1200 */
+	unsigned b;  /* 750 */
 	/* [build] */
 	unsigned threads;        /* 0 (default): as many as CPUs */
 	double max_reject_ratio; /* 0.01 */

@@ -6,19 +6,9 @@
 
 #include <math.h>
 
-enum node_kind { NODE_AND, NODE_OR, NODE_NOT, NODE_TEST };
-
-#define NODE_NONE UINT32_MAX
-
-struct node {
-	enum node_kind kind;
-	uint32_t first, next; /* first child, next sibling, or NODE_NONE */
-	struct expr_test test;
-};
-
 struct expr {
 	char *text; /* owned; fields and values point in here, quoted ones unescaped in place */
-	struct node *nodes;
+	struct expr_node *nodes;
 	uint32_t count, cap;
 	uint32_t root;
 };
@@ -28,6 +18,7 @@ struct parser {
 	const char *start; /* the caller's text, for columns */
 	size_t at, len;
 	int depth;
+	bool query;
 	struct err *err;
 };
 
@@ -94,10 +85,10 @@ static bool take_operator(struct parser *p, const char *word)
 	return true;
 }
 
-static int node_new(struct parser *p, enum node_kind kind, uint32_t *out)
+static int node_new(struct parser *p, enum expr_kind kind, uint32_t *out)
 {
 	struct expr *e = p->e;
-	struct node *grown;
+	struct expr_node *grown;
 	uint32_t cap;
 
 	if (e->count == e->cap) {
@@ -109,7 +100,7 @@ static int node_new(struct parser *p, enum node_kind kind, uint32_t *out)
 		e->cap = cap;
 	}
 	*out = e->count++;
-	e->nodes[*out] = (struct node){.kind = kind, .first = NODE_NONE, .next = NODE_NONE};
+	e->nodes[*out] = (struct expr_node){.kind = kind, .first = EXPR_NONE, .next = EXPR_NONE};
 	return 0;
 }
 
@@ -136,16 +127,29 @@ static int parse_quoted(struct parser *p, struct slice *out)
 	return 0;
 }
 
-static int parse_value(struct parser *p, struct slice *out)
+static int quote_end(struct parser *p, bool *star)
+{
+	*star = look(p) == '*';
+	p->at += *star;
+	return ends_word(look(p)) ? 0 : fail(p, p->at, "expected a blank or a parenthesis after the quotes");
+}
+
+/* Takes the star off a bare text. */
+static void star_end(struct slice *text, bool *star)
+{
+	*star = text->len && text->data[text->len - 1] == '*';
+	text->len -= *star;
+}
+
+/* `star` says that it is the beginning of one: behind it stands a "*". */
+static int parse_value(struct parser *p, struct slice *out, bool *star)
 {
 	size_t start = p->at;
 
 	if (look(p) == '"') {
 		int r = parse_quoted(p, out);
 
-		if (r == 0 && !ends_word(look(p)))
-			return fail(p, p->at, "expected a blank or a parenthesis after the quotes");
-		return r;
+		return r < 0 ? r : quote_end(p, star);
 	}
 	while (!ends_word(look(p)))
 		p->at++;
@@ -156,6 +160,7 @@ static int parse_value(struct parser *p, struct slice *out)
 		return fail(p, p->at, "a quote inside a word: put all of it in quotes");
 	if (is_operator(*out))
 		return fail(p, start, "AND, OR and NOT are operators: as a value, put them in quotes");
+	star_end(out, star);
 	return 0;
 }
 
@@ -195,19 +200,76 @@ static int parse_field(struct parser *p, struct slice *out)
 {
 	size_t start = p->at;
 
-	if (look(p) == '"') {
-		int r = parse_quoted(p, out);
-
-		return r == 0 && !out->len ? fail(p, start, "a field has a name") : r;
-	}
+	if (look(p) == '"')
+		return parse_quoted(p, out);
 	while (!ends_word(look(p)) && !strchr(":<>=", look(p)))
 		p->at++;
 	*out = slice_of(p->e->text + start, p->at - start);
 	if (!out->len)
-		return fail(p, start, "expected FIELD:VALUE, NOT or (");
+		return fail(p, start,
+			p->query ? "expected a word, FIELD:VALUE, NOT or ("
+				 : "expected FIELD:VALUE, NOT or (");
 	if (is_operator(*out))
-		return fail(p, start, "expected FIELD:VALUE here, not an operator");
+		return fail(p, start,
+			p->query ? "expected a word or FIELD:VALUE here, not an operator"
+				 : "expected FIELD:VALUE here, not an operator");
 	return 0;
+}
+
+/* A word, or the beginning of some: `test->field` is what was read. */
+static int parse_word(struct parser *p, size_t start, struct expr_test *test)
+{
+	bool quoted = p->start[start] == '"', star = false;
+	char next = look(p);
+
+	if (next && strchr("<>=", next))
+		return fail(p, p->at, "a query compares no numbers: it has words, FIELD:VALUE and prefixes");
+	if (quoted && quote_end(p, &star) < 0)
+		return -EINVAL;
+	if (!quoted && next == '"')
+		return fail(p, p->at, "a quote inside a word: put all of it in quotes");
+	test->value = test->field;
+	test->field = slice_of(NULL, 0);
+	if (!quoted)
+		star_end(&test->value, &star);
+	if (!quoted && memchr(test->value.data, '*', test->value.len))
+		return fail(p, start, "a * stands at the end of a word, for all words that start so");
+	if (!test->value.len)
+		return fail(p, start, star ? "expected letters in front of the *" : "a word has letters");
+	test->cmp = star ? EXPR_PREFIX : EXPR_WORD;
+	return 0;
+}
+
+static int parse_comparison(struct parser *p, size_t start, struct expr_test *test)
+{
+	bool star;
+	int r;
+
+	skip_blanks(p);
+	if (!take_cmp(p, &test->cmp))
+		return fail(p, start, "a word alone tests nothing: expected FIELD:VALUE");
+	skip_blanks(p);
+	start = p->at;
+	r = parse_value(p, &test->value, &star);
+	if (r == 0 && (star || !number_parse(test->value, &test->number)))
+		return fail(p, start, "expected a decimal number");
+	return r;
+}
+
+static int parse_keyword(struct parser *p, size_t start, struct expr_test *test)
+{
+	bool star = false;
+	int r;
+
+	if (!test->field.len)
+		return fail(p, start, "a field has a name");
+	start = ++p->at;
+	r = parse_value(p, &test->value, &star);
+	if (r == 0 && star && !p->query)
+		return fail(p, start, "only queries know prefixes: a value that ends in * is put in quotes");
+	if (star)
+		test->cmp = EXPR_PREFIX;
+	return r;
 }
 
 static int parse_test(struct parser *p, uint32_t *out)
@@ -218,21 +280,16 @@ static int parse_test(struct parser *p, uint32_t *out)
 
 	if (r < 0)
 		return r;
-	if (look(p) == ':') {
-		p->at++;
-		r = parse_value(p, &test.value);
-	} else {
-		skip_blanks(p);
-		if (!take_cmp(p, &test.cmp))
-			return fail(p, start, "a word alone tests nothing: expected FIELD:VALUE");
-		skip_blanks(p);
-		start = p->at;
-		r = parse_value(p, &test.value);
-		if (r == 0 && !number_parse(test.value, &test.number))
-			return fail(p, start, "expected a decimal number");
-	}
+	if (look(p) == ':')
+		r = parse_keyword(p, start, &test);
+	else if (p->query)
+		r = parse_word(p, start, &test);
+	else if (!test.field.len)
+		r = fail(p, start, "a field has a name");
+	else
+		r = parse_comparison(p, start, &test);
 	if (r == 0)
-		r = node_new(p, NODE_TEST, out);
+		r = node_new(p, EXPR_TEST, out);
 	if (r == 0)
 		p->e->nodes[*out].test = test;
 	return r;
@@ -259,7 +316,7 @@ static int parse_not_operand(struct parser *p, uint32_t *out)
 	if (!take_operator(p, "NOT"))
 		return parse_test(p, out);
 	skip_blanks(p);
-	r = node_new(p, NODE_NOT, out);
+	r = node_new(p, EXPR_NOT, out);
 	if (r < 0)
 		return r;
 	if (p->depth >= EXPR_DEPTH_MAX)
@@ -273,23 +330,23 @@ static int parse_not_operand(struct parser *p, uint32_t *out)
 }
 
 /* One or more operands of `kind`: a lone one stands for itself, more become the children of a node. */
-static int parse_chain(struct parser *p, enum node_kind kind, uint32_t *out)
+static int parse_chain(struct parser *p, enum expr_kind kind, uint32_t *out)
 {
-	uint32_t first = NODE_NONE, last = NODE_NONE, child;
+	uint32_t first = EXPR_NONE, last = EXPR_NONE, child;
 	int r;
 
 	for (;;) {
 		skip_blanks(p);
-		r = kind == NODE_OR ? parse_chain(p, NODE_AND, &child) : parse_not_operand(p, &child);
+		r = kind == EXPR_OR ? parse_chain(p, EXPR_AND, &child) : parse_not_operand(p, &child);
 		if (r < 0)
 			return r;
-		if (first == NODE_NONE)
+		if (first == EXPR_NONE)
 			first = child;
 		else
 			p->e->nodes[last].next = child;
 		last = child;
 		skip_blanks(p);
-		if (kind == NODE_OR) {
+		if (kind == EXPR_OR) {
 			if (!take_operator(p, "OR"))
 				break;
 		} else if (!take_operator(p, "AND")) {
@@ -317,15 +374,15 @@ static int parse_or(struct parser *p, uint32_t *out)
 	if (p->depth >= EXPR_DEPTH_MAX)
 		return fail(p, p->at, "nested too deeply");
 	p->depth++;
-	r = parse_chain(p, NODE_OR, out);
+	r = parse_chain(p, EXPR_OR, out);
 	p->depth--;
 	return r;
 }
 
-int expr_parse(struct expr **out, const char *text, struct err *err)
+static int parse(struct expr **out, const char *text, bool query, struct err *err)
 {
 	OWNED(expr) struct expr *e = calloc(1, sizeof(*e));
-	struct parser p = {e, text, 0, strlen(text), 0, err};
+	struct parser p = {e, text, 0, strlen(text), 0, query, err};
 	int r;
 
 	*out = NULL;
@@ -347,24 +404,49 @@ int expr_parse(struct expr **out, const char *text, struct err *err)
 	return 0;
 }
 
+int expr_parse(struct expr **out, const char *text, struct err *err)
+{
+	return parse(out, text, false, err);
+}
+
+int expr_parse_query(struct expr **out, const char *text, struct err *err)
+{
+	return parse(out, text, true, err);
+}
+
+uint32_t expr_root(const struct expr *e)
+{
+	return e->root;
+}
+
+uint32_t expr_count(const struct expr *e)
+{
+	return e->count;
+}
+
+const struct expr_node *expr_node(const struct expr *e, uint32_t i)
+{
+	return &e->nodes[i];
+}
+
 static bool eval(const struct expr *e, uint32_t i, expr_test_fn *test, void *ctx)
 {
-	const struct node *n = &e->nodes[i];
+	const struct expr_node *n = &e->nodes[i];
 
 	switch (n->kind) {
-	case NODE_TEST:
+	case EXPR_TEST:
 		return test(ctx, &n->test);
-	case NODE_NOT:
+	case EXPR_NOT:
 		return !eval(e, n->first, test, ctx);
-	case NODE_AND:
-	case NODE_OR:
+	case EXPR_AND:
+	case EXPR_OR:
 		break;
 	}
-	for (i = n->first; i != NODE_NONE; i = e->nodes[i].next) {
-		if (eval(e, i, test, ctx) == (n->kind == NODE_OR))
-			return n->kind == NODE_OR;
+	for (i = n->first; i != EXPR_NONE; i = e->nodes[i].next) {
+		if (eval(e, i, test, ctx) == (n->kind == EXPR_OR))
+			return n->kind == EXPR_OR;
 	}
-	return n->kind == NODE_AND;
+	return n->kind == EXPR_AND;
 }
 
 bool expr_eval(const struct expr *e, expr_test_fn *test, void *ctx)
@@ -375,6 +457,6 @@ bool expr_eval(const struct expr *e, expr_test_fn *test, void *ctx)
 void expr_each_test(const struct expr *e, void (*fn)(void *ctx, const struct expr_test *test), void *ctx)
 {
 	for (uint32_t i = 0; i < e->count; i++)
-		if (e->nodes[i].kind == NODE_TEST)
+		if (e->nodes[i].kind == EXPR_TEST)
 			fn(ctx, &e->nodes[i].test);
 }

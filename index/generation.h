@@ -38,6 +38,7 @@ struct manifest {
 	int64_t base_at;   /* the base covers partitions that end at or before it; TIME_NONE: no base */
 	int64_t published; /* whole seconds, later than the parent's */
 	uint8_t config_hash[16];
+	uint32_t k1, b;                    /* of ranking, in thousandths */
 	struct manifest_segment *segments; /* owned; oldest first */
 	size_t segment_count;
 	uint8_t live_sha256[SHA256_BYTES];

@@ -75,6 +75,7 @@ void manifest_encode(const struct manifest *m, struct buf *out)
 	buf_addf(out, "  \"base_at\": %s,\n", instant_text(m->base_at, text));
 	buf_addf(out, "  \"published\": %s,\n", instant_text(m->published, text));
 	buf_addf(out, "  \"config_hash\": \"%s\",\n", hex_text(m->config_hash, sizeof(m->config_hash), hex));
+	buf_addf(out, "  \"k1\": %" PRIu32 ",\n  \"b\": %" PRIu32 ",\n", m->k1, m->b);
 	buf_addf(out, "  \"documents\": %" PRIu64 ",\n", m->documents);
 	buf_addf(out, "  \"live_bytes\": %" PRIu64 ",\n  \"live_sha256\": \"%s\",\n", m->live_bytes,
 		hex_text(m->live_sha256, SHA256_BYTES, hex));
@@ -277,6 +278,16 @@ static void take_parent(struct reader *r, struct manifest *m)
 		reader_fail(r, "parent");
 }
 
+/* In thousandths. Where it is missing, who wrote this knew no ranking. */
+static uint32_t take_milli(struct reader *r, const char *key, uint32_t initial, uint32_t max)
+{
+	uint64_t n = yyjson_obj_get(r->object, key) ? take_u64(r, key) : initial;
+
+	if (n > max)
+		reader_fail(r, key);
+	return (uint32_t)n;
+}
+
 static int take_head(struct reader *r, struct manifest *m, struct err *err)
 {
 	struct slice index;
@@ -300,6 +311,8 @@ static int take_head(struct reader *r, struct manifest *m, struct err *err)
 	m->base_at = member_is_null(r, "base_at") ? TIME_NONE : take_instant(r, "base_at");
 	m->published = take_instant(r, "published");
 	take_hex(r, "config_hash", m->config_hash, sizeof(m->config_hash));
+	m->k1 = take_milli(r, "k1", 1200, 100000);
+	m->b = take_milli(r, "b", 750, 1000);
 	m->documents = take_u64(r, "documents");
 	m->live_bytes = take_u64(r, "live_bytes");
 	take_hex(r, "live_sha256", m->live_sha256, SHA256_BYTES);

@@ -351,6 +351,8 @@ static int publish_over(struct merger *m, struct generation *now, struct catalog
 		.watermark = parent->watermark,
 		.horizon = parent->horizon,
 		.base_at = parent->base_at,
+		.k1 = parent->k1,
+		.b = parent->b,
 		.now = time_now(),
 		.segments = &fresh,
 		.segment_count = written != NULL,

@@ -272,6 +272,8 @@ static int encode(const struct publish_input *in, struct draft *d, struct err *e
 	m->base_at = in->base_at;
 	m->published = publish_time(in);
 	memcpy(m->config_hash, in->config_hash, sizeof(m->config_hash));
+	m->k1 = in->k1;
+	m->b = in->b;
 	live_encode(&d->live, &d->live_bytes);
 	m->live_bytes = d->live_bytes.len;
 	if (buf_error(&d->live_bytes))

@@ -27,6 +27,7 @@ struct publish_input {
 	int64_t watermark, horizon, now; /* horizon: as in the manifest */
 	int64_t base_at;
 	uint8_t config_hash[16];
+	uint32_t k1, b;                         /* of ranking, in thousandths */
 	const struct publish_segment *segments; /* by `at`; none: a generation that only drops */
 	size_t segment_count;
 	const bool *dropped; /* of each segment of the parent's: not in the new generation; NULL: none */

@@ -243,6 +243,8 @@ static bool number_holds(double n, const struct expr_test *t)
 	case EXPR_EQ:
 		return n == t->number;
 	case EXPR_IS:
+	case EXPR_WORD:
+	case EXPR_PREFIX:
 		break;
 	}
 	return false;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "record.h"
 #include "segment_private.h"
 #include "timefmt.h"
 
@@ -81,7 +82,10 @@ static int open_terms(struct segment *s, struct err *err)
 			(unsigned long long)s->header.info.entries);
 	r = dict_open(&s->dict, segment_section(s, SECTION_DICTIONARY), (uint32_t)s->header.info.entries,
 		s->postings.len, err);
-	return r < 0 ? err_context(err, r, "dictionary") : 0;
+	if (r < 0)
+		return err_context(err, r, "dictionary");
+	r = ranking_open(&s->ranking, segment_section(s, SECTION_RANKING), err);
+	return r < 0 ? err_context(err, r, "ranking data") : 0;
 }
 
 static int open_statistics(struct segment *s, struct err *err)
@@ -423,6 +427,53 @@ int segment_source(const struct segment *s, uint32_t n, struct source *out, stru
 	return r < 0 ? err_context(err, r, "%s: source %u", s->name, n) : 0;
 }
 
+uint64_t segment_groups(const struct segment *s)
+{
+	return s->groups.count;
+}
+
+int segment_group(const struct segment *s, uint64_t i, struct slice *name, struct err *err)
+{
+	int r = strtab_get(&s->groups, i, name, err);
+
+	return r < 0 ? err_context(err, r, "%s: groups", s->name) : 0;
+}
+
+uint32_t segment_group_of(const struct segment *s, uint32_t n)
+{
+	return get_le32(s->entries.group + (uint64_t)n * 4);
+}
+
+static int add_documents(struct postings *p, struct buf *out, struct err *err)
+{
+	int r;
+
+	while ((r = postings_next(p, err)) == 1)
+		buf_add(out, p->docs, p->count * sizeof(p->docs[0]));
+	return r == 0 && buf_error(out) ? err_set(err, -ENOMEM, "out of memory for a group") : r;
+}
+
+int segment_group_entries(const struct segment *s, struct slice name, struct buf *out, struct err *err)
+{
+	OWNED_BUF key = {0};
+	struct postings postings;
+	struct dict_cursor c;
+	int r;
+
+	buf_add_byte(&key, TERM_GROUP);
+	buf_add_slice(&key, name);
+	if (buf_error(&key))
+		return err_set(err, -ENOMEM, "%s: out of memory for a group", s->name);
+	r = dict_find(&s->dict, buf_slice(&key), &c, err);
+	if (r == 1)
+		r = segment_postings(s, &c.term, &postings, err);
+	else if (r == 0)
+		return 0;
+	if (r == 0)
+		r = add_documents(&postings, out, err);
+	return r < 0 ? err_context(err, r, "%s: group", s->name) : 0;
+}
+
 int segment_postings(const struct segment *s, const struct dict_term *t, struct postings *p, struct err *err)
 {
 	uint32_t limit = (uint32_t)s->header.info.entries;
@@ -436,6 +487,14 @@ int segment_postings(const struct segment *s, const struct dict_term *t, struct 
 			(unsigned long long)t->offset, s->postings.len);
 	postings_init(p, slice_of(s->postings.data + t->offset, t->length), t->df, limit);
 	return 0;
+}
+
+int segment_ranking(
+	const struct segment *s, const struct dict_term *t, struct ranking_list *out, struct err *err)
+{
+	int r = t->df > POSTINGS_BLOCK ? ranking_find(&s->ranking, t->offset, t->df, out, err) : 0;
+
+	return r < 0 ? err_context(err, r, "%s", s->name) : r;
 }
 
 /* Bytes of the ids from `from` up to `to` (not included), with line feeds; the offsets are checked. */

@@ -9,9 +9,10 @@
 #include "dict.h"
 #include "entries.h"
 #include "postings.h"
+#include "ranking.h"
 
-#define SEGMENT_MAJOR 0
-#define SEGMENT_MINOR 2
+#define SEGMENT_MAJOR 1
+#define SEGMENT_MINOR 0
 #define SEGMENT_NAME_HEX 32 /* a segment's name: first half of its SHA-256, in hex */
 
 struct segment;
@@ -61,6 +62,15 @@ int segment_record(const struct segment *s, uint32_t n, struct buf *out, struct 
 int segment_source(const struct segment *s, uint32_t n, struct source *out, struct err *err);
 /* How many sources lie at or before `ts`: those with numbers below it. TIME_NONE: none. */
 uint32_t segment_sources_until(const struct segment *s, int64_t ts);
+/* Groups, sorted; `i` below segment_groups(). The history's are among them. */
+uint64_t segment_groups(const struct segment *s);
+int segment_group(const struct segment *s, uint64_t i, struct slice *name, struct err *err);
+#define SEGMENT_NO_GROUP UINT32_MAX
+/* The number of entry n's group, not checked; SEGMENT_NO_GROUP: it has none. */
+uint32_t segment_group_of(const struct segment *s, uint32_t n);
+/* Appends the numbers (uint32_t) of the live and hidden entries of group `name`, ascending: those of its term. Returns 0,
+ * -EBADMSG, -ENOMEM. */
+int segment_group_entries(const struct segment *s, struct slice name, struct buf *out, struct err *err);
 /* History rows, n below info->history. */
 int segment_history(const struct segment *s, uint32_t n, struct entry *out, struct err *err);
 int segment_history_id(const struct segment *s, uint32_t n, struct slice *id, struct err *err);
@@ -79,6 +89,10 @@ struct segment_rule {
 int segment_rule(const struct segment *s, uint32_t n, struct segment_rule *out, struct err *err);
 /* Postings of a term that this segment's dictionary gave; inline ones too. */
 int segment_postings(const struct segment *s, const struct dict_term *t, struct postings *p, struct err *err);
+/* Ranking data of a term that this segment's dictionary gave. Returns 1, 0 when its list has none (a keyword's, or of one
+ * block), or -EBADMSG. */
+int segment_ranking(
+	const struct segment *s, const struct dict_term *t, struct ranking_list *out, struct err *err);
 
 /* Fast path for rendering: appends "id\n" for each of `docs` (at most POSTINGS_BLOCK, ascending, below
  * info->entries). A buffer with room for SEGMENT_IDS_SLACK bytes more than all its ids never grows on the way. */

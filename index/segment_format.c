@@ -35,7 +35,7 @@
 
 static const char *const names[SECTION_KINDS + 1] = {"unknown", "records", "record index", "ids", "columns",
 	"groups", "sources", "dictionary", "postings", "lengths", "statistics", "history record index",
-	"history ids", "history columns", "attributes"};
+	"history ids", "history columns", "attributes", "ranking data"};
 
 const char *section_name(uint32_t kind)
 {
@@ -199,10 +199,10 @@ static int decode_start(struct segment_header *h, struct cursor *c, struct slice
 	h->info.major = cursor_le16(c);
 	h->info.minor = cursor_le16(c);
 	h->section_count = cursor_le32(c);
-	/* Below 1.0 nothing is promised between minor versions. */
-	if (h->info.major != SEGMENT_MAJOR || h->info.minor != SEGMENT_MINOR)
-		return err_set(err, -ENOTSUP, "format %u.%u, this freshet reads %d.%d", h->info.major,
-			h->info.minor, SEGMENT_MAJOR, SEGMENT_MINOR);
+	/* What a newer minor version adds, this one may pass over. */
+	if (h->info.major != SEGMENT_MAJOR)
+		return err_set(err, -ENOTSUP, "format %u.%u, this freshet reads %d.x", h->info.major,
+			h->info.minor, SEGMENT_MAJOR);
 	if (h->section_count > SEGMENT_SECTIONS_MAX)
 		return err_set(
 			err, -EBADMSG, "%u sections, at most %d", h->section_count, SEGMENT_SECTIONS_MAX);

@@ -46,8 +46,9 @@ enum section_kind {
 	SECTION_HISTORY_IDS = 12,
 	SECTION_HISTORY_COLUMNS = 13,
 	SECTION_ATTRIBUTES = 14,
+	SECTION_RANKING = 15,
 };
-#define SECTION_KINDS 14
+#define SECTION_KINDS 15
 const char *section_name(uint32_t kind); /* "ids" …; "unknown" */
 
 /* A row of the section table. */

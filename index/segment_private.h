@@ -21,6 +21,7 @@ struct segment {
 	struct records records, history_records;
 	struct dict dict;
 	struct slice postings;
+	struct ranking ranking;
 	const char *lengths, *source_rows;
 	struct strtab rules; /* name and `on` of each */
 	const char *rule_flags;

@@ -172,6 +172,8 @@ struct terms {
 	const struct segment *s;
 	struct postings postings;
 	uint32_t *lengths; /* owned; words of each entry as counted from postings */
+	struct buf pairs;  /* ranking data as they should be */
+	uint64_t ranked;
 	uint64_t postings_count, postings_end, grouped; /* grouped: postings of groups */
 };
 
@@ -197,6 +199,36 @@ static int verify_posting(
 	return 0;
 }
 
+/* Which lists have ranking data is fixed; what they say is made again here. */
+static int verify_ranked(
+	struct terms *t, const struct dict_term *term, bool word, struct ranking_list *list, struct err *err)
+{
+	int r = ranking_find(&t->s->ranking, term->offset, term->df, list, err);
+
+	if (r < 0)
+		return r;
+	if (!word || term->df <= POSTINGS_BLOCK)
+		return 0;
+	t->ranked++;
+	return r ? 1 : err_set(err, -EBADMSG, "no ranking data");
+}
+
+static int verify_ranking_block(
+	struct terms *t, const struct ranking_list *list, uint32_t block, struct err *err)
+{
+	const struct postings *p = &t->postings;
+	struct slice bytes;
+	int r = ranking_block(list, block, &bytes, err);
+
+	buf_clear(&t->pairs);
+	ranking_block_encode(p->docs, p->tfs, p->count, t->s->lengths, &t->pairs);
+	if (buf_error(&t->pairs))
+		return err_set(err, -ENOMEM, "out of memory");
+	if (r == 0 && !slice_eq(bytes, buf_slice(&t->pairs)))
+		r = err_set(err, -EBADMSG, "ranking data of block %u are not those of its postings", block);
+	return r;
+}
+
 static int verify_group_of(struct terms *t, uint32_t doc, struct slice group, struct err *err)
 {
 	struct entry e;
@@ -214,6 +246,9 @@ static int verify_term(struct terms *t, const struct dict_term *term, struct err
 	struct postings *p = &t->postings;
 	char cls = term->key.data[0];
 	uint64_t ids_bytes = 0;
+	struct ranking_list list;
+	uint32_t block = 0;
+	bool ranked = false;
 	int r = segment_postings(t->s, term, p, err), more;
 
 	if (r < 0)
@@ -223,10 +258,18 @@ static int verify_term(struct terms *t, const struct dict_term *term, struct err
 			(unsigned long long)t->postings_end);
 	t->postings_end += term->length;
 	t->postings_count += term->df;
+	if (!term->is_inline) {
+		r = verify_ranked(t, term, cls == TERM_WORD, &list, err);
+		if (r < 0)
+			return r;
+		ranked = r;
+	}
 	while ((more = postings_next(p, err)) == 1) {
 		r = postings_tfs(p, err);
 		for (unsigned i = 0; r == 0 && i < p->count; i++)
 			r = verify_posting(t, p->docs[i], p->tfs[i], cls, &ids_bytes, err);
+		if (r == 0 && ranked)
+			r = verify_ranking_block(t, &list, block++, err);
 		for (unsigned i = 0; r == 0 && cls == TERM_GROUP && i < p->count; i++)
 			r = verify_group_of(
 				t, p->docs[i], slice_of(term->key.data + 1, term->key.len - 1), err);
@@ -272,6 +315,9 @@ static int verify_totals(const struct terms *t, struct err *err)
 		return err_set(err, -EBADMSG, "%llu words and %llu postings, statistics say %llu and %llu",
 			(unsigned long long)total, (unsigned long long)t->postings_count,
 			(unsigned long long)info->total_length, (unsigned long long)info->postings);
+	if (t->ranked != t->s->ranking.count)
+		return err_set(err, -EBADMSG, "ranking data of %llu lists, %llu should have some",
+			(unsigned long long)t->s->ranking.count, (unsigned long long)t->ranked);
 	if (grouped != t->grouped)
 		return err_set(err, -EBADMSG, "%llu documents are in groups, their terms have %llu",
 			(unsigned long long)grouped, (unsigned long long)t->grouped);
@@ -289,6 +335,7 @@ static int verify_all_terms(const struct segment *s, struct err *err)
 	if (r == 0)
 		r = verify_totals(&t, err);
 	free(t.lengths);
+	buf_release(&t.pairs);
 	return r;
 }
 

@@ -9,6 +9,7 @@
 #include "analysis.h"
 #include "groups.h"
 #include "packing.h"
+#include "record.h"
 #include "segment_format.h"
 #include "term_merge.h"
 #include "text.h"
@@ -19,6 +20,7 @@ struct writer {
 	struct sink sink;
 	struct packing *packing;   /* owned */
 	struct analysis *analysis; /* owned */
+	struct ranking_writer ranking;
 	struct buf sections[SECTION_KINDS + 1];
 	uint32_t *group_of, *history_group_of; /* owned */
 	char versions[SEGMENT_VERSIONS_MAX + 1];
@@ -32,6 +34,7 @@ static void writer_release(struct writer *w)
 	analysis_free(w->analysis);
 	for (unsigned i = 0; i <= SECTION_KINDS; i++)
 		buf_release(&w->sections[i]);
+	ranking_writer_release(&w->ranking);
 	free(w->group_of);
 	free(w->history_group_of);
 }
@@ -129,6 +132,12 @@ static uint64_t ids_bytes(const struct inverted_term *t, const char *id_offsets)
 	return bytes;
 }
 
+/* Only words are ranked. */
+static bool is_ranked(const struct inverted_term *t)
+{
+	return t->df > POSTINGS_BLOCK && t->key.data[0] == TERM_WORD;
+}
+
 static int add_term(
 	struct writer *w, struct dict_writer *dict, const struct inverted_term *t, struct err *err)
 {
@@ -143,6 +152,9 @@ static int add_term(
 		postings_encode(t->docs, t->tfs, t->df, postings);
 		term.length = postings->len - term.offset;
 	}
+	if (is_ranked(t))
+		ranking_add(
+			&w->ranking, term.offset, t->docs, t->tfs, t->df, w->sections[SECTION_LENGTHS].data);
 	if (t->key.len > DICT_KEY_MAX || term.length > UINT32_MAX)
 		return err_set(err, -EOVERFLOW, "term of %zu bytes, %llu bytes of postings", t->key.len,
 			(unsigned long long)term.length);
@@ -168,6 +180,7 @@ static int add_terms(struct writer *w, struct err *err)
 	if (r == -ENOMEM)
 		err_set(err, r, "out of memory for postings");
 	dict_finish(&dict, &w->sections[SECTION_DICTIONARY]);
+	ranking_finish(&w->ranking, &w->sections[SECTION_RANKING]);
 	dict_writer_release(&dict);
 	term_merge_release(&merge);
 	return r;

@@ -7,7 +7,9 @@
 #include <inttypes.h>
 
 #include "heap.h"
+#include "id_merge.h"
 #include "join.h"
+#include "record.h"
 
 /* A position is the segment and the ordinal in it of what was handed out last, plus one: 0 is the start. */
 #define POSITION_SHIFT 40
@@ -104,118 +106,63 @@ int view_term_stat(const struct generation *g, struct slice key, struct view_ter
 	return out->df > 0;
 }
 
-/* The ids of one term in one segment, for the merge. */
-struct id_stream {
-	const struct segment *segment;
+/* One term in one segment, for the merge. */
+struct term_stream {
 	const struct live_segment *live;
 	struct postings postings;
-	unsigned next; /* in the current block: the first that was not handed out */
 };
 
-/* The first id that was not handed out: 1, 0 at the end, or -errno. */
-static int id_stream_head(struct id_stream *s, struct slice *id, struct err *err)
+static int term_fill(struct id_stream *s, struct err *err)
 {
-	int r;
+	struct term_stream *t = s->ctx;
+	int r = postings_next_live(t->live, &t->postings, err);
 
-	if (s->next == s->postings.count) {
-		r = postings_next_live(s->live, &s->postings, err);
-		if (r != 1)
-			return r;
-		s->next = 0;
-	}
-	r = segment_id(s->segment, s->postings.docs[s->next], id, err);
-	return r < 0 ? r : 1;
+	s->docs = t->postings.docs;
+	s->count = t->postings.count;
+	return r;
 }
 
-/* How many of the block's ids, its head among them, come before `bound`: segments hold long runs of
- * neighbours, so a binary search of the block costs less than a comparison for each id. */
-static int id_stream_run(const struct id_stream *s, struct slice bound, unsigned *run, struct err *err)
+/* The same with frequencies. */
+static int row_fill(struct id_stream *s, struct err *err)
 {
-	unsigned low = s->next + 1, high = s->postings.count;
-
-	while (low < high) {
-		unsigned mid = low + (high - low) / 2;
-		struct slice id;
-		int r = segment_id(s->segment, s->postings.docs[mid], &id, err);
-
-		if (r < 0)
-			return r;
-		if (slice_cmp(id, bound) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	*run = low - s->next;
-	return 0;
-}
-
-/* One segment: whole blocks of ids at a time. */
-static int ids_copy(struct id_stream *s, struct buf *out, struct err *err)
-{
+	struct term_stream *t = s->ctx;
+	struct postings *p = &t->postings;
 	int r;
 
-	while ((r = postings_next_live(s->live, &s->postings, err)) == 1) {
-		r = segment_add_ids(s->segment, s->postings.docs, s->postings.count, out, err);
+	s->docs = p->docs;
+	while ((r = postings_next(p, err)) == 1) {
+		r = postings_tfs(p, err);
 		if (r < 0)
 			break;
+		s->count = 0;
+		for (unsigned i = 0; i < p->count; i++) {
+			if (live_is_superseded(t->live, p->docs[i]))
+				continue;
+			p->docs[s->count] = p->docs[i];
+			p->tfs[s->count++] = p->tfs[i];
+		}
+		if (s->count)
+			return 1;
 	}
 	return r;
 }
 
-/* Writes the ids of the top stream that come before all others, and moves it on. */
-static int ids_merge_run(struct heap *heap, struct id_stream *s, struct buf *out, struct err *err)
-{
-	const struct heap_item *second = heap_second(heap);
-	unsigned run = s->postings.count - s->next;
-	struct slice id;
-	int r = second ? id_stream_run(s, second->key, &run, err) : 0;
-
-	if (r == 0)
-		r = segment_add_ids(s->segment, s->postings.docs + s->next, run, out, err);
-	if (r < 0)
-		return r;
-	s->next += run;
-	r = id_stream_head(s, &id, err);
-	if (r == 1)
-		heap_replace(heap, id);
-	else if (r == 0)
-		heap_pop(heap);
-	return r < 0 ? r : 0;
-}
-
-static int ids_merge(
-	struct id_stream *streams, size_t count, struct heap_item *items, struct buf *out, struct err *err)
-{
-	struct heap heap = {.items = items};
-	struct slice id;
-	int r = 0;
-
-	for (size_t i = 0; i < count && r >= 0; i++) {
-		r = id_stream_head(&streams[i], &id, err);
-		if (r == 1)
-			heap_push(&heap, (struct heap_item){id, i});
-	}
-	while (r >= 0 && heap.count)
-		r = ids_merge_run(&heap, &streams[heap.items[0].stream], out, err);
-	return r < 0 ? r : 0;
-}
-
 /* Opens a stream in each segment that has the term. */
-static int id_streams_open(const struct generation *g, struct slice key, struct id_stream *streams,
+static int term_streams_open(const struct generation *g, struct slice key,
+	int (*fill)(struct id_stream *, struct err *), struct id_stream *streams, struct term_stream *terms,
 	size_t *count, struct err *err)
 {
 	*count = 0;
 	for (size_t s = 0; s < g->manifest.segment_count; s++) {
-		struct id_stream *stream = &streams[*count];
+		struct term_stream *t = &terms[*count];
 		struct dict_cursor c;
 		int r = dict_find(segment_dict(g->segments[s]), key, &c, err);
 
 		if (r == 1) {
-			stream->segment = g->segments[s];
-			stream->live = &g->live.segments[s];
-			stream->next = 0;
-			r = segment_postings(g->segments[s], &c.term, &stream->postings, err);
-			stream->postings.count = 0;
+			t->live = &g->live.segments[s];
+			r = segment_postings(g->segments[s], &c.term, &t->postings, err);
+			streams[*count] = (struct id_stream){
+				.segment = g->segments[s], .number = s, .ctx = t, .fill = fill};
 			*count += r == 0;
 		}
 		if (r < 0)
@@ -224,24 +171,70 @@ static int id_streams_open(const struct generation *g, struct slice key, struct 
 	return 0;
 }
 
-int view_term_ids(const struct generation *g, struct slice key, struct buf *out, struct err *err)
+static int term_merge_ids(const struct generation *g, struct slice key,
+	int (*fill)(struct id_stream *, struct err *), id_run_fn *fn, void *ctx, struct err *err)
 {
 	size_t max = g->manifest.segment_count, count = 0;
 	struct id_stream *streams = calloc(max + 1, sizeof(*streams));
-	struct heap_item *items = calloc(max + 1, sizeof(*items));
-	int r = streams && items ? 0 : err_set(err, -ENOMEM, "out of memory");
+	struct term_stream *terms = calloc(max + 1, sizeof(*terms));
+	int r = streams && terms ? 0 : err_set(err, -ENOMEM, "out of memory");
 
 	if (!r)
-		r = id_streams_open(g, key, streams, &count, err);
-	if (!r && count == 1)
-		r = ids_copy(&streams[0], out, err);
-	else if (!r)
-		r = ids_merge(streams, count, items, out, err);
+		r = term_streams_open(g, key, fill, streams, terms, &count, err);
+	if (!r)
+		r = id_merge(streams, count, fn, ctx, err);
+	free(streams);
+	free(terms);
+	return r;
+}
+
+int view_term_ids(const struct generation *g, struct slice key, struct buf *out, struct err *err)
+{
+	int r = term_merge_ids(g, key, term_fill, id_merge_lines, out, err);
+
 	if (!r && buf_error(out))
 		r = err_set(err, -ENOMEM, "out of memory");
-	free(streams);
-	free(items);
 	return r;
+}
+
+struct row_writer {
+	const struct generation *g;
+	struct buf *out;
+};
+
+static int rows_add(void *ctx, const struct id_stream *s, unsigned run, struct err *err)
+{
+	const struct row_writer *w = ctx;
+	const struct postings *p = &((const struct term_stream *)s->ctx)->postings;
+	struct source source;
+	struct entry e;
+	int r = 0;
+
+	for (unsigned i = s->next; r == 0 && i < s->next + run; i++) {
+		r = segment_entry(s->segment, s->docs[i], &e, err);
+		if (r == 0)
+			r = segment_source(s->segment, e.source, &source, err);
+		if (r < 0)
+			break;
+		buf_add_slice(w->out, e.id);
+		buf_add_byte(w->out, '\t');
+		buf_add_slice(w->out, e.group);
+		buf_addf(w->out, "\t%" PRIu32 "\t", p->tfs[i]);
+		buf_add_slice(w->out, source.partition);
+		buf_addf(w->out, "\t%s\n", w->g->manifest.segments[s->number].name);
+	}
+	return r;
+}
+
+int view_term_rows(const struct generation *g, struct slice key, struct buf *out, struct err *err)
+{
+	struct row_writer w = {g, out};
+	size_t start = out->len;
+	int r = term_merge_ids(g, key, row_fill, rows_add, &w, err);
+
+	if (!r && buf_error(out))
+		r = err_set(err, -ENOMEM, "out of memory");
+	return r < 0 ? r : out->len > start;
 }
 
 /* ---- what a term's text means ---- */
@@ -489,40 +482,48 @@ int view_find(const struct generation *g, struct slice id, struct view_doc *out,
 	return 0;
 }
 
-/* The stored record of the entry for `id` that is in that state. */
-static int find_record(const struct generation *g, struct slice id, enum entry_state state,
-	struct view_doc *doc, struct buf *out, struct err *err)
+/* Appends what is stored for an entry. */
+static int add_record(
+	const struct generation *g, const struct view_doc *doc, struct buf *out, struct err *err)
 {
-	int r = view_find(g, id, doc, err);
+	int r = segment_record(g->segments[doc->segment], doc->entry, out, err);
 
-	if (r != 1 || segment_state(g->segments[doc->segment], doc->entry) != state)
-		return r < 0 ? r : 0;
-	r = segment_record(g->segments[doc->segment], doc->entry, out, err);
-	if (r < 0)
-		return err_context(err, r, "segment %s", g->manifest.segments[doc->segment].name);
-	return 1;
+	return r < 0 ? err_context(err, r, "segment %s", g->manifest.segments[doc->segment].name) : 0;
 }
 
 int view_attribute(void *ctx, struct slice id, struct buf *json, struct err *err)
 {
+	const struct generation *g = ctx;
 	struct view_doc doc;
+	int r = view_find(g, id, &doc, err);
 
-	return find_record(ctx, id, ENTRY_ATTRIBUTE, &doc, json, err);
+	if (r != 1 || segment_state(g->segments[doc.segment], doc.entry) != ENTRY_ATTRIBUTE)
+		return r < 0 ? r : 0;
+	r = add_record(g, &doc, json, err);
+	return r < 0 ? r : 1;
+}
+
+int view_entry_json(const struct generation *g, const struct view_doc *doc, struct buf *out, struct err *err)
+{
+	OWNED_BUF record = {0};
+	int r = add_record(g, doc, &record, err);
+
+	if (r < 0)
+		return r;
+	r = join_record(g->segments[doc->segment], buf_slice(&record), view_attribute, (void *)(uintptr_t)g,
+		out, err);
+	buf_add_byte(out, '\n');
+	return r == 0 && buf_error(out) ? err_set(err, -ENOMEM, "out of memory") : r;
 }
 
 int view_doc_json(const struct generation *g, struct slice id, struct buf *out, struct err *err)
 {
-	OWNED_BUF record = {0};
 	struct view_doc doc;
-	int r = find_record(g, id, ENTRY_LIVE, &doc, &record, err);
+	int r = view_find(g, id, &doc, err);
 
-	if (r <= 0)
-		return r;
-	r = join_record(
-		g->segments[doc.segment], buf_slice(&record), view_attribute, (void *)(uintptr_t)g, out, err);
-	buf_add_byte(out, '\n');
-	if (r == 0 && buf_error(out))
-		r = err_set(err, -ENOMEM, "out of memory");
+	if (r != 1 || segment_state(g->segments[doc.segment], doc.entry) != ENTRY_LIVE)
+		return r < 0 ? r : 0;
+	r = view_entry_json(g, &doc, out, err);
 	return r < 0 ? r : 1;
 }
 

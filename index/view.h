@@ -16,6 +16,9 @@ struct view_term {
 int view_term_stat(const struct generation *g, struct slice key, struct view_term *out, struct err *err);
 /* Appends the ids, sorted, one a line: exactly view_term.bytes bytes. */
 int view_term_ids(const struct generation *g, struct slice key, struct buf *out, struct err *err);
+/* Appends a row for each id, sorted: id, group, term frequency, path of the partition of its record, name of the segment,
+ * with TAB between. Returns 1, 0 no live document has the term, or -errno. */
+int view_term_rows(const struct generation *g, struct slice key, struct buf *out, struct err *err);
 /* What the name of a file under terms/ means: appends the key of an unescaped text. Text with a colon is a keyword (NFC), else
  * one word, normalised as indexing does. Returns 1, 0 when it is no one term (nothing is appended), or -ENOMEM. */
 int view_term_key(struct slice text, struct buf *key);
@@ -44,9 +47,16 @@ struct view_doc {
 int view_find(const struct generation *g, struct slice id, struct view_doc *out, struct err *err);
 /* An attribute_fn (record.h) over a generation, which is `ctx`. */
 int view_attribute(void *ctx, struct slice id, struct buf *json, struct err *err);
-/* Appends the record of a live document, joined with the attributes that apply (join.h), and a newline. Returns 1, 0 when no live
- * document has that id. */
+/* Appends a document as docs/ shows it, its record joined with the attributes that apply (join.h), and a newline. `doc` is a live
+ * entry that is not superseded. */
+int view_entry_json(const struct generation *g, const struct view_doc *doc, struct buf *out, struct err *err);
+/* The same by id. Returns 1, 0 when no live document has that id. */
 int view_doc_json(const struct generation *g, struct slice id, struct buf *out, struct err *err);
+/* Appends the documents of a group in the order of their ids, as docs/ shows them. Returns 1, 0 when it has no live one,
+ * or -errno. */
+int view_group_json(const struct generation *g, struct slice group, struct buf *out, struct err *err);
+/* Appends the names of all groups with a live document, sorted, each with a NUL behind it. */
+int view_groups(const struct generation *g, struct buf *out, struct err *err);
 /* Live ids in order; positions as for terms. */
 struct view_ids;
 int view_ids_open(struct view_ids **out, const struct generation *g, uint64_t position, struct err *err);

@@ -5,7 +5,7 @@
     tests/bench/run.sh [--only NAME[,NAME]] [--rounds N]
 
 Every figure is a ratio of two things measured in turn (A B A B ...), the median of the rounds.
-Names: build, ids, warm, first, fresh. The feed is the machine's own Debian package catalogue."""
+Names: build, ids, and, rank, warm, first, fresh. The feed is the machine's own Debian package catalogue."""
 
 import argparse
 import collections
@@ -247,6 +247,33 @@ def bench_ids(work, table, rounds, built):
               f"{a / 1e3:.0f} µs", f"{b / 1e3:.0f} µs", f"{median_ratio(floors):.2f} ×", "the floor", None)
 
 
+def bench_query(work, table, rounds, built, tree, mode, what):
+    """Two common words, first read of a new name under `tree`, beside the same two words in FTS5's text column."""
+    feed, state, config, db = built
+    words = [term_near(work, 20000), term_near(work, 5000)]
+    match, pairs, point = " AND ".join(f"text : {w}" for w in words), [], work.path("mnt")
+    for _ in range(rounds):
+        seconds, rows = run(tool("bench_fts5"), mode, db, match, "5", cpus="0").split()
+        with Mount(feed, state, config, point, "refresh=manual"):
+            once([os.path.join(point, tree, "library")], work)
+            ns, _ = once([os.path.join(point, tree, " ".join(words))], work)
+            with open(os.path.join(point, tree, " ".join(words))) as f:
+                found = sum(1 for _ in f)
+        pairs.append((float(seconds), ns / 1e9))
+    a, b = (statistics.median(p[i] for p in pairs) for i in (1, 0))
+    table.add(f"{what} '{' '.join(words)}' ({found} lines, FTS5 {rows}), first read through the mount",
+              "SQLite FTS5, same rows, into memory", f"{a * 1e6:.0f} µs", f"{b * 1e6:.0f} µs",
+              f"{median_ratio(pairs):.0f} ×", "-", None)
+
+
+def bench_and(work, table, rounds, built):
+    bench_query(work, table, rounds, built, "query", "ids", "ids with both of")
+
+
+def bench_rank(work, table, rounds, built):
+    bench_query(work, table, rounds, built, "rank", "rank", "best 1,000 by BM25 of")
+
+
 def bench_warm(work, table, rounds, built):
     feed, state, config, _ = built
     point, disk = work.path("mnt"), work.path("ext4")
@@ -325,7 +352,7 @@ def machine():
 
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    args.add_argument("--only", default="build,ids,warm,first,fresh")
+    args.add_argument("--only", default="build,ids,and,rank,warm,first,fresh")
     args.add_argument("--rounds", type=int, default=5)
     args = args.parse_args()
     only, table, work = args.only.split(","), Table(), Work()
@@ -333,7 +360,7 @@ def main():
         print(f"{machine()}\ncatalogue: {work.lines} documents, {work.bytes / 1e6:.1f} MB; "
               f"medians of {args.rounds} paired rounds\n", flush=True)
         built = bench_build(work, table if "build" in only else Table(), args.rounds if "build" in only else 1)
-        for name in ("ids", "warm", "first", "fresh"):
+        for name in ("ids", "and", "rank", "warm", "first", "fresh"):
             if name in only:
                 globals()[f"bench_{name}"](work, table, args.rounds, built)
         table.print()

@@ -2,6 +2,7 @@
 /* Any text is an expression or is refused with a reason; its negation gives the opposite answer. */
 #include "expr.h"
 #include "digest.h"
+#include "query.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -18,10 +19,13 @@ static bool answer(void *ctx, const struct expr_test *test)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	OWNED(expr) struct expr *e = NULL, *opposite = NULL;
+	OWNED(query) struct query *q = NULL;
 	OWNED_BUF text = {0}, negated = {0};
 	struct err err = ERR_INIT;
 
 	buf_add(&text, data, size);
+	if (query_parse(&q, buf_cstr(&text), &err) < 0 && (q || !err.message[0]))
+		abort();
 	if (expr_parse(&e, buf_cstr(&text), &err) < 0) {
 		if (e || !err.message[0])
 			abort();

@@ -53,8 +53,11 @@ static void read_rows(struct segment *s, struct buf *out)
 		segment_state(s, n);
 		segment_source_of(s, n);
 		segment_length(s, n);
+		segment_group_of(s, n);
 		segment_record(s, n, out, NULL);
 		if (segment_entry(s, n, &e, NULL) == 0) {
+			if (n < 4)
+				segment_group_entries(s, e.group, out, NULL);
 			segment_find(s, e.id, &at, NULL);
 			segment_history_find(s, e.id, &at, NULL);
 			attribute_expires(s, e.id);
@@ -89,6 +92,25 @@ static void read_terms(struct segment *s, struct buf *out)
 			segment_add_ids(s, p.docs, p.count, out, NULL);
 		}
 		buf_clear(out);
+		if (segment_postings(s, &c.term, &p, NULL) < 0)
+			continue;
+		for (uint32_t to = 0; postings_seek(&p, to, NULL) == 1; to = p.docs[p.count - 1] + 100)
+			if (p.docs[p.count - 1] < to)
+				abort();
+	}
+	for (r = dict_seek_ordinal(d, 0, &c, NULL); r == 1; r = dict_next(&c, NULL)) {
+		struct ranking_list list;
+		struct slice block;
+
+		if (segment_ranking(s, &c.term, &list, NULL) != 1)
+			continue;
+		for (uint32_t b = 0; b < list.blocks && ranking_block(&list, b, &block, NULL) == 0; b++) {
+			struct ranking_pair pair = {0};
+			struct cursor in = cursor_of(block);
+
+			while (ranking_pair_next(&in, &pair, NULL) == 1)
+				;
+		}
 	}
 	dict_seek(d, slice_str("wm"), &c, NULL);
 }

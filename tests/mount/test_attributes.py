@@ -5,6 +5,7 @@ The model below knows the rules of docs/records.md and nothing of freshet's code
 """
 
 import json
+import math
 import os
 import random
 import re
@@ -101,22 +102,41 @@ def is_hidden(d):
     return paused or any(v <= 0 for v in values(d, "campaign.budget") if not isinstance(v, (str, bool, type(None))))
 
 
+def words_of(d):
+    texts = [keyword_text(v) or "" for field in ("title", "campaign.name", "shop.name") for v in values(d, field)]
+    return [word for text in texts for word in words(text)]
+
+
 def terms_of(d):
-    found = set()
-    for field in ("title", "campaign.name", "shop.name"):
-        for value in values(d, field):
-            found.update(words(keyword_text(value) or ""))
+    found = set(words_of(d))
     for field in ("brand", "campaign.tags", "shop.city"):
         found.update(f"{field}:{keyword_text(v)}" for v in values(d, field) if v is not None)
     return found
 
 
+def ranks_of(documents, word):
+    """rank/WORD by the formula of docs/mount.md, over the documents that show."""
+    said = {key: words_of(joined) for key, (_, joined) in documents.items()}
+    average = sum(map(len, said.values())) / len(said)
+    n = sum(word in s for s in said.values())
+    idf = math.log(1 + (len(said) - n + 0.5) / (n + 0.5))
+    scores = []
+    for key, s in said.items():
+        if word in s:
+            tf = s.count(word)
+            score = idf * (tf * 2.2 / (tf + 1.2 * (0.25 + 0.75 * (len(s) / average))))
+            scores.append((-int(score * 1e6 + 0.5), key))
+    return [f"{-s // 1000000}.{-s % 1000000:06d}\t{key}" for s, key in sorted(scores)]
+
+
 def compare(mount, model):
     documents = {k: d for k, d in model.documents().items() if not is_hidden(d[1])}
     postings, groups = {}, {}
-    for key, (_, joined) in documents.items():
+    for key, (record, joined) in documents.items():
         for term in terms_of(joined):
             postings.setdefault(term, set()).add(key)
+        if record.get("item"):
+            groups.setdefault(record["item"], []).append(key)
     assert sorted(os.listdir(mount / "terms")) == sorted(map(name_of, postings))
     for term, ids in postings.items():
         assert (mount / "terms" / name_of(term)).read_bytes() == file_of(ids), term
@@ -127,6 +147,20 @@ def compare(mount, model):
             assert shown == json.dumps(record, ensure_ascii=False).encode() + b"\n"
         assert shown.count(b"\n") == 1
         assert json.loads(shown) == joined, key
+    # Attributes and hidden documents are in segments, but in nothing that lists or counts documents.
+    assert sorted(os.listdir(mount / "groups")) == sorted(groups)
+    for group, keys in groups.items():
+        shown = b"".join((mount / "docs" / key).read_bytes() for key in sorted(keys))
+        assert (mount / "groups" / group).read_bytes() == shown, group
+    assert (mount / "query" / "NOT nowhere").read_bytes() == file_of(documents)
+    assert (mount / "query" / "campaign.tags:*").read_bytes() == file_of(
+        set().union(*(ids for term, ids in postings.items() if term.startswith("campaign.tags:")))
+    )
+    ranked = (mount / "rank" / "NOT nowhere").read_text().splitlines()
+    assert ranked == [f"0.000000\t{key}" for key in sorted(documents)]
+    for word in ("word1", "corner"):
+        if word in postings:
+            assert (mount / "rank" / word).read_text().splitlines() == ranks_of(documents, word)
 
 
 # --- what a segment holds ---

@@ -148,6 +148,8 @@ static inline int site_publish_with(struct site *s, const struct doc *docs, size
 		.horizon = horizon,
 		.base_at = TIME_NONE,
 		.now = ts + TIME_SECOND / 2,
+		.k1 = 1200,
+		.b = 750,
 		.rows = in->rows,
 		.row_count = in->row_count,
 		.rejects = in->rejects,

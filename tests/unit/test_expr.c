@@ -26,6 +26,9 @@ static bool holds(void *ctx, const struct expr_test *test)
 			return v >= test->number;
 		case EXPR_EQ:
 			return v == test->number;
+		case EXPR_WORD:
+		case EXPR_PREFIX:
+			return false;
 		}
 	}
 	return false;
@@ -87,13 +90,87 @@ static void wrong_words_are_refused_with_their_column(void)
 		{"a<", "column 3 (the end)"}, {"a<x", "column 3: expected a decimal"}, {"a<0x10", "column 3"},
 		{"a<inf", "column 3"}, {"a<1e999", "column 3"}, {"a<nan", "column 3"}, {"a<<1", "column 3"},
 		{"a==1", "column 3"}, {"a=<1", "column 3"}, {"a:1 NOT", "column 8 (the end)"},
-		{"\xc3\xa9:1 \xc3\xa9", "column 5: a word alone"}, {"a:\xff", "UTF-8"}, {"a :1", "column 1"}};
+		{"\xc3\xa9:1 \xc3\xa9", "column 5: a word alone"}, {"a:\xff", "UTF-8"}, {"a :1", "column 1"},
+		{"a:x*", "column 3: only queries know prefixes"}, {"a:\"x\"*", "column 3: only queries"},
+		{"a:*", "column 3: only queries"}, {"a* b:1", "column 1: a word alone"},
+		{"a<1*", "column 3"}};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct expr *e = (struct expr *)1;
 		struct err err = ERR_INIT;
 
 		if (expr_parse(&e, cases[i].text, &err) != -EINVAL)
+			tap_fail("%s was taken", cases[i].text);
+		check(!e);
+		if (!strstr(err.message, cases[i].want))
+			tap_fail("%s: \"%s\", want \"%s\"", cases[i].text, err.message, cases[i].want);
+	}
+}
+
+/* A query written out in full: + and &, | between children, parentheses everywhere. */
+static void spell(const struct expr *e, uint32_t i, struct buf *out)
+{
+	static const char *const signs[] = {
+		[EXPR_IS] = "=", [EXPR_WORD] = "w", [EXPR_PREFIX] = "p", [EXPR_LT] = "<"};
+	const struct expr_node *n = expr_node(e, i);
+
+	if (n->kind == EXPR_TEST) {
+		buf_addf(out, "%s[%.*s,%.*s]", signs[n->test.cmp], (int)n->test.field.len, n->test.field.data,
+			(int)n->test.value.len, n->test.value.data);
+		return;
+	}
+	buf_add_str(out, n->kind == EXPR_NOT ? "!(" : n->kind == EXPR_AND ? "&(" : "|(");
+	for (i = n->first; i != EXPR_NONE; i = expr_node(e, i)->next)
+		spell(e, i, out);
+	buf_add_str(out, ")");
+}
+
+static void queries_know_words_and_prefixes(void)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {{"espresso", "w[,espresso]"}, {"grind*", "p[,grind]"}, {"brand:Acme", "=[brand,Acme]"},
+		{"brand:Ac*", "p[brand,Ac]"}, {"brand:*", "p[brand,]"}, {"brand:\"Ac*\"", "=[brand,Ac*]"},
+		{"brand:\"A c\"*", "p[brand,A c]"}, {"\"a b\"", "w[,a b]"}, {"\"a b\"*", "p[,a b]"},
+		{"\"AND\"", "w[,AND]"}, {"c++", "w[,c++]"}, {"wi-fi", "w[,wi-fi]"}, {"t:a:b", "=[t,a:b]"},
+		{"t:a*b", "=[t,a*b]"}, {"\"odd f\":x", "=[odd f,x]"}, {"t:\"\"", "=[t,]"},
+		{"a b", "&(w[,a]w[,b])"}, {"a OR b c", "|(w[,a]&(w[,b]w[,c]))"}, {"NOT a", "!(w[,a])"},
+		{"a (b:x OR c*) NOT d", "&(w[,a]|(=[b,x]p[,c])!(w[,d]))"}, {"t:a<b", "=[t,a<b]"},
+		{"\"a<b\"", "w[,a<b]"}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		OWNED(expr) struct expr *e = NULL;
+		OWNED_BUF got = {0};
+		struct err err = ERR_INIT;
+
+		if (expr_parse_query(&e, cases[i].text, &err) < 0) {
+			tap_fail("%s: %s", cases[i].text, err.message);
+			continue;
+		}
+		spell(e, expr_root(e), &got);
+		check_str(buf_cstr(&got), cases[i].want);
+	}
+}
+
+static void queries_refuse_what_they_do_not_know(void)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {{"", "column 1 (the end): expected a word"},
+		{"a<1", "column 2: a query compares no numbers"}, {"a=1", "column 2: a query"},
+		{"\"a\">=1", "column 4: a query"}, {"*", "column 1: expected letters"},
+		{"a*b", "column 1: a * stands at the end"}, {"**", "column 1: a * stands"},
+		{"\"\"", "column 1: a word has letters"}, {"\"\"*", "column 1: expected letters"},
+		{"a\"b\"", "column 2: a quote inside"}, {"\"a\"b", "column 4: expected a blank"},
+		{":x", "column 1: expected a word"}, {"\"\":x", "column 1: a field has a name"},
+		{"a OR OR b", "column 6: expected a word or FIELD:VALUE here"},
+		{"(a", "column 1: this parenthesis"}, {"a NOT", "column 6 (the end)"}, {"\xff", "UTF-8"}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct expr *e = (struct expr *)1;
+		struct err err = ERR_INIT;
+
+		if (expr_parse_query(&e, cases[i].text, &err) != -EINVAL)
 			tap_fail("%s was taken", cases[i].text);
 		check(!e);
 		if (!strstr(err.message, cases[i].want))
@@ -214,6 +291,8 @@ int main(void)
 	printf("# FRESHET_SEED=%" PRIu64 "\n", rng);
 	RUN(expressions_hold_where_they_should);
 	RUN(wrong_words_are_refused_with_their_column);
+	RUN(queries_know_words_and_prefixes);
+	RUN(queries_refuse_what_they_do_not_know);
 	RUN(tests_carry_their_number_and_text);
 	RUN(depth_is_bounded);
 	RUN(length_is_bounded_and_long_chains_are_flat);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "bitpack.h"
 #include "postings.h"
 #include "tap.h"
 
@@ -73,6 +74,69 @@ static void the_widest_gaps_and_frequencies_read_back(void)
 	}
 }
 
+/* Jumps of every size through one list, against the array that it was made of. */
+static void check_seeks(uint32_t n, unsigned jump_bits)
+{
+	OWNED_BUF b = {0};
+	struct postings p;
+	struct err err = ERR_INIT;
+	uint32_t at = 0, target = 0;
+
+	postings_encode(docs, tfs, n, &b);
+	postings_init(&p, buf_slice(&b), n, docs[n - 1] + 1);
+	for (;;) {
+		uint32_t block, last;
+		int r, peek = postings_peek(&p, target, &block, &last);
+
+		while (at < n && docs[at] < target)
+			at++;
+		r = postings_seek(&p, target, &err);
+		check_int(r, at < n);
+		if (r != 1)
+			break;
+		check_int(peek, 1);
+		if (n > POSTINGS_BLOCK)
+			check(block == at / POSTINGS_BLOCK && last == p.docs[p.count - 1]);
+		check_int(postings_tfs(&p, &err), 0);
+		if (p.docs[at % POSTINGS_BLOCK] != docs[at] || p.tfs[at % POSTINGS_BLOCK] != tfs[at])
+			tap_fail("seek of %u in %u postings", target, n);
+		if (__builtin_add_overflow(target, 1 + (rnd() >> (32 - jump_bits)), &target))
+			target = UINT32_MAX;
+	}
+	check_int(postings_seek(&p, target, &err), 0);
+	check_str(err.message, "");
+}
+
+static void jumps_find_the_first_number_that_reaches(void)
+{
+	for (uint32_t n = 1; n < 1500; n += 1 + n / 7)
+		for (unsigned jump = 1; jump < 20; jump += 3) {
+			fill(n, 1 + n % 11, n % 4);
+			check_seeks(n, jump);
+		}
+}
+
+static void skip_data_that_leads_outside_is_refused(void)
+{
+	OWNED_BUF b = {0};
+	struct postings p;
+	struct err err = ERR_INIT;
+
+	fill(300, 5, 0);
+	postings_encode(docs, tfs, 300, &b);
+	put_le32(b.data + 12, 1u << 20);
+	postings_init(&p, buf_slice(&b), 300, UINT32_MAX);
+	check_int(postings_seek(&p, docs[299], &err), -EBADMSG);
+	check_contains(err.message, "skip data says byte");
+	for (unsigned round = 0; round < 3000; round++) {
+		for (size_t i = 0; i < 24 + round % 40; i++)
+			b.data[i] = (char)rnd();
+		postings_init(&p, buf_slice(&b), 300, docs[299] + 1);
+		for (uint32_t to = 0; postings_seek(&p, to, NULL) == 1; to += 1 + rnd() % 1000)
+			check(p.docs[p.count - 1] <= docs[299] && p.docs[p.count - 1] >= to);
+	}
+}
+
 static int decode_all(struct slice bytes, uint32_t df, uint32_t limit, struct err *err)
 {
 	struct postings p;
@@ -137,18 +201,82 @@ static void documents_at_the_limit_are_refused(void)
 	}
 }
 
-static void codecs_set_aside_are_refused(void)
+static void codecs_that_do_not_fit_are_refused(void)
 {
 	OWNED_BUF b = {0};
 	struct err err = ERR_INIT;
 
 	fill(128, 5, 0);
 	postings_encode(docs, tfs, 128, &b);
-	b.data[0] = 2;
+	b.data[0] = (char)(1 << 6 | 5);
 	check_int(decode_all(buf_slice(&b), 128, UINT32_MAX, &err), -EBADMSG);
-	check_contains(err.message, "codec 2");
-	b.data[0] = 1;
+	check_contains(err.message, "codec 1 in a block of 128");
+	b.data[0] = 33;
 	check_int(decode_all(buf_slice(&b), 128, UINT32_MAX, &err), -EBADMSG);
+	check_contains(err.message, "33 and 0 bits wide");
+}
+
+/* Mostly small numbers, some large, some of the largest. */
+static void fill_skewed(uint32_t n, unsigned rarity)
+{
+	uint64_t doc = 0, room = UINT32_MAX - 1 - (uint64_t)n * 16;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t gap = rnd() % rarity ? rnd() % 8 : rnd() >> (6 + rnd() % 20);
+
+		if (gap > room)
+			gap = 0;
+		room -= gap;
+		docs[i] = (uint32_t)(doc += 1 + gap);
+		tfs[i] = 1 + (rnd() % rarity ? rnd() % 2 : rnd() >> rnd() % 32);
+		tfs[i] += !tfs[i];
+	}
+}
+
+static void skewed_lists_read_back_and_are_small(void)
+{
+	OWNED_BUF b = {0};
+
+	for (unsigned scalar = 0; scalar < 2; scalar++) {
+		bitpack_force_scalar(scalar);
+		for (uint32_t n = 1; n < 1200; n += 1 + n / 9)
+			for (unsigned rarity = 1; rarity < 60; rarity = rarity * 2 + 1) {
+				fill_skewed(n, rarity);
+				check_list(n);
+				check_seeks(n, 26);
+			}
+	}
+	bitpack_force_scalar(false);
+	fill(128, 3, 0);
+	docs[127] += 1u << 20;
+	postings_encode(docs, tfs, 128, &b);
+	/* Head 4, gaps of 3 bits 48, one exception: its width, its position, 18 bits. */
+	check_int(b.len, 4 + 48 + 1 + 1 + 3);
+}
+
+static void exceptions_that_lie_are_refused(void)
+{
+	static const struct {
+		size_t at;
+		uint8_t value;
+		const char *want;
+	} cases[] = {{2, 129, "129 and 0 exceptions"}, {2, 0, "behind postings"}, {3, 1, "end early"},
+		{52, 30, "exceptions 30 bits wider than 3"}, {53, 128, "exception at 128 of 128"}};
+	OWNED_BUF b = {0};
+
+	fill(128, 3, 0);
+	docs[127] += 1u << 20;
+	postings_encode(docs, tfs, 128, &b);
+	check_int(decode_all(buf_slice(&b), 128, UINT32_MAX, NULL), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		uint8_t before = (uint8_t)b.data[cases[i].at];
+		struct err err = ERR_INIT;
+
+		b.data[cases[i].at] = (char)cases[i].value;
+		check_int(decode_all(buf_slice(&b), 128, UINT32_MAX, &err), -EBADMSG);
+		check_contains(err.message, cases[i].want);
+		b.data[cases[i].at] = (char)before;
+	}
 }
 
 static void skip_data_that_lies_is_refused(void)
@@ -181,9 +309,11 @@ static void flipped_bits_never_break_order_or_bounds(void)
 	for (unsigned round = 0; round < 2000; round++) {
 		for (size_t i = 0; i < b.len; i++)
 			b.data[i] = (char)rnd();
-		b.data[24] = 0; /* a valid head, so that the gaps are looked at */
-		b.data[25] = (char)(rnd() % 33);
-		b.data[26] = 0;
+		/* A valid head, so that the gaps are looked at; sometimes with exceptions. */
+		b.data[24] = (char)(rnd() % 33 | (round & 1) << 7);
+		b.data[25] = 0;
+		b.data[26] = (char)(rnd() % 9);
+		b.data[27] = 0;
 		decode_all(buf_slice(&b), 290, UINT32_MAX, NULL);
 	}
 }
@@ -196,10 +326,14 @@ int main(void)
 	printf("# seed %llu\n", (unsigned long long)rng);
 	RUN(lists_of_every_length_read_back);
 	RUN(the_widest_gaps_and_frequencies_read_back);
+	RUN(jumps_find_the_first_number_that_reaches);
+	RUN(skip_data_that_leads_outside_is_refused);
 	RUN(a_list_that_ends_early_is_refused);
 	RUN(bytes_behind_a_list_are_refused);
 	RUN(documents_at_the_limit_are_refused);
-	RUN(codecs_set_aside_are_refused);
+	RUN(codecs_that_do_not_fit_are_refused);
+	RUN(skewed_lists_read_back_and_are_small);
+	RUN(exceptions_that_lie_are_refused);
 	RUN(skip_data_that_lies_is_refused);
 	RUN(flipped_bits_never_break_order_or_bounds);
 	return tap_done();
