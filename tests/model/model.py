@@ -34,6 +34,7 @@ FEATURES = {
     "replay": "policy replay",
     "base": "freshet base",
     "refold": "a change of [document] or [attribute.*] folds everything again",
+    "refold-attributes": "records of a partition that leaves, which new rules make attributes, hold or expire as such",
     "rollback": "freshet rollback",
     "versions-window": "the newest record inside the horizon wins, also where versions say otherwise",
     "merge": "segments are merged: longer runs over one state",

@@ -70,6 +70,8 @@ def read_dir(path):
 
 class World:
     def __init__(self, sections, features=(), root=None):
+        if not os.access(FRESHET, os.X_OK):
+            raise SystemExit(f"{FRESHET} is not there: build it, or say in FRESHET where it is")
         where = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.root = Path(root or tempfile.mkdtemp(prefix="freshet-model-", dir=where))
         self.features = set(features)
