@@ -382,6 +382,9 @@ class Model:
             fresh = self.read(ts, names)
         except Broken as broken:
             return "failed", str(broken)
+        for n, source in fresh.items():
+            if before and n in before and before[n].data == source.data:
+                source.lines = before[n].lines  # its records are in the index
         after = {n: s for n, s in (before or {}).items() if n not in dropped} | fresh
         judged = "reject-whole" in self.features or any(source.bad for source in fresh.values())
         if judged and self.too_many_refused(after.values()):
@@ -394,8 +397,8 @@ class Model:
         if self.paused:
             return done
         done.published = self.generation > 0 and self.folded.folding() != self.cfg.folding()
-        self.folded = self.built = self.cfg
-        self.reduce_base()
+        self.built = self.cfg
+        self.take_rules()
         outside = self.horizon(self.watermark)
         look = [ts for ts in sorted(set(self.rows) | set(self.feed)) if outside < ts <= now]
         there = {ts: ts in self.feed and bool(self.feed[ts].files) for ts in look}
@@ -538,9 +541,23 @@ class Model:
         self.watermark = max(self.watermark, at - self.cfg.cadence)
         for ts in list(self.rows):
             self.leave(ts, False, Tick())
+        self.take_rules()
+        self.remember()
+
+    def take_rules(self):
+        """Everything is folded by the latest configuration; what it refuses is stored nowhere any more."""
+        if self.folded.folding() != self.cfg.folding():
+            for ts, files in [(ts, row.read) for ts, row in self.rows.items() if row.has_content()] + list(self.past.items()):
+                for path, source in files.items():
+                    source.lines = [line for line in source.lines if self.reads(ts, path, *line)]
         self.folded = self.cfg
         self.reduce_base()
-        self.remember()
+
+    def reads(self, ts, path, line, raw):
+        try:
+            return read_record(self.cfg, self.path_of(ts), ts, path, line, raw)
+        except Refused:
+            return None
 
     def reduce_base(self):
         """A base keeps no history: of each id the record that won by the rules that it was last folded by."""
