@@ -6,6 +6,7 @@
 #ifndef FRESHET_STATUS_H
 #define FRESHET_STATUS_H
 
+#include "catalog.h"
 #include "config.h"
 #include "generation.h"
 #include "row.h"
@@ -28,9 +29,12 @@ struct status {
 };
 
 /* Fills `out` from one published state: `g` may be NULL (nothing is published), `rows` are all rows by
- * timestamp. Strings but `index` are left "" for the caller to set; `index` borrows from `g`. */
-void status_gather(struct status *out, const struct config *cfg, const struct generation *g,
-	const struct row *rows, size_t row_count);
+ * timestamp. `built` may be NULL: `cfg`. Strings but `index` are left "" for the caller to set; `index` borrows from `g`. */
+void status_gather(struct status *out, const struct config *cfg, const struct config *built,
+	const struct generation *g, const struct row *rows, size_t row_count);
+/* The configuration of the last build: `built` above, since what the index lacks is judged by the window that it was built with, not by
+ * the one that a mount was started with. *out is NULL where there is none, or one that cannot be read. Returns 0 or -errno. */
+int status_built(struct config **out, struct catalog *catalog, struct err *err);
 /* now - watermark - cadence in nanoseconds, at least 0; TIME_NONE before the first publish. */
 int64_t status_age(const struct status *s, int64_t now);
 /* Appends lines for people. */

@@ -335,7 +335,8 @@ static void add_undone(const struct intake_partition *p, const struct file_row *
 	buf_add(out, &source, sizeof(source));
 }
 
-/* The files whose records count no more: rewritten and vanished ones of partitions that did not fail. */
+/* The files whose records count no more: rewritten and vanished ones of partitions that did not fail. Those of a partition that had
+ * expired too, and comes back by a longer window: what else has left, its attributes had stayed. */
 static int gather_undone(struct tick *t, struct err *err)
 {
 	OWNED_BUF sources = {0};
@@ -343,7 +344,7 @@ static int gather_undone(struct tick *t, struct err *err)
 	for (size_t i = 0; i < t->intake.partition_count; i++) {
 		const struct intake_partition *p = &t->intake.partitions[i];
 
-		if (p->code || !p->item->has_content)
+		if (p->code)
 			continue;
 		for (size_t k = p->first; k < p->first + p->count; k++)
 			if (t->intake.files[k].was && !t->intake.files[k].same)
