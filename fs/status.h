@@ -21,6 +21,7 @@ struct status {
 	uint64_t rejected;                /* records, over all partitions */
 	uint64_t segments, segment_bytes, documents;
 	bool rules_changed;     /* the generation was folded under other rules than the configuration's */
+	uint64_t paused;        /* the generation whose rollback paused builds; 0: they go on */
 	const char *last_error; /* borrowed; "" for none */
 	/* Of a running mount only: */
 	const char *refresh;    /* borrowed; NULL: not a mount */
@@ -28,7 +29,7 @@ struct status {
 };
 
 /* Fills `out` from one published state: `g` may be NULL (nothing is published), `rows` are all rows by
- * timestamp. Strings but `index` are left "" for the caller to set; `index` borrows from `g`. */
+ * timestamp. Strings but `index` are left "", and `paused` 0, for the caller to set; `index` borrows from `g`. */
 void status_gather(struct status *out, const struct config *cfg, const struct generation *g,
 	const struct row *rows, size_t row_count);
 /* now - watermark - cadence in nanoseconds, at least 0; TIME_NONE before the first publish. */

@@ -92,6 +92,7 @@ class World:
         self.environment = dict(os.environ, LC_ALL="C.UTF-8", ASAN_OPTIONS=f"{log}:allocator_may_return_null=1",
                                 UBSAN_OPTIONS=f"{log}:halt_on_error=1:print_stacktrace=1")  # fmt: skip
         self.write_config(sections)
+        self.stale = False
         self.build()  # so that there is a state to mount
         self.mounted = Mount(None, self.root / "mnt")
         self.mount()
@@ -108,7 +109,7 @@ class World:
 
     def build(self, *more):
         self.builds += 1
-        self.stale = False
+        self.stale = self.stale and self.model.paused
         return self.run("build", *self.build_args(), *more)
 
     def mount(self):
@@ -257,6 +258,9 @@ class World:
         source.write_bytes(pack(lines, "base.jsonl", 0))
         done = self.run("base", self.root / "feed", "--from", source, "--at", rfc3339(at), "--config",
                         self.root / "freshet.ini")  # fmt: skip
+        if self.model.paused:
+            self.require(done.returncode == 75, f"base while builds are paused: exit {done.returncode}: {done.stderr.decode()}")
+            return self.compare()
         self.require(done.returncode == 0, f"base: exit {done.returncode}: {done.stderr.decode()}")
         self.model.swap_base(at, [line.encode() for line in lines])
         self.compare()
@@ -267,6 +271,7 @@ class World:
             done = self.run("rollback", self.order[index - 1], "--config", self.root / "freshet.ini")
             self.require(done.returncode == 0, f"rollback: exit {done.returncode}: {done.stderr.decode()}")
             self.model.rollback(index)
+            self.stale = self.model.folded.sections != self.model.cfg.sections
             self.compare()
 
     def do_resume(self):
@@ -274,6 +279,7 @@ class World:
             done = self.run("rollback", "--resume")
             self.require(done.returncode == 0, f"resume: exit {done.returncode}: {done.stderr.decode()}")
             self.model.paused = False
+            self.compare()
 
     # What is shown, and what should be
 
