@@ -27,6 +27,8 @@ static int render(struct cli *cli, const struct generation *g, const struct row 
 	status_gather(&s, cli->cfg, built, g, rows, count);
 	if (cli->catalog)
 		r = catalog_get(cli->catalog, "last_error", &last_error, err);
+	if (r >= 0 && cli->catalog)
+		r = catalog_paused(cli->catalog, &s.paused, err);
 	if (r < 0)
 		return r;
 	s.feed = cli->url ? cli->url : "";

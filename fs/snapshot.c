@@ -86,7 +86,8 @@ static int load_rows(struct snapshot *s, struct catalog *catalog, struct err *er
 	if (r < 0)
 		return r;
 	s->last_error = strdup(buf_cstr(&text));
-	return 0;
+	r = catalog_paused(catalog, &s->paused, err);
+	return r < 0 ? r : 0;
 }
 
 static int make_table(struct snapshot *s, struct err *err)
@@ -122,6 +123,7 @@ static int load(
 	s->status.feed = from->url ? from->url : "";
 	s->status.state_dir = from->state->dir;
 	s->status.last_error = s->last_error;
+	s->status.paused = s->paused;
 	return 0;
 }
 

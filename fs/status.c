@@ -126,6 +126,11 @@ void status_text(const struct status *s, int64_t now, struct buf *out)
 		if (s->building_since != TIME_NONE)
 			buf_addf(out, "%-17s since %s\n", "building", time_text(s->building_since, text));
 	}
+	if (s->paused)
+		buf_addf(out,
+			"%-17s since the rollback that is generation %" PRIu64
+			"; `freshet rollback --resume` lets builds go on\n",
+			"paused", s->paused);
 	if (s->rules_changed)
 		add_line(out, "rules",
 			"changed in the configuration; the old ones serve until the next build folds again");
@@ -184,6 +189,7 @@ static void json_fill(const struct status *s, int64_t now, yyjson_mut_doc *doc, 
 	yyjson_mut_obj_add_uint(doc, obj, "segment_bytes", s->segment_bytes);
 	yyjson_mut_obj_add_uint(doc, obj, "documents", s->documents);
 	yyjson_mut_obj_add_bool(doc, obj, "rules_changed", s->rules_changed);
+	yyjson_mut_obj_add_bool(doc, obj, "paused", s->paused != 0);
 	if (s->refresh) {
 		yyjson_mut_obj_add_strcpy(doc, obj, "refresh", s->refresh);
 		json_time(doc, obj, "building_since", s->building_since);

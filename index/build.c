@@ -202,10 +202,12 @@ static int prepare(struct tick *t, struct err *err)
 
 	if (!t->opt->dry_run)
 		r = publish_repair(t->state, t->catalog, err);
-	if (r == 0)
+	if (r == 0 && t->catalog)
+		r = catalog_paused(t->catalog, &t->out->paused, err);
+	if (r >= 0)
 		r = open_parent(t, err);
 	t->refolds = r == 0 && rules_differ(t);
-	if (r == 0 && !t->opt->dry_run)
+	if (r == 0 && !t->opt->dry_run && !t->out->paused)
 		r = remember_config(t, err);
 	t->watermark = t->parent ? t->parent->manifest.watermark : TIME_NONE;
 	t->base_at = t->parent ? t->parent->manifest.base_at : TIME_NONE;
@@ -715,9 +717,9 @@ static int run(struct tick *t, struct err *err)
 	int r;
 
 	r = prepare(t, err);
-	if (r == 0)
+	if (r == 0 && !t->out->paused)
 		r = list_and_plan(t, err);
-	if (r < 0)
+	if (r < 0 || t->out->paused)
 		return r;
 	if (t->opt->dry_run || t->opt->explain)
 		plan_print(&t->plan, &t->out->plan_text);

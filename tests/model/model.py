@@ -577,14 +577,35 @@ class Model:
             source.lines = sorted(kept for record, kept in best.values() if not record.deleted)
 
     def rollback(self, generation):
-        """The `generation`th of those published; what is newer than it is complete again."""
-        then = copy.deepcopy(self.history[generation - 1])
-        now = self.rows
-        self.watermark, self.rows, self.past, self.base, self.folded = then
-        for ts in set(now) - set(self.rows):
-            self.rows[ts] = Row("complete") if now[ts].has_content() else now[ts]
+        """The `generation`th of those published; what is newer than it is complete again. Of partitions with nothing in
+        it, it is not remembered what was known of them then: what is known now holds, where it can."""
+        now, then = self.rows, copy.deepcopy(self.history[generation - 1])
+        self.watermark, rows, self.past, self.base, self.folded = then
+        bytes_of = lambda row: {n: s.data for n, s in row.read.items()}
+        back = {}
+        for ts, row in now.items():
+            was = rows.get(ts, Row("complete"))
+            if was.has_content():
+                same = row.has_content() and bytes_of(row) == bytes_of(was)
+                back[ts] = row if same else Row("published", "", was.read)
+            elif row.state == was.state == "expired":
+                back[ts] = was
+            elif row.has_content() or row.state == "expired" or row.state == "skipped" and not self.skips(ts, row):
+                back[ts] = Row("complete")
+            else:
+                back[ts] = row
+        self.rows = back
         self.paused = True
         self.remember()
+
+    def skips(self, ts, row):
+        """Would it be skipped as of the generation that was rolled back to as well?"""
+        if row.reason == "covered":
+            return self.covered(ts)
+        horizon = self.watermark - self.cfg.window
+        if self.base:
+            horizon = min(horizon, self.base[0] - self.cfg.cadence)
+        return ts <= horizon or row.reason != "old" and ts < self.watermark
 
     # What is seen
 

@@ -261,6 +261,9 @@ class World:
         source.write_bytes(pack(lines, "base.jsonl", 0))
         done = self.run("base", self.root / "feed", "--from", source, "--at", rfc3339(at), "--config",
                         self.root / "freshet.ini")  # fmt: skip
+        if self.model.paused:
+            self.require(done.returncode == 75, f"base while builds are paused: exit {done.returncode}: {done.stderr.decode()}")
+            return self.compare()
         self.require(done.returncode == 0, f"base: exit {done.returncode}: {done.stderr.decode()}")
         self.model.swap_base(at, [line.encode() for line in lines])
         self.compare()
@@ -278,6 +281,7 @@ class World:
             done = self.run("rollback", "--resume")
             self.require(done.returncode == 0, f"resume: exit {done.returncode}: {done.stderr.decode()}")
             self.model.paused = False
+            self.compare()
 
     # What is shown, and what should be
 
