@@ -243,7 +243,7 @@ static void start_merge(struct refresh *r)
 	size_t from, to;
 
 	if (now && now->generation && !builder_runs(&r->merger) && mode_of(r) != REFRESH_MANUAL &&
-		merge_pick(&now->generation->manifest, r->opt.cfg->cadence, &from, &to) &&
+		merge_pick(&now->generation->manifest, r->opt.cfg, &from, &to) &&
 		builder_start(&r->merger, r->opt.merge_argv, NULL) < 0)
 		r->merger = BUILDER_INIT;
 	snapshot_unref(now);

@@ -70,12 +70,12 @@ static void smallest_neighbours(const struct manifest *m, size_t *from, size_t *
 	}
 }
 
-int merge_pick(const struct manifest *m, int64_t cadence, size_t *from, size_t *to)
+int merge_pick(const struct manifest *m, const struct config *cfg, size_t *from, size_t *to)
 {
-	int64_t width = cadence;
+	int64_t width = cfg->cadence, widest = m->base_at == TIME_NONE ? cfg->window / 2 : INT64_MAX;
 
 	for (int tier = 0; tier < TIERS_MAX; tier++) {
-		if (__builtin_mul_overflow(width, TIER_FACTOR, &width))
+		if (__builtin_mul_overflow(width, TIER_FACTOR, &width) || width > widest)
 			break;
 		if (tier_pick(m, width, from, to))
 			return 1;
@@ -434,7 +434,7 @@ static int merge_open(struct merger *m, struct err *err)
 	config_hash(m->in->cfg, hash);
 	if (r < 0 || !m->g || memcmp(hash, m->g->manifest.config_hash, sizeof(hash)) != 0)
 		return r;
-	return merge_pick(&m->g->manifest, m->in->cfg->cadence, &m->from, &m->to);
+	return merge_pick(&m->g->manifest, m->in->cfg, &m->from, &m->to);
 }
 
 static int merge_locked(struct merger *m, struct merge_result *out, struct err *err)

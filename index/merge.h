@@ -13,8 +13,9 @@
 
 #define MERGE_SEGMENTS_MAX 12u /* delta segments */
 
-/* The segments [from, to) of a generation to merge next: 1, or 0 where there is nothing to do. Pure. */
-int merge_pick(const struct manifest *m, int64_t cadence, size_t *from, size_t *to);
+/* The segments [from, to) of a generation to merge next: 1, or 0 where there is nothing to do. Pure. Where content leaves, a bucket of
+ * more than half the window is none: most of it would leave soon after. */
+int merge_pick(const struct manifest *m, const struct config *cfg, size_t *from, size_t *to);
 
 struct merge_input {
 	struct state *state; /* no lock held, no build begun */
