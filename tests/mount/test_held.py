@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a reader holds stays whole: while others publish and merge, past `keep`, and over a restart."""
 
+import json
 import os
 import subprocess
 
@@ -114,10 +115,13 @@ def test_other_rules_fold_everything_again_in_one_generation(box):
     box.configure(DOCUMENTS.replace("text = title, body", "text = note\ndrop_if = note:stale"))
     assert mount.ids("espresso") == ["a"]
     assert mount.ids("fresh") is None
+    changed = lambda: json.loads(box.run("status", "--json", "--config", box.config).out)["rules_changed"]
+    assert changed() is True
     held = os.open(mount / "terms", os.O_RDONLY | os.O_DIRECTORY)
     generation = int(mount.text("generation"))
     box.build()
     assert int(mount.text("generation")) == generation + 1
+    assert changed() is False
     assert (mount.ids("espresso"), mount.ids("lungo"), mount.ids("stale")) == (None, None, None)
     assert mount.ids("fresh") == ["a"]
     assert os.listdir(mount / "docs") == ["a"]
