@@ -4,6 +4,7 @@
 #
 # Parts, in this order, all of them by default:
 #     format    clang-format agrees with every C file
+#     docs      every promise of docs/semantics.md names a test that is there
 #     release   build with gcc, -Werror; unit tests; the mount tests marked `release`
 #     asan      build with gcc, AddressSanitizer and UBSan; unit tests; all mount tests
 #     tsan      build with ThreadSanitizer; unit tests
@@ -28,15 +29,15 @@ passed=0 failed=0 skipped=0
 for arg; do
 	case $arg in
 	--all) all=yes ;;
-	format | release | asan | tsan | model | fuzz | roots) parts+=("$arg") ;;
+	format | docs | release | asan | tsan | model | fuzz | roots) parts+=("$arg") ;;
 	*)
-		echo "usage: $0 [--all] [format|release|asan|tsan|model|fuzz|roots]..." >&2
+		echo "usage: $0 [--all] [format|docs|release|asan|tsan|model|fuzz|roots]..." >&2
 		exit 64
 		;;
 	esac
 done
 if [ ${#parts[@]} = 0 ]; then
-	parts=(format release asan tsan model fuzz)
+	parts=(format docs release asan tsan model fuzz)
 	[ $all = no ] || parts+=(roots)
 fi
 if [ $all = yes ]; then
@@ -149,6 +150,11 @@ format_part()
 	fi
 	check "format" bash -c \
 		"find '$top/examples' '$top/fs' '$top/index' '$top/tests' -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run -Werror"
+}
+
+docs_part()
+{
+	check "docs" "$python" "$top/tests/docs_check.py"
 }
 
 release_part()
@@ -275,7 +281,7 @@ if ! check "install what the tests need" install_tools; then
 	echo "$passed passed, $failed failed"
 	exit 1
 fi
-for part in format release asan tsan model fuzz roots; do
+for part in format docs release asan tsan model fuzz roots; do
 	wants "$part" || continue
 	say "$part"
 	"${part}_part"

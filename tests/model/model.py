@@ -49,7 +49,7 @@ FEATURES = {
     "gaps": "slots behind the horizon are missing where nothing was ever seen in them, if something older was",
 }
 
-PRODUCT = tuple(f for f in FEATURES if f != "rollback")  # those that this tree has
+PRODUCT = tuple(FEATURES)  # those that this tree has
 
 
 def duration(text):

@@ -49,7 +49,8 @@ def strays(state):
     """Files that no one generation needs: whatever is in tmp/, and any generation but the current one."""
     generations = {p.name.split(".")[0] for p in (state / "generations").iterdir()}
     unknown = [p.name for p in state.iterdir() if p.name not in (
-        "catalog.db", "catalog.db-wal", "catalog.db-shm", "segments", "generations", "current", "rejects", "tmp", "lock")]
+        "catalog.db", "catalog.db-wal", "catalog.db-shm", "segments", "generations", "current", "rejects", "tmp",
+        "lock", "merge.lock", "base.lock")]
     return [p.name for p in (state / "tmp").iterdir()] + sorted(generations)[1:] + unknown
 
 

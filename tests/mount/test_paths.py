@@ -75,10 +75,12 @@ def test_one_build_and_many_builds_show_the_same(box):
     for i in range(5):
         # What the clock shows decides what is complete: one partition more each time.
         box.build("--now", rfc3339(slice_time(i) + CADENCE))
-    assert len(box.segments()) == 5
+        box.build("--now", rfc3339(slice_time(i) + CADENCE), "--no-merge", state=box.root / "unmerged")
+    segments = {s: box.status(s)["segments"] for s in (box.root / "at-once", box.state, box.root / "unmerged")}
+    assert segments == {box.root / "at-once": 1, box.state: 2, box.root / "unmerged": 5}
     _, found = expect(box, 5)
-    check_terms(box.mount(), found)
-    check_terms(box.mount(state=box.root / "at-once"), found)
+    for state in segments:
+        check_terms(box.mount(state=state), found)
 
 
 def test_without_configuration_every_string_is_text(box):

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a reader holds stays whole: while others publish and merge, past `keep`, and over a restart."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from harness import DOCUMENTS, HANG, is_running, needs, slice_path, slice_time, rfc3339, tool
+from test_merge import shown
+from test_partitions import table
+
+SHORT = ("--set", "build.keep=1", "--set", "build.keep_for=0s")
+
+
+def publish(box, i, *options, count=400):
+    box.feed.put(i, [{"id": f"ad-{n:05}", "title": f"espresso of{i} {n * n}", "n": n} for n in range(i, i + count)])
+    box.build(*options)
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("way", ["by its number", "from inside"])
+def test_rsync_of_one_generation_while_others_are_published(box, way):
+    """By its number while it is kept; standing in its directory also when the generation is not kept any more."""
+    needs("rsync")
+    options = SHORT if way == "from inside" else ()
+    for i in range(4):
+        publish(box, i, "--no-merge", count=4000)
+    mount = box.mount()
+    number = mount.text("generation").strip()
+    source = mount / "generations" / number / "segments"
+    wanted = {name: (source / name).read_bytes() for name in os.listdir(source)}
+    largest = max(map(len, wanted.values()))
+    to = box.root / "copy"
+    here = "." if way == "from inside" else str(source)
+    # So slow that it takes some seconds, whatever the disk does: publishes and merges come in between.
+    rsync = subprocess.Popen(
+        ["rsync", "-a", f"--bwlimit={largest // 1024}", f"{here}/", f"{to}/"],
+        cwd=source, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    i = 4
+    while rsync.poll() is None:
+        publish(box, i, *options)
+        i += 1
+        if way == "by its number" and i == 11:
+            break  # it would not be kept any longer
+    said, _ = rsync.communicate(timeout=HANG)
+    assert rsync.returncode == 0, said
+    assert i > 5, "nothing was published meanwhile"
+    assert int(mount.text("generation")) > int(number) + 1
+    assert {name: (to / name).read_bytes() for name in os.listdir(to)} == wanted
+    tool("sha256sum", "-c", "--strict", "SHA256SUMS", cwd=to)
+
+
+@pytest.mark.release
+def test_what_is_held_outlives_the_generations_that_are_kept(box):
+    publish(box, 0, *SHORT)
+    mount = box.mount()
+    wanted = (mount / "terms/espresso").read_bytes()
+    with open(mount / "terms/espresso", "rb") as held:
+        begun = held.read(100)
+        here = {tree: os.open(mount / tree, os.O_RDONLY | os.O_DIRECTORY) for tree in ("terms", "docs")}
+        listing = os.listdir(here["docs"])
+        for i in range(1, 6):
+            publish(box, i, *SHORT)
+        assert "1" not in os.listdir(mount / "generations")
+        assert begun + held.read() == wanted
+        # In the directory that is held, also names that nobody has looked up before.
+        assert os.listdir(here["docs"]) == listing
+        for name in (listing[0], listing[-1]):
+            with os.fdopen(os.open(name, os.O_RDONLY, dir_fd=here["docs"]), "rb") as f:
+                assert b"espresso of0 " in f.read()
+        with pytest.raises(FileNotFoundError):
+            os.stat("of5", dir_fd=here["terms"])
+        for fd in here.values():
+            os.close(fd)
+    assert mount.ids("of5")
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("end", ["unmounted", "killed"])
+def test_a_restart_shows_what_was_there(box, end):
+    """A mount keeps nothing of its own: another one over the same state shows the same, and goes on from there."""
+    box.configure(DOCUMENTS, lag="window = 1h")
+    box.feed.put(9, b"no JSON\n" * 20)
+    for i in range(6):
+        publish(box, i, "--now", rfc3339(slice_time(i + 1)))
+    mount = box.mount("refresh=eager")
+    mount.text("watermark")
+    before = shown(mount), mount.text("watermark")
+    for pid in mount.pids() if end == "killed" else []:
+        os.kill(pid, 9)
+    if end == "unmounted":
+        assert mount.take_down() == ""
+    else:
+        subprocess.run(["fusermount3", "-uz", mount.point], check=True)
+        assert not any(map(is_running, mount.pids()))
+    again = box.mount("refresh=manual,poll=0s")
+    assert (shown(again), again.text("watermark")) == before
+    box.feed.put(6, [{"id": "new", "title": "ristretto"}])
+    box.build("--now", rfc3339(slice_time(7)))
+    assert again.ids("ristretto") == ["new"]
+    assert table(again)[slice_path(6)]["state"] == "published"
+
+
+@pytest.mark.release
+def test_other_rules_fold_everything_again_in_one_generation(box):
+    """Also of records whose files are gone; until that build the old rules serve."""
+    box.feed.put(0, [{"id": "a", "title": "espresso", "note": "fresh", "item": "x"}])
+    box.feed.put(1, [{"id": "b", "title": "lungo", "note": "stale", "item": "x"}])
+    box.build()
+    mount = box.mount()
+    (box.feed.dir(0) / "part-0.jsonl").unlink()
+    box.configure(DOCUMENTS.replace("text = title, body", "text = note\ndrop_if = note:stale"))
+    assert mount.ids("espresso") == ["a"]
+    assert mount.ids("fresh") is None
+    changed = lambda: json.loads(box.run("status", "--json", "--config", box.config).out)["rules_changed"]
+    assert changed() is True
+    held = os.open(mount / "terms", os.O_RDONLY | os.O_DIRECTORY)
+    generation = int(mount.text("generation"))
+    box.build()
+    assert int(mount.text("generation")) == generation + 1
+    assert changed() is False
+    assert (mount.ids("espresso"), mount.ids("lungo"), mount.ids("stale")) == (None, None, None)
+    assert mount.ids("fresh") == ["a"]
+    assert os.listdir(mount / "docs") == ["a"]
+    assert os.stat("espresso", dir_fd=held).st_size == 2
+    os.close(held)
+    box.verify()
