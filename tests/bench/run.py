@@ -12,19 +12,14 @@ import collections
 import datetime
 import json
 import os
-import platform
 import re
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.dirname(os.path.dirname(HERE))
-BUILD = os.environ.get("FRESHET_BENCH_BUILD", os.path.join(TOP, "build-bench"))
-FRESHET = os.path.join(BUILD, "freshet")
+from measure import FRESHET, READER, TOP, ConstFs, Mount, Table, machine, median_ratio, once, run, tool
 
 CONFIG = """[feed]
 url = {feed}
@@ -32,17 +27,6 @@ url = {feed}
 [lag]
 window = {window}
 {document}"""
-
-
-def tool(name):
-    return os.path.join(BUILD, "tests", "bench", name)
-
-
-def run(*command, cpus=None, **kw):
-    """Standard output of a command that must succeed, held to `cpus`."""
-    if cpus:
-        command = ("taskset", "-c", cpus) + command
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **kw).stdout
 
 
 class Work:
@@ -101,65 +85,6 @@ def slice_start(back):
     return datetime.datetime.fromtimestamp(now - 300 * (back + 1), datetime.timezone.utc)
 
 
-class Mount:
-    def __init__(self, feed, state, config, mountpoint, *options):
-        self.point = mountpoint
-        os.makedirs(mountpoint, exist_ok=True)
-        run(FRESHET, "mount", feed, mountpoint, "--state", state, "--config", config,
-            *(word for o in options for word in ("-o", o)))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        unmount(self.point)
-
-
-def unmount(point):
-    subprocess.run(["umount", point], check=True)
-
-
-class ConstFs:
-    """The floor: every name is a file of `size` bytes."""
-
-    def __init__(self, size, mountpoint):
-        self.point = mountpoint
-        os.makedirs(mountpoint, exist_ok=True)
-        self.process = subprocess.Popen([tool("bench_constfs"), str(size), mountpoint])
-        while not os.path.ismount(mountpoint):
-            if self.process.poll() is not None:
-                raise RuntimeError("bench_constfs did not start")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        unmount(self.point)
-        self.process.wait()
-
-
-class Table:
-    def __init__(self):
-        self.rows = []
-
-    def add(self, what, against, ours, theirs, ratio, target, met):
-        self.rows.append((what, against, ours, theirs, ratio, target, {True: "yes", False: "NO", None: "-"}[met]))
-        print("  " + " | ".join(self.rows[-1]), file=sys.stderr)
-
-    def print(self):
-        head = ("what", "against", "freshet", "peer", "ratio", "to reach", "reached")
-        widths = [max(len(r[i]) for r in [head] + self.rows) for i in range(len(head))]
-        line = lambda r: "| " + " | ".join(c.ljust(w) for c, w in zip(r, widths)) + " |"
-        print(line(head))
-        print("|" + "|".join("-" * (w + 2) for w in widths) + "|")
-        for row in self.rows:
-            print(line(row))
-
-
-def median_ratio(pairs):
-    return statistics.median(a / b for a, b in pairs)
-
-
 def bench_build(work, table, rounds):
     feed, state, config = work.feed("build")
     shutil.copy(work.jsonl, os.path.join(partition_dir(feed, slice_start(0)), "part-0.jsonl"))
@@ -212,17 +137,6 @@ def term_near(work, df):
     return min(counts, key=lambda w: (abs(counts[w] - df), w))
 
 
-READER = 131072  # bytes of the reader's buffer: what cat uses
-
-
-def once(paths, work, repeat=1):
-    listing = work.path("list")
-    with open(listing, "w") as f:
-        f.writelines(p + "\n" for p in paths)
-    ns, size = run(tool("bench_read"), listing, str(repeat), str(READER), cpus="0").split()
-    return float(ns), int(size)
-
-
 def bench_ids(work, table, rounds, built):
     feed, state, config, db = built
     word = term_near(work, 20000)
@@ -231,12 +145,12 @@ def bench_ids(work, table, rounds, built):
         seconds, rows = run(tool("bench_fts5"), "ids", db, word, "5", cpus="0").split()
         with Mount(feed, state, config, point, "refresh=manual"):
             # The first file of a mount also pays for what the kernel asks once: open? flush? Not this term's cost.
-            once([os.path.join(point, "terms", "library")], work)
-            ns, size = once([os.path.join(point, "terms", word)], work)
+            once([os.path.join(point, "terms", "library")], work.path("list"))
+            ns, size = once([os.path.join(point, "terms", word)], work.path("list"))
         pairs.append((float(seconds), ns / 1e9))
         with ConstFs(size, floor):
-            once([os.path.join(floor, "library")], work)
-            floors.append((ns, once([os.path.join(floor, word)], work)[0]))
+            once([os.path.join(floor, "library")], work.path("list"))
+            floors.append((ns, once([os.path.join(floor, word)], work.path("list"))[0]))
     a, b = (statistics.median(p[i] for p in pairs) for i in (1, 0))
     ratio = median_ratio(pairs)
     table.add(f"ids of '{word}' ({rows} documents), first read through the mount, {READER >> 10} KiB a read",
@@ -255,8 +169,8 @@ def bench_query(work, table, rounds, built, tree, mode, what):
     for _ in range(rounds):
         seconds, rows = run(tool("bench_fts5"), mode, db, match, "5", cpus="0").split()
         with Mount(feed, state, config, point, "refresh=manual"):
-            once([os.path.join(point, tree, "library")], work)
-            ns, _ = once([os.path.join(point, tree, " ".join(words))], work)
+            once([os.path.join(point, tree, "library")], work.path("list"))
+            ns, _ = once([os.path.join(point, tree, " ".join(words))], work.path("list"))
             with open(os.path.join(point, tree, " ".join(words))) as f:
                 found = sum(1 for _ in f)
         pairs.append((float(seconds), ns / 1e9))
@@ -283,8 +197,8 @@ def bench_warm(work, table, rounds, built):
         for name in names:
             shutil.copyfile(os.path.join(point, "terms", name), os.path.join(disk, name))
         ours, theirs = ([os.path.join(base, n) for n in names] for base in (os.path.join(point, "terms"), disk))
-        once(ours, work), once(theirs, work)
-        pairs = [(once(ours, work, 200)[0], once(theirs, work, 200)[0]) for _ in range(rounds)]
+        once(ours, work.path("list")), once(theirs, work.path("list"))
+        pairs = [(once(ours, work.path("list"), 200)[0], once(theirs, work.path("list"), 200)[0]) for _ in range(rounds)]
     a, b = (statistics.median(p[i] for p in pairs) for i in (0, 1))
     ratio = median_ratio(pairs)
     table.add("warm term: open, read, close", "the same bytes on ext4", f"{a / 1e3:.2f} µs", f"{b / 1e3:.2f} µs",
@@ -299,9 +213,9 @@ def bench_first(work, table, rounds, built):
         size = int(statistics.median(os.path.getsize(os.path.join(point, "terms", n)) for n in names))
     for _ in range(rounds):
         with Mount(feed, state, config, point, "refresh=manual"):
-            ours = once([os.path.join(point, "terms", n) for n in names], work)[0]
+            ours = once([os.path.join(point, "terms", n) for n in names], work.path("list"))[0]
         with ConstFs(size, floor):
-            theirs = once([os.path.join(floor, n) for n in names], work)[0]
+            theirs = once([os.path.join(floor, n) for n in names], work.path("list"))[0]
         pairs.append((ours, theirs))
     a, b = (statistics.median(p[i] for p in pairs) for i in (0, 1))
     ratio = median_ratio(pairs)
@@ -341,13 +255,6 @@ def bench_fresh(work, table, rounds, built):
     table.add(f"partition complete → visible by cat, {count} partitions of {sum(map(len, lines)) / 1e6:.0f} MB",
               "the article's 30 s", f"worst {max(waits):.3f} s, median {statistics.median(waits):.3f} s", "30 s",
               f"{30 / max(waits):.0f} ×", "≤ 0.5 s", max(waits) <= 0.5)
-
-
-def machine():
-    with open("/proc/cpuinfo") as f:
-        cpu = re.search(r"model name\s*: (.*)", f.read())
-    return (f"{datetime.date.today()}, {os.cpu_count()} × {cpu.group(1) if cpu else platform.machine()}, "
-            f"Linux {platform.release()}, {run(FRESHET, '--version').strip()}")
 
 
 def main():

@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""tests/bench/large.py - figures of a base with deltas over it, on the ads feed; queries beside SQLite FTS5.
+
+    tests/bench/large.sh DIR [--documents N] [--partitions N] [--rounds N] [--only base,and,rank,deltas]
+
+DIR keeps the feed (10,000,000 documents and 60 partitions are 5 GB) and FTS5's database from run to run; the state is made anew
+with the base. The peer's rows are the documents that the base shows, their text and keywords put together by the rules of freshet.ini in
+this script: so the numbers of documents and of lines found must agree."""
+
+import argparse
+import datetime
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+from measure import BUILD, FRESHET, TOP, Mount, Table, machine, median_ratio, once, run, tool
+
+AT = datetime.datetime(2026, 5, 4, 10, tzinfo=datetime.timezone.utc)
+CADENCE = datetime.timedelta(minutes=5)
+WORDS = ("the", "with", "portable", "black", "hand", "kettlebell")  # of many documents to few
+
+
+def measured(*command):
+    """(seconds, peak bytes of memory, bytes read, bytes written, standard output) of a command that must succeed."""
+    start = time.monotonic()
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    out = child.stdout.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        raise RuntimeError(f"{' '.join(map(str, command))}: {status}")
+    return time.monotonic() - start, usage.ru_maxrss * 1024, usage.ru_inblock * 512, usage.ru_oublock * 512, out
+
+
+class Work:
+    def __init__(self, directory, documents, partitions):
+        self.dir, self.partitions = Path(directory).resolve(), partitions
+        self.snapshot, self.feed, self.state = (self.dir / name for name in ("snapshot", "feed", "state"))
+        self.config, self.db, self.list = self.dir / "freshet.ini", self.dir / "fts5.db", self.dir / "list"
+        if not self.feed.exists():
+            run(f"{TOP}/examples/ads/large.sh", str(documents), str(partitions), str(self.dir),
+                env=dict(os.environ, AT=rfc3339(AT), FRESHET_ADS=os.path.join(BUILD, "examples/ads/freshet-ads")))  # fmt: skip
+        self.bytes = sum(p.stat().st_size for p in self.snapshot.iterdir())
+
+    def freshet(self, verb, *more):
+        return measured(FRESHET, verb, self.feed, "--state", self.state, "--config", self.config, *more)
+
+    def manifest(self):
+        newest = max((self.state / "generations").glob("*.json"), key=lambda p: int(p.stem))
+        return json.loads(newest.read_text())
+
+    def segment_bytes(self):
+        return {p.name: p.stat().st_size for p in (self.state / "segments").iterdir()}
+
+
+def rfc3339(when):
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def records(work, kind):
+    for path in sorted(work.snapshot.glob(f"{kind}*")):
+        with open(path) as f:
+            yield from map(json.loads, f)
+
+
+def write_rows(work, path):
+    """The documents that the base shows as rows for bench_fts5: those of freshet.ini, joined and dropped as it says."""
+    campaigns = {r["campaign_id"]: r for r in records(work, "campaigns")}
+    items = {r["item_id"]: (r["title"], r["color"]) for r in records(work, "items")}
+    trends = {r["item_id"]: r["trend"] for r in records(work, "signals")}
+    count = 0
+    with open(path, "w") as out:
+        for ad in records(work, "ads"):
+            campaign, item = campaigns.get(ad["campaign_id"], {}), items.get(ad["item_id"], ("", ""))
+            if "paused" in (ad["status"], campaign.get("status")) or campaign.get("budget_left", 1) <= 0:
+                continue
+            keywords = (ad["brand"], ad["category"], ad["campaign_id"], item[1], campaign.get("status", ""),
+                        campaign.get("advertiser", ""), trends.get(ad["item_id"], ""))  # fmt: skip
+            json.dump({"package": ad["ad_id"], "summary": f"{ad['title']} {ad['body']} {item[0]}",
+                       "section": " ".join(keywords)}, out)  # fmt: skip
+            out.write("\n")
+            count += 1
+    return count
+
+
+def make_peer(work, table):
+    rows = work.dir / "rows.jsonl"
+    if work.db.exists():
+        return
+    count = write_rows(work, rows)
+    inserted, optimised, _ = run(tool("bench_fts5"), "build", str(rows), str(work.db) + ".new").split()
+    os.rename(str(work.db) + ".new", work.db)
+    rows.unlink()
+    table.add(f"(FTS5: {count} rows inserted and optimised)", "-", "-",
+              f"{float(inserted) + float(optimised):.0f} s, {work.db.stat().st_size / 1e9:.2f} GB", "-", "-", None)  # fmt: skip
+
+
+def bench_base(work, table, _):
+    shutil.rmtree(work.state, ignore_errors=True)
+    seconds, memory, *_, out = work.freshet("base", "--from", work.snapshot, "--at", rfc3339(AT), "--json")
+    told = json.loads(out.splitlines()[-1])
+    table.add(f"base of {work.bytes / 1e9:.2f} GB, {told['documents']} documents", "-",
+              f"{seconds:.0f} s, {work.bytes / 1e6 / seconds:.0f} MB/s, {told['bytes'] / 1e9:.2f} GB", "-", "-", "-", None)  # fmt: skip
+    table.add("its peak memory", "build.memory = 1GiB", f"{memory / 2**20:.0f} MiB", "1024 MiB",
+              f"{memory / 2**30:.2f} ×", "≤ 1 ×", memory <= 2**30)  # fmt: skip
+
+
+def bench_query(work, table, rounds, tree, mode, what):
+    make_peer(work, table)
+    for pair in zip(WORDS, WORDS[1:]):
+        match, pairs, point = " AND ".join(f"text : {w}" for w in pair), [], str(work.dir / "mnt")
+        for _ in range(rounds):
+            seconds, rows = run(tool("bench_fts5"), mode, str(work.db), match, "3", cpus="0").split()
+            with Mount(work.feed, work.state, work.config, point, "refresh=manual"):
+                path = os.path.join(point, tree, " ".join(pair))
+                ns, _ = once([path], str(work.list))
+                found = sum(1 for _ in open(path))
+            pairs.append((float(seconds), ns / 1e9))
+        a, b = (statistics.median(p[i] for p in pairs) for i in (1, 0))
+        table.add(f"{what} '{' '.join(pair)}' ({found} lines, FTS5 {rows}), first read of a new mount",
+                  "SQLite FTS5, same rows, into memory", f"{a * 1e3:.2f} ms", f"{b * 1e3:.2f} ms",
+                  f"{median_ratio(pairs):.1f} ×", "-", None)  # fmt: skip
+
+
+def bench_and(work, table, rounds):
+    bench_query(work, table, rounds, "query", "ids", "ids with both of")
+
+
+def bench_rank(work, table, rounds):
+    bench_query(work, table, rounds, "rank", "rank", "best 1,000 by BM25 of")
+
+
+def bench_deltas(work, table, _):
+    """Each partition a build of its own, merges between as a mount would start them."""
+    times, merges, reads, memory, published, merged, most = [], [], [], [], 0, 0, 0
+    known = work.segment_bytes()
+    for i in range(1, work.partitions + 1):
+        seconds, peak, read, _, _ = work.freshet("build", "--no-merge", "--now", rfc3339(AT + i * CADENCE))
+        fresh = {name: size for name, size in work.segment_bytes().items() if name not in known}
+        published += sum(fresh.values())
+        known.update(fresh)
+        times.append(seconds), reads.append(read), memory.append(peak)
+        seconds, *_ = work.freshet("build", "--merge-only")
+        fresh = {name: size for name, size in work.segment_bytes().items() if name not in known}
+        merged += sum(fresh.values())
+        known.update(fresh)
+        merges += [seconds] if fresh else []
+        most = max(most, sum(not s["base"] for s in work.manifest()["segments"]))
+    size = sum(p.stat().st_size for p in work.feed.rglob("*.jsonl")) / work.partitions
+    table.add(f"delta of {size / 1e6:.0f} MB over the base, published", "-",
+              f"median {statistics.median(times):.1f} s, worst {max(times):.1f} s", "-", "-", "-", None)  # fmt: skip
+    table.add("its bytes read from the disk, and peak memory with the pages of the base that are mapped", "-",
+              f"median {statistics.median(reads) / 1e6:.0f} MB, {max(memory) / 2**20:.0f} MiB", "-", "-", "-", None)  # fmt: skip
+    table.add(f"segments over the base, at most, over {work.partitions} partitions", "-", str(most), "-", "-", "≤ 12",
+              most <= 12)  # fmt: skip
+    table.add(f"merges: {len(merges)}, bytes written per byte published", "-",
+              f"median {statistics.median(merges or [0]):.1f} s, {(published + merged) / max(published, 1):.2f} ×", "-", "-", "-",
+              None)  # fmt: skip
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args.add_argument("dir")
+    args.add_argument("--documents", type=int, default=10_000_000)
+    args.add_argument("--partitions", type=int, default=60)
+    args.add_argument("--rounds", type=int, default=3)
+    args.add_argument("--only", default="base,and,rank,deltas")
+    args = args.parse_args()
+    table, work = Table(), Work(args.dir, args.documents, args.partitions)
+    print(f"{machine()}\nmedians of {args.rounds} paired rounds\n", flush=True)
+    for name in args.only.split(","):
+        globals()[f"bench_{name}"](work, table, args.rounds)
+    table.print()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What the benchmarks share: programs, mounts, reads that are timed, and the table of figures."""
+
+import datetime
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.path.join(TOP, os.environ.get("FRESHET_BENCH_BUILD", "build-bench"))
+FRESHET = os.path.join(BUILD, "freshet")
+
+
+def tool(name):
+    return os.path.join(BUILD, "tests", "bench", name)
+
+
+def run(*command, cpus=None, **kw):
+    """Standard output of a command that must succeed, held to `cpus`."""
+    if cpus:
+        command = ("taskset", "-c", cpus) + command
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **kw).stdout
+
+
+class Mount:
+    def __init__(self, feed, state, config, mountpoint, *options):
+        self.point = mountpoint
+        os.makedirs(mountpoint, exist_ok=True)
+        run(FRESHET, "mount", feed, mountpoint, "--state", state, "--config", config,
+            *(word for o in options for word in ("-o", o)))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        unmount(self.point)
+
+
+def unmount(point):
+    subprocess.run(["umount", point], check=True)
+
+
+class ConstFs:
+    """The floor: every name is a file of `size` bytes."""
+
+    def __init__(self, size, mountpoint):
+        self.point = mountpoint
+        os.makedirs(mountpoint, exist_ok=True)
+        self.process = subprocess.Popen([tool("bench_constfs"), str(size), mountpoint])
+        while not os.path.ismount(mountpoint):
+            if self.process.poll() is not None:
+                raise RuntimeError("bench_constfs did not start")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        unmount(self.point)
+        self.process.wait()
+
+
+class Table:
+    def __init__(self):
+        self.rows = []
+
+    def add(self, what, against, ours, theirs, ratio, target, met):
+        self.rows.append((what, against, ours, theirs, ratio, target, {True: "yes", False: "NO", None: "-"}[met]))
+        print("  " + " | ".join(self.rows[-1]), file=sys.stderr)
+
+    def print(self):
+        head = ("what", "against", "freshet", "peer", "ratio", "to reach", "reached")
+        widths = [max(len(r[i]) for r in [head] + self.rows) for i in range(len(head))]
+        line = lambda r: "| " + " | ".join(c.ljust(w) for c, w in zip(r, widths)) + " |"
+        print(line(head))
+        print("|" + "|".join("-" * (w + 2) for w in widths) + "|")
+        for row in self.rows:
+            print(line(row))
+
+
+def median_ratio(pairs):
+    return statistics.median(a / b for a, b in pairs)
+
+
+READER = 131072  # bytes of the reader's buffer: what cat uses
+
+
+def once(paths, listing, repeat=1):
+    """(nanoseconds a file, bytes of all) of opening, reading and closing `paths`; `listing`: a scratch file."""
+    with open(listing, "w") as f:
+        f.writelines(p + "\n" for p in paths)
+    ns, size = run(tool("bench_read"), listing, str(repeat), str(READER), cpus="0").split()
+    return float(ns), int(size)
+
+
+def machine():
+    with open("/proc/cpuinfo") as f:
+        cpu = re.search(r"model name\s*: (.*)", f.read())
+    return (f"{datetime.date.today()}, {os.cpu_count()} × {cpu.group(1) if cpu else platform.machine()}, "
+            f"Linux {platform.release()}, {run(FRESHET, '--version').strip()}")
