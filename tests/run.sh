@@ -9,7 +9,7 @@
 #     asan      build with gcc, AddressSanitizer and UBSan; unit tests; all mount tests
 #     tsan      build with ThreadSanitizer; unit tests
 #     model     the release build against the model of tests/model: the model's own examples, kept cases, then
-#               random steps for MODEL_SECONDS (60); --all: MODEL_STEPS (20000) of them; Hypothesis; where the asan
+#               random steps for MODEL_SECONDS (300); --all: MODEL_STEPS (20000) of them; Hypothesis; where the asan
 #               build is there, some with it too
 #     fuzz      build with clang, -Werror; each fuzz target for FUZZ_SECONDS (20) on its kept corpus
 #     roots     with --all only: README's commands in a bare Debian 12 and 13 (tests/bare-root.sh)
@@ -204,7 +204,7 @@ model_pytest()
 
 model_part()
 {
-	local much=(--seconds "${MODEL_SECONDS:-60}")
+	local much=(--seconds "${MODEL_SECONDS:-300}")
 	[ -z "${MODEL_STEPS:-}" ] || much=(--steps "$MODEL_STEPS")
 	check "build, release, for the model" build release gcc || return
 	check "model, its own examples" model_pytest test_model.py
