@@ -432,11 +432,16 @@ static int merge_open(struct merger *m, struct err *err)
 
 static int merge_locked(struct merger *m, struct merge_result *out, struct err *err)
 {
+	const struct manifest *now;
 	int r = merge_open(m, err);
 
 	if (r != 1)
 		return r;
-	m->horizon = plan_horizon(m->in->cfg, m->g->manifest.watermark, m->g->manifest.base_at);
+	now = &m->g->manifest;
+	m->horizon = plan_horizon(m->in->cfg, now->watermark, now->base_at);
+	/* A window that is shorter now counts from the next build on. */
+	if (now->base_at == TIME_NONE && now->horizon < m->horizon)
+		m->horizon = now->horizon;
 	r = rows_init(&m->rows, m->g, m->g->manifest.horizon, NULL, err);
 	return r == 0 ? merge_build(m, out, err) : r;
 }

@@ -245,8 +245,6 @@ class Generator:
     def base(self, world):
         at = max((world.now - self.rng.choice([0, 300, 900])) // 300 * 300, world.model.base[0] if world.model.base else 0)
         lines = [line for line in self.lines() + self.lines() if line not in REFUSED and '["c0", "c1"]' not in line]
-        if "refold" in self.features:  # a base keeps no record that lost, so other rules could not choose it later
-            lines = list({str(json.loads(line).get("id")): line for line in lines}.values())
         return ["base", at, [line for line in lines if "base-deletes" in self.features or "delete" not in line]]
 
     def rollback(self, world):
