@@ -94,7 +94,6 @@ struct merger {
 	struct rows rows;
 	size_t from, to;
 	int64_t horizon; /* files of partitions at or before it can be undone no more */
-	bool lowest;     /* nothing lies under the merged segments */
 	struct arena arena;
 	struct source *sources; /* by (ts, file) */
 	size_t source_count;
@@ -210,13 +209,6 @@ static int put_row(
 	return 0;
 }
 
-/* Is a deletion needed no more? It was older than anything that may come back, and covers nothing. */
-static bool is_spent(const struct merger *m, const struct parent_row *row)
-{
-	return row->entry.state == ENTRY_DELETED && m->lowest && m->horizon != TIME_NONE &&
-	       row->source.ts <= m->horizon;
-}
-
 /* Is the row one of those that can come back when a newer one is undone? Of those that can be undone no more only the
  * newest is. */
 static bool may_return(const struct merger *m, const struct parent_row *rows, size_t count, size_t i)
@@ -271,7 +263,8 @@ static int merge_id(
 		if (!again && !(shown && by_age(&kept[i], &shown) == 0))
 			r = put_row(m, w, kept[i], &m->history, err);
 	}
-	if (r == 0 && shown && !(n == 0 && is_spent(m, shown)))
+	/* A deletion that counts stays: by its version it may beat what is still to come. */
+	if (r == 0 && shown)
 		r = put_row(m, w, shown, &m->entries, err);
 	free(kept);
 	return r;
@@ -446,12 +439,16 @@ static int merge_open(struct merger *m, struct err *err)
 
 static int merge_locked(struct merger *m, struct merge_result *out, struct err *err)
 {
+	const struct manifest *now;
 	int r = merge_open(m, err);
 
 	if (r != 1)
 		return r;
-	m->lowest = m->from == 0;
-	m->horizon = plan_horizon(m->in->cfg, m->g->manifest.watermark, m->g->manifest.base_at);
+	now = &m->g->manifest;
+	m->horizon = plan_horizon(m->in->cfg, now->watermark, now->base_at);
+	/* A window that is shorter now counts from the next build on. */
+	if (now->base_at == TIME_NONE && now->horizon < m->horizon)
+		m->horizon = now->horizon;
 	r = rows_init(&m->rows, m->g, m->g->manifest.horizon, NULL, err);
 	return r == 0 ? merge_build(m, out, err) : r;
 }

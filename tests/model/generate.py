@@ -20,6 +20,7 @@ class Generator:
     def __init__(self, rng, features=()):
         self.rng = rng
         self.features = set(features)
+        self.calm = "merge" in self.features and self.maybe(0.5)  # much is kept and little changes, so that segments are many
 
     def maybe(self, chance):
         return self.rng.random() < chance
@@ -75,6 +76,8 @@ class Generator:
         sections["feed"] = feed
         policies = ["latest", "latest"] + [p for p in ("newest", "replay") if p in self.features]
         window = r.choice(["10m", "20m", "1h", "3h", "all"])
+        if self.calm:
+            policies, window = policies[:2] + policies[-1:], r.choice(["1h", "3h", "3h", "all"])
         if versions and "versions-window" not in self.features:
             window = "all"
         sections["lag"] = {"policy": r.choice(policies), "window": window}
@@ -147,6 +150,9 @@ class Generator:
 
     def step(self, world):
         often = self.steps(self.features)
+        if self.calm:
+            calm = {"build": 45, "add": 40, "clock": 25, "config_change": 0.7, "base": 0.7}
+            often |= {name: weight for name, weight in calm.items() if name in often}
         return getattr(self, self.rng.choices(list(often), list(often.values()))[0])(world)
 
     def build(self, world):
@@ -154,7 +160,7 @@ class Generator:
 
     def clock(self, world):
         r = self.rng
-        by = r.choice([1, 30, 60, 300, 300, 300, 600, 900, 1800, 7200, -60, -300])
+        by = r.choice([60, 300, 300, 300, 600] if self.calm else [1, 30, 60, 300, 300, 300, 600, 900, 1800, 7200, -60, -300])
         return ["clock", max(world.now + by, 0)]
 
     def mtime(self, world):
@@ -239,8 +245,6 @@ class Generator:
     def base(self, world):
         at = max((world.now - self.rng.choice([0, 300, 900])) // 300 * 300, world.model.base[0] if world.model.base else 0)
         lines = [line for line in self.lines() + self.lines() if line not in REFUSED and '["c0", "c1"]' not in line]
-        if "refold" in self.features:  # a base keeps no record that lost, so other rules could not choose it later
-            lines = list({str(json.loads(line).get("id")): line for line in lines}.values())
         return ["base", at, [line for line in lines if "base-deletes" in self.features or "delete" not in line]]
 
     def rollback(self, world):
