@@ -111,13 +111,15 @@ static bool row_back(const struct rollback_rows_input *in, const struct row *now
 		*out = row_expired(in, was);
 		return true;
 	}
+	if (!past && (now->has_content || now->state == PART_EXPIRED))
+		return false;
 	*out = row_complete(now);
-	if (is_covered(in, now->ts) && !(now->state == PART_EXPIRED && !past)) {
+	if (is_covered(in, now->ts)) {
 		out->state = PART_SKIPPED;
 		out->reason = slice_str("covered");
 		return now->state != PART_SKIPPED;
 	}
-	if (past && (now->has_content || now->state == PART_EXPIRED))
+	if (now->has_content || now->state == PART_EXPIRED)
 		return true;
 	return now->state == PART_SKIPPED && !stays_skipped(in, now);
 }

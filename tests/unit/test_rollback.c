@@ -81,6 +81,24 @@ static void a_generation_that_is_not_kept_is_refused(void)
 	check_term(&s, "mocha", "b\n");
 }
 
+static void a_rollback_that_died_before_current_is_mended_while_paused(void)
+{
+	SITE s;
+	OWNED(generation) struct generation *old = NULL;
+	uint8_t sum[SHA256_BYTES];
+	uint64_t number;
+
+	site_init(&s);
+	two(&s);
+	old = current(&s);
+	back(&s, 1);
+	check_int(current_write(s.state, 2, old->sha256, &s.err), 0);
+	check_int(tick(&s), 0);
+	check_int(s.res.paused, 3);
+	check_int(current_read(s.state, &number, sum, &s.err), 1);
+	check_int(number, 3);
+}
+
 static void a_rewritten_file_is_what_it_was_and_is_read_again_later(void)
 {
 	SITE s;
@@ -284,6 +302,7 @@ int main(void)
 {
 	RUN(what_is_newer_goes_and_builds_pause);
 	RUN(a_generation_that_is_not_kept_is_refused);
+	RUN(a_rollback_that_died_before_current_is_mended_while_paused);
 	RUN(a_rewritten_file_is_what_it_was_and_is_read_again_later);
 	RUN(what_has_left_comes_back);
 	RUN(with_policy_newest_the_one_that_was_replaced_is_back);
