@@ -9,15 +9,18 @@
 
 #include "cli.h"
 #include "segment_verify.h"
+#include "verify_deep.h"
 
 static const char help[] =
 	"Check the current generation: manifest, live set, catalog and every segment. WHAT may instead be a\n"
 	"segment file, a directory with SHA256SUMS (a copy of segments/), or the feed whose state is meant.\n\n"
-	"      --level LEVEL  checksums: only those; structure (default): these and everything inside\n";
+	"      --level LEVEL  checksums: only those; structure (default): these and everything inside; deep: the\n"
+	"                     postings too, made again from the stored records of the current generation\n"
+	"      --deep         the same as --level deep\n";
 
 struct check {
 	struct cli *cli;
-	bool structure;
+	bool structure, deep;
 	uint64_t segments, bytes, bad;
 	int worst; /* exit status of the first finding */
 };
@@ -234,6 +237,20 @@ static int verify_live(struct generation *g, struct err *err)
 	return r < 0 ? err_context(err, r, "generations/%" PRIu64 ".live", g->manifest.number) : 0;
 }
 
+static void verify_records(struct check *c, struct generation *g)
+{
+	struct verify_deep_input in = {.g = g, .cfg = c->cli->cfg};
+	struct err err = ERR_INIT;
+
+	for (; in.segment < g->manifest.segment_count; in.segment++) {
+		int r = verify_deep(&in, &err);
+
+		if (r < 0)
+			found(c, r, &err);
+		segment_forget(g->segments[in.segment]);
+	}
+}
+
 static void verify_generation(struct check *c, struct generation *g)
 {
 	struct err err = ERR_INIT;
@@ -252,6 +269,8 @@ static void verify_generation(struct check *c, struct generation *g)
 	r = verify_live(g, &err);
 	if (r < 0)
 		found(c, r, &err);
+	else if (c->deep)
+		verify_records(c, g);
 }
 
 static int verify_state(struct check *c, const char *feed)
@@ -300,6 +319,8 @@ static int verify(struct check *c)
 		sums = NULL;
 		return cli_fail(c->cli, -ENOMEM, NULL);
 	}
+	if (c->deep && what && (ends_in(what, ".seg") || access(sums, F_OK) == 0))
+		return cli_usage(c->cli, "--deep needs a generation: name the feed or --state, not %s", what);
 	if (what && (ends_in(what, ".seg") || (stat(what, &st) == 0 && S_ISREG(st.st_mode))))
 		verify_file(c, what);
 	else if (what && access(sums, F_OK) == 0)
@@ -320,16 +341,18 @@ static int verify(struct check *c)
 int cmd_verify(int argc, char **argv)
 {
 	const char *level = "structure";
-	const struct cli_option options[] = {{"level", 0, CLI_TEXT, &level}};
-	const struct cli_command command = {"verify", "[OPTION]... [WHAT]", help, options, 1, 0, 1};
+	bool deep = false;
+	const struct cli_option options[] = {{"deep", 0, CLI_FLAG, &deep}, {"level", 0, CLI_TEXT, &level}};
+	const struct cli_command command = {"verify", "[OPTION]... [WHAT]", help, options, 2, 0, 1};
 	struct cli cli;
 	struct check check = {.cli = &cli};
 	int r;
 
 	r = cli_parse(&cli, &command, argc, argv);
-	if (r == CLI_GO && strcmp(level, "checksums") && strcmp(level, "structure"))
-		r = cli_usage(&cli, "--level: '%s' is neither checksums nor structure", level);
-	check.structure = !strcmp(level, "structure");
+	if (r == CLI_GO && strcmp(level, "checksums") && strcmp(level, "structure") && strcmp(level, "deep"))
+		r = cli_usage(&cli, "--level: '%s' is none of checksums, structure and deep", level);
+	check.deep = deep || !strcmp(level, "deep");
+	check.structure = check.deep || !strcmp(level, "structure");
 	if (r == CLI_GO)
 		r = verify(&check);
 	cli_release(&cli);

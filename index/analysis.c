@@ -30,7 +30,7 @@ struct analysis {
 	struct part parts[TERM_MERGE_MAX];
 };
 
-static void add_group(struct invert *v, struct slice group)
+void analysis_add_group(struct invert *v, struct slice group)
 {
 	char text[TERM_MAX + 16];
 
@@ -50,7 +50,7 @@ static int analyse_entry(struct part *p, uint32_t n, struct err *err)
 
 	if (e->state == ENTRY_LIVE) {
 		invert_begin(p->invert, n);
-		add_group(p->invert, e->group);
+		analysis_add_group(p->invert, e->group);
 		r = in->analyse(p->ctx, e->record, p->invert, err);
 		if (r == 0)
 			invert_end(p->invert);

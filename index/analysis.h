@@ -11,6 +11,8 @@ struct analysis;
 typedef void analysed_fn(
 	void *ctx, uint64_t bytes); /* so many more bytes of records are analysed; any thread */
 
+/* Gives the term of a document's group, where it has one. */
+void analysis_add_group(struct invert *v, struct slice group);
 /* Analyses the entries of `in` (borrowed until analysis_free()) in as many threads as it has contexts for, sets the
  * state of hidden ones, and puts the length of each into `lengths`, four bytes an entry. Returns 0 or -errno. */
 int analysis_new(struct analysis **out, const struct segment_input *in, char *lengths, analysed_fn *analysed,

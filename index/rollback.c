@@ -58,6 +58,29 @@ static struct row row_restored(const struct row *past)
 	return row;
 }
 
+/* One that had expired and was being read again had lost its state to that; its files tell. */
+static bool had_expired(const struct row *past)
+{
+	return !past->has_content &&
+	       (past->state == PART_EXPIRED || (past->state == PART_BUILDING && past->read_count));
+}
+
+static struct row row_expired(const struct rollback_rows_input *in, const struct row *past)
+{
+	int64_t horizon = plan_horizon(in->cfg, in->to->watermark, in->to->base_at);
+	struct row row = row_restored(past);
+
+	if (row.state == PART_BUILDING && (horizon == TIME_NONE || row.ts > horizon))
+		row.reason = slice_str("replaced");
+	row.state = PART_EXPIRED;
+	return row;
+}
+
+static bool is_covered(const struct rollback_rows_input *in, int64_t ts)
+{
+	return in->to->base_at != TIME_NONE && time_add(ts, in->cfg->cadence) <= in->to->base_at;
+}
+
 /* Would it be skipped as of that generation too? */
 static bool stays_skipped(const struct rollback_rows_input *in, const struct row *row)
 {
@@ -65,7 +88,7 @@ static bool stays_skipped(const struct rollback_rows_input *in, const struct row
 	int64_t horizon = plan_horizon(in->cfg, to->watermark, to->base_at);
 
 	if (slice_eq(row->reason, slice_str("covered")))
-		return to->base_at != TIME_NONE && time_add(row->ts, in->cfg->cadence) <= to->base_at;
+		return is_covered(in, row->ts);
 	if (horizon != TIME_NONE && row->ts <= horizon)
 		return true;
 	/* Policy `newest`: a newer one was built instead, and still is there. */
@@ -84,12 +107,19 @@ static bool row_back(const struct rollback_rows_input *in, const struct row *now
 		*out = row_restored(was);
 		return true;
 	}
-	if (past && now->state == PART_EXPIRED && was && was->state == PART_EXPIRED) {
-		*out = row_restored(was);
+	if (was && (now->has_content || now->state == PART_EXPIRED) && had_expired(was)) {
+		*out = row_expired(in, was);
 		return true;
 	}
+	if (!past && (now->has_content || now->state == PART_EXPIRED))
+		return false;
 	*out = row_complete(now);
-	if (past && (now->has_content || now->state == PART_EXPIRED))
+	if (is_covered(in, now->ts)) {
+		out->state = PART_SKIPPED;
+		out->reason = slice_str("covered");
+		return now->state != PART_SKIPPED;
+	}
+	if (now->has_content || now->state == PART_EXPIRED)
 		return true;
 	return now->state == PART_SKIPPED && !stays_skipped(in, now);
 }

@@ -240,6 +240,7 @@ class Source:
     lines: list
     total: int
     bad: list  # the numbers of the lines that were refused
+    reported: bool = True  # rejects/ has them
 
 
 @dataclass
@@ -586,10 +587,15 @@ class Model:
         for ts, row in now.items():
             was = rows.get(ts, Row("complete"))
             if was.has_content():
+                there = row.read or {}
+                for name, source in was.read.items():  # what was refused of other bytes is not kept
+                    source.reported = name in there and there[name].data == source.data and there[name].reported
                 same = row.has_content() and bytes_of(row) == bytes_of(was)
                 back[ts] = row if same else Row("published", "", was.read)
-            elif row.state == was.state == "expired":
+            elif was.state == "expired" and (row.has_content() or row.state == "expired"):
                 back[ts] = was
+            elif self.covered(ts):
+                back[ts] = Row("skipped", "covered")
             elif row.has_content() or row.state == "expired" or row.state == "skipped" and not self.skips(ts, row):
                 back[ts] = Row("complete")
             else:
