@@ -79,6 +79,12 @@ static void print_text(const struct build_result *res)
 	char watermark[TIME_TEXT_MAX], n[4][32];
 
 	time_text(res->watermark, watermark);
+	if (res->paused) {
+		printf("builds are paused since the rollback that is generation %" PRIu64
+		       "; `freshet rollback --resume` lets them go on\n",
+			res->paused);
+		return;
+	}
 	if (!res->generation) {
 		printf("nothing %s%s%s\n", res->failed ? "published" : "is due",
 			watermark[0] ? ", watermark " : "", watermark);
@@ -107,9 +113,10 @@ static void print_json(const struct build_result *res)
 	print_json_time("watermark", res->watermark);
 	print_json_time("next_due", res->next_due);
 	printf(",\"partitions\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"records\":%" PRIu64
-	       ",\"rejected\":%" PRIu64 ",\"documents\":%" PRIu64 ",\"segment_bytes\":%" PRIu64 "}\n",
-		res->partitions, res->failed, res->records, res->rejected, res->documents,
-		res->segment_bytes);
+	       ",\"rejected\":%" PRIu64 ",\"documents\":%" PRIu64 ",\"segment_bytes\":%" PRIu64
+	       ",\"paused\":%s}\n",
+		res->partitions, res->failed, res->records, res->rejected, res->documents, res->segment_bytes,
+		res->paused ? "true" : "false");
 }
 
 /* One tick. Returns CLI_GO when another may find something, else the exit status. */
@@ -140,7 +147,7 @@ static int tick(struct cli *cli, const struct request *req, bool first, bool *fa
 		r = cli_fail(cli, r, &err);
 	} else {
 		*failed |= res.failed > 0;
-		if (req->dry_run)
+		if (req->dry_run && !res.paused)
 			fputs(buf_cstr(&res.plan_text), stdout);
 		else if (cli->json)
 			print_json(&res);

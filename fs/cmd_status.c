@@ -11,6 +11,7 @@ static const char help[] = "Say how fresh the index is, and what became of the f
 static int render(struct cli *cli, const struct generation *g, const struct row *rows, size_t count,
 	bool partitions, struct buf *out, struct err *err)
 {
+	OWNED(config) struct config *built = NULL;
 	OWNED_BUF last_error = {0};
 	struct status s;
 	int r = 0;
@@ -19,9 +20,15 @@ static int render(struct cli *cli, const struct generation *g, const struct row 
 		status_partitions(rows, count, out);
 		return buf_error(out);
 	}
-	status_gather(&s, cli->cfg, g, rows, count);
+	if (cli->catalog)
+		r = status_built(&built, cli->catalog, err);
+	if (r < 0)
+		return r;
+	status_gather(&s, cli->cfg, built, g, rows, count);
 	if (cli->catalog)
 		r = catalog_get(cli->catalog, "last_error", &last_error, err);
+	if (r >= 0 && cli->catalog)
+		r = catalog_paused(cli->catalog, &s.paused, err);
 	if (r < 0)
 		return r;
 	s.feed = cli->url ? cli->url : "";

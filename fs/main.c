@@ -17,6 +17,7 @@ static const struct {
 	{"verify", cmd_verify, "check what is published, or a segment file"},
 	{"inspect", cmd_inspect, "print a segment or a manifest as text"},
 	{"gc", cmd_gc, "let old generations go"},
+	{"rollback", cmd_rollback, "go back to a generation that is kept, and pause builds"},
 	{"wait", cmd_wait, "wait until a generation or a watermark is published"},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

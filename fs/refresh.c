@@ -243,7 +243,7 @@ static void start_merge(struct refresh *r)
 	size_t from, to;
 
 	if (now && now->generation && !builder_runs(&r->merger) && mode_of(r) != REFRESH_MANUAL &&
-		merge_pick(&now->generation->manifest, r->opt.cfg, &from, &to) &&
+		!now->paused && merge_pick(&now->generation->manifest, r->opt.cfg, &from, &to) &&
 		builder_start(&r->merger, r->opt.merge_argv, NULL) < 0)
 		r->merger = BUILDER_INIT;
 	snapshot_unref(now);
@@ -361,7 +361,8 @@ static int look_and_build(struct refresh *r, struct err *err)
 
 	if (!r->catalog)
 		return start_build(r, err);
-	for (int i = 0; i < LOOKS_IN_A_ROW; i++) {
+	/* Paused: nothing is due but mending what a rollback that died left behind. */
+	for (int i = 0; i < LOOKS_IN_A_ROW && !r->now->paused; i++) {
 		again = false;
 		rc = look_at_feed(r, &due, &again, &next_due, err);
 		if (rc < 0)

@@ -86,7 +86,8 @@ static int load_rows(struct snapshot *s, struct catalog *catalog, struct err *er
 	if (r < 0)
 		return r;
 	s->last_error = strdup(buf_cstr(&text));
-	return 0;
+	r = catalog_paused(catalog, &s->paused, err);
+	return r < 0 ? r : 0;
 }
 
 static int make_table(struct snapshot *s, struct err *err)
@@ -101,10 +102,13 @@ static int make_table(struct snapshot *s, struct err *err)
 static int load(
 	struct snapshot *s, const struct snapshot_source *from, const struct snapshot *old, struct err *err)
 {
+	OWNED(config) struct config *built = NULL;
 	int r = load_generation(s, from, old, err);
 
 	if (r == 0 && from->catalog)
 		r = load_rows(s, from->catalog, err);
+	if (r == 0 && from->catalog)
+		r = status_built(&built, from->catalog, err);
 	if (r == 0)
 		r = make_table(s, err);
 	if (r < 0)
@@ -115,10 +119,11 @@ static int load(
 		return err_set(err, -ENOMEM, "out of memory");
 	s->kept_changed = old && same_kept(s, old) ? old->kept_changed : time_now();
 	s->serial = old ? old->serial + 1 : 1;
-	status_gather(&s->status, from->cfg, s->generation, s->rows, s->row_count);
+	status_gather(&s->status, from->cfg, built, s->generation, s->rows, s->row_count);
 	s->status.feed = from->url ? from->url : "";
 	s->status.state_dir = from->state->dir;
 	s->status.last_error = s->last_error;
+	s->status.paused = s->paused;
 	return 0;
 }
 

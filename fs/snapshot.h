@@ -18,6 +18,7 @@ struct snapshot {
 	const struct catalog_generation *kept; /* newest first */
 	size_t kept_count;
 	int64_t kept_changed; /* when `kept` last became another list, by the clock of the loader */
+	uint64_t paused;      /* the generation whose rollback paused builds; 0: they go on */
 	char *last_error;     /* owned, never NULL: the last build's, as the catalog has it */
 	struct status status; /* strings borrow from the snapshot, the configuration and the state */
 	struct blob *table;   /* partitions.tsv */

@@ -7,9 +7,26 @@
 #include <inttypes.h>
 #include <yyjson.h>
 
-void status_gather(struct status *out, const struct config *cfg, const struct generation *g,
-	const struct row *rows, size_t row_count)
+int status_built(struct config **out, struct catalog *catalog, struct err *err)
 {
+	OWNED(config) struct config *cfg = NULL;
+	OWNED_BUF text = {0};
+	int r = catalog_get(catalog, "config", &text, err);
+
+	*out = NULL;
+	if (r == 1)
+		r = config_new(&cfg, err);
+	else
+		return r;
+	if (r == 0 && config_parse(cfg, "configuration of the last build", buf_slice(&text), NULL) == 0)
+		*out = steal(&cfg);
+	return r;
+}
+
+void status_gather(struct status *out, const struct config *cfg, const struct config *built,
+	const struct generation *g, const struct row *rows, size_t row_count)
+{
+	const struct config *lag = built ? built : cfg;
 	uint8_t hash[CONFIG_HASH_BYTES];
 
 	*out = (struct status){.feed = "",
@@ -36,8 +53,8 @@ void status_gather(struct status *out, const struct config *cfg, const struct ge
 	out->segments = g->manifest.segment_count;
 	for (size_t i = 0; i < g->manifest.segment_count; i++)
 		out->segment_bytes += g->manifest.segments[i].bytes;
-	out->complete_through = rows_complete_through(rows, row_count, cfg->cadence,
-		plan_horizon(cfg, out->watermark, g->manifest.base_at), g->manifest.base_at, out->watermark);
+	out->complete_through = rows_complete_through(rows, row_count, lag->cadence,
+		plan_horizon(lag, out->watermark, g->manifest.base_at), g->manifest.base_at, out->watermark);
 	config_hash(cfg, hash);
 	out->rules_changed = memcmp(hash, g->manifest.config_hash, sizeof(hash)) != 0;
 }
@@ -109,6 +126,11 @@ void status_text(const struct status *s, int64_t now, struct buf *out)
 		if (s->building_since != TIME_NONE)
 			buf_addf(out, "%-17s since %s\n", "building", time_text(s->building_since, text));
 	}
+	if (s->paused)
+		buf_addf(out,
+			"%-17s since the rollback that is generation %" PRIu64
+			"; `freshet rollback --resume` lets builds go on\n",
+			"paused", s->paused);
 	if (s->rules_changed)
 		add_line(out, "rules",
 			"changed in the configuration; the old ones serve until the next build folds again");
@@ -167,6 +189,7 @@ static void json_fill(const struct status *s, int64_t now, yyjson_mut_doc *doc, 
 	yyjson_mut_obj_add_uint(doc, obj, "segment_bytes", s->segment_bytes);
 	yyjson_mut_obj_add_uint(doc, obj, "documents", s->documents);
 	yyjson_mut_obj_add_bool(doc, obj, "rules_changed", s->rules_changed);
+	yyjson_mut_obj_add_bool(doc, obj, "paused", s->paused != 0);
 	if (s->refresh) {
 		yyjson_mut_obj_add_strcpy(doc, obj, "refresh", s->refresh);
 		json_time(doc, obj, "building_since", s->building_since);

@@ -6,6 +6,7 @@
 #ifndef FRESHET_STATUS_H
 #define FRESHET_STATUS_H
 
+#include "catalog.h"
 #include "config.h"
 #include "generation.h"
 #include "row.h"
@@ -21,6 +22,7 @@ struct status {
 	uint64_t rejected;                /* records, over all partitions */
 	uint64_t segments, segment_bytes, documents;
 	bool rules_changed;     /* the generation was folded under other rules than the configuration's */
+	uint64_t paused;        /* the generation whose rollback paused builds; 0: they go on */
 	const char *last_error; /* borrowed; "" for none */
 	/* Of a running mount only: */
 	const char *refresh;    /* borrowed; NULL: not a mount */
@@ -28,9 +30,13 @@ struct status {
 };
 
 /* Fills `out` from one published state: `g` may be NULL (nothing is published), `rows` are all rows by
- * timestamp. Strings but `index` are left "" for the caller to set; `index` borrows from `g`. */
-void status_gather(struct status *out, const struct config *cfg, const struct generation *g,
-	const struct row *rows, size_t row_count);
+ * timestamp. `built` may be NULL: `cfg`. Strings but `index` are left "", and `paused` 0,
+ * for the caller to set; `index` borrows from `g`. */
+void status_gather(struct status *out, const struct config *cfg, const struct config *built,
+	const struct generation *g, const struct row *rows, size_t row_count);
+/* The configuration of the last build: `built` above, since what the index lacks is judged by the window that it was built with, not by
+ * the one that a mount was started with. *out is NULL where there is none, or one that cannot be read. Returns 0 or -errno. */
+int status_built(struct config **out, struct catalog *catalog, struct err *err);
 /* now - watermark - cadence in nanoseconds, at least 0; TIME_NONE before the first publish. */
 int64_t status_age(const struct status *s, int64_t now);
 /* Appends lines for people. */

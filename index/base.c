@@ -9,6 +9,7 @@
 #include "plan.h"
 #include "publish.h"
 #include "recall.h"
+#include "rollback.h"
 #include "segment_verify.h"
 
 #define DELTA_FILE "delta"
@@ -86,6 +87,8 @@ static int look_first(struct base *b, struct err *err)
 
 	if (r == -ENOENT)
 		return check_at(b, TIME_NONE, err);
+	if (r == 0)
+		r = rollback_refuse_paused(catalog, "a base cannot be swapped in", err);
 	if (r == 0)
 		r = catalog_current(catalog, &current, err);
 	return r == 0 ? check_at(b, current.base_at, err) : r;
@@ -386,6 +389,8 @@ static int swap(struct base *b, struct err *err)
 
 	if (r == 0)
 		r = publish_repair(b->in->state, b->catalog, err);
+	if (r == 0)
+		r = rollback_refuse_paused(b->catalog, "a base cannot be swapped in", err);
 	if (r == 0)
 		r = current_generation(b->in->state, b->catalog, &b->parent, err);
 	if (r == 0)

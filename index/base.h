@@ -32,7 +32,7 @@ struct base_result {
 	uint64_t records, rejected, spilled; /* spilled: bytes of sorted runs */
 	struct buf warnings;                 /* a line each: what the validation found and `force` overrode */
 };
-/* Returns 0; -EBADMSG where the validation refuses it; -EBUSY (another base is built); -EINVAL (`at`); or -errno. After an error
+/* Returns 0; -EBADMSG where the validation refuses it; -EBUSY (another base is built, or builds are paused); -EINVAL (`at`); or -errno. After an error
  * nothing has changed. */
 int base_build(const struct base_input *in, struct base_result *out, struct err *err);
 void base_result_release(struct base_result *r);

@@ -202,10 +202,12 @@ static int prepare(struct tick *t, struct err *err)
 
 	if (!t->opt->dry_run)
 		r = publish_repair(t->state, t->catalog, err);
-	if (r == 0)
+	if (r == 0 && t->catalog)
+		r = catalog_paused(t->catalog, &t->out->paused, err);
+	if (r >= 0)
 		r = open_parent(t, err);
 	t->refolds = r == 0 && rules_differ(t);
-	if (r == 0 && !t->opt->dry_run)
+	if (r == 0 && !t->opt->dry_run && !t->out->paused)
 		r = remember_config(t, err);
 	t->watermark = t->parent ? t->parent->manifest.watermark : TIME_NONE;
 	t->base_at = t->parent ? t->parent->manifest.base_at : TIME_NONE;
@@ -335,7 +337,8 @@ static void add_undone(const struct intake_partition *p, const struct file_row *
 	buf_add(out, &source, sizeof(source));
 }
 
-/* The files whose records count no more: rewritten and vanished ones of partitions that did not fail. */
+/* The files whose records count no more: rewritten and vanished ones of partitions that did not fail. Those of a partition that had
+ * expired too, and comes back by a longer window: what else has left, its attributes had stayed. */
 static int gather_undone(struct tick *t, struct err *err)
 {
 	OWNED_BUF sources = {0};
@@ -343,7 +346,7 @@ static int gather_undone(struct tick *t, struct err *err)
 	for (size_t i = 0; i < t->intake.partition_count; i++) {
 		const struct intake_partition *p = &t->intake.partitions[i];
 
-		if (p->code || !p->item->has_content)
+		if (p->code)
 			continue;
 		for (size_t k = p->first; k < p->first + p->count; k++)
 			if (t->intake.files[k].was && !t->intake.files[k].same)
@@ -714,9 +717,9 @@ static int run(struct tick *t, struct err *err)
 	int r;
 
 	r = prepare(t, err);
-	if (r == 0)
+	if (r == 0 && !t->out->paused)
 		r = list_and_plan(t, err);
-	if (r < 0)
+	if (r < 0 || t->out->paused)
 		return r;
 	if (t->opt->dry_run || t->opt->explain)
 		plan_print(&t->plan, &t->out->plan_text);

@@ -25,6 +25,12 @@
 /* Partitions of which something is in the index, or may still come. */
 #define UNSETTLED "state NOT IN ('skipped', 'expired')"
 
+#define PAST_COLUMNS                                                                                         \
+	"ts INTEGER NOT NULL, path BLOB, state TEXT, reason TEXT, files INTEGER, bytes INTEGER,"             \
+	" records INTEGER, rejected INTEGER, arrived INTEGER, detected INTEGER, published INTEGER,"          \
+	" of_generation INTEGER, fingerprint INTEGER, retry_at INTEGER, failures INTEGER, attempts INTEGER," \
+	" has_content INTEGER"
+
 /* The whole schema. `head` has one row: the last number handed out, and the current generation. */
 static const char schema[] =
 	"CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;"
@@ -39,6 +45,13 @@ static const char schema[] =
 	" ts INTEGER NOT NULL REFERENCES partitions(ts) ON DELETE CASCADE, path BLOB NOT NULL,"
 	" size INTEGER NOT NULL, mtime INTEGER, ctime INTEGER, hash BLOB NOT NULL,"
 	" records INTEGER NOT NULL, rejected INTEGER NOT NULL, PRIMARY KEY (ts, path)) STRICT, WITHOUT ROWID;"
+	/* Rows as they were before a generation changed them, for rollbacks; `there` 0: there was none. */
+	"CREATE TABLE past (generation INTEGER NOT NULL, there INTEGER NOT NULL, " PAST_COLUMNS ","
+	" PRIMARY KEY (ts, generation)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE past_files ("
+	" generation INTEGER NOT NULL, ts INTEGER NOT NULL, path BLOB NOT NULL,"
+	" size INTEGER NOT NULL, mtime INTEGER, ctime INTEGER, hash BLOB NOT NULL,"
+	" records INTEGER NOT NULL, rejected INTEGER NOT NULL, PRIMARY KEY (ts, generation, path)) STRICT, WITHOUT ROWID;"
 	"CREATE TABLE generations ("
 	" number INTEGER PRIMARY KEY NOT NULL, parent INTEGER NOT NULL, watermark INTEGER NOT NULL,"
 	" published INTEGER NOT NULL, sha256 BLOB NOT NULL, base_at INTEGER, merged INTEGER NOT NULL) STRICT;"
@@ -63,6 +76,13 @@ enum query {
 	Q_CURRENT_SET,
 	Q_GENERATIONS,
 	Q_GENERATION_DROP,
+	Q_PAST_PUT,
+	Q_PAST_PUT_NONE,
+	Q_PAST_FILES_PUT,
+	Q_PAST,
+	Q_PAST_FILES,
+	Q_PAST_DROP,
+	Q_PAST_FILES_DROP,
 };
 
 #define ROW_COLUMNS                                                                                           \
@@ -102,6 +122,20 @@ static const char *const queries[SQL_QUERIES_MAX] = {
 	[Q_GENERATIONS] = "SELECT number, watermark, published, merged FROM generations ORDER BY number DESC",
 	[Q_GENERATION_DROP] =
 		"DELETE FROM generations WHERE number = ?1 AND number IS NOT (SELECT current FROM head)",
+	[Q_PAST_PUT] =
+		"INSERT OR IGNORE INTO past SELECT ?1, 1, " ROW_COLUMNS " FROM partitions WHERE ts = ?2",
+	[Q_PAST_PUT_NONE] = "INSERT OR IGNORE INTO past (generation, there, ts) VALUES (?1, 0, ?2)",
+	[Q_PAST_FILES_PUT] = "INSERT OR IGNORE INTO past_files SELECT ?1, * FROM files WHERE ts = ?2",
+	/* Of columns beside a min(), SQLite gives those of the row that has it. */
+	[Q_PAST] =
+		"SELECT ts, path, state, reason, files, bytes, records, rejected, arrived, detected, published,"
+		" of_generation, fingerprint, retry_at, failures, attempts, has_content, there, min(generation)"
+		" FROM past WHERE generation > ?1 GROUP BY ts ORDER BY ts",
+	[Q_PAST_FILES] = "SELECT path, size, mtime, ctime, records, rejected, hash FROM past_files"
+			 " WHERE ts = ?1 AND generation = ?2 ORDER BY path",
+	[Q_PAST_DROP] = "DELETE FROM past WHERE generation <= (SELECT min(number) FROM generations)",
+	[Q_PAST_FILES_DROP] =
+		"DELETE FROM past_files WHERE generation <= (SELECT min(number) FROM generations)",
 };
 
 struct catalog {
@@ -478,6 +512,64 @@ int catalog_rows(struct catalog *c, int64_t from, bool files, struct arena *aren
 	return r ? r : sql_finish(c->sql, rows_in_transaction(c, from, files, arena, rows, count, err), err);
 }
 
+static int take_past(struct sqlite3_stmt *s, struct arena *arena, void *to)
+{
+	struct catalog_past *past = to;
+
+	*past = (struct catalog_past){
+		.generation = sql_u64(s, 18), .there = sql_u64(s, 17) != 0, .row = {.ts = sql_time(s, 0)}};
+	return past->there ? take_row(s, arena, &past->row) : 0;
+}
+
+static int past_in_transaction(struct catalog *c, uint64_t number, struct arena *arena,
+	struct catalog_past **past, size_t *count, struct err *err)
+{
+	struct sqlite3_stmt *s;
+	void *array = NULL;
+	int r = sql_query(c->sql, Q_PAST, &s, err);
+
+	if (r)
+		return r;
+	sql_bind_u64(s, 1, number);
+	r = take_all(c, s, take_past, sizeof(**past), arena, &array, count, err);
+	*past = array;
+	if (!r)
+		r = sql_query(c->sql, Q_PAST_FILES, &s, err);
+	for (size_t i = 0; !r && i < *count; i++) {
+		struct row *row = &(*past)[i].row;
+
+		array = NULL;
+		sql_bind_time(s, 1, row->ts);
+		sql_bind_u64(s, 2, (*past)[i].generation);
+		r = take_all(c, s, take_file, sizeof(struct file_row), arena, &array, &row->read_count, err);
+		row->read = array;
+	}
+	return r;
+}
+
+int catalog_past(struct catalog *c, uint64_t number, struct arena *arena, struct catalog_past **past,
+	size_t *count, struct err *err)
+{
+	int r;
+
+	*past = NULL;
+	*count = 0;
+	r = sql_begin(c->sql, false, err);
+	return r ? r : sql_finish(c->sql, past_in_transaction(c, number, arena, past, count, err), err);
+}
+
+int catalog_paused(struct catalog *c, uint64_t *since, struct err *err)
+{
+	OWNED_BUF text = {0};
+	int r = catalog_get(c, CATALOG_PAUSED, &text, err);
+
+	*since = 0;
+	if (r <= 0)
+		return r;
+	*since = strtoull(buf_cstr(&text), NULL, 10);
+	return *since != 0;
+}
+
 static int put_file(struct catalog *c, int64_t ts, const struct file_row *f, struct err *err)
 {
 	struct sqlite3_stmt *s;
@@ -543,6 +635,24 @@ static int put_rows(struct catalog *c, const struct row *rows, size_t count, str
 	return 0;
 }
 
+/* Keeps a row as it is for a rollback to a generation before `number`, which changes it. */
+static int keep_past(struct catalog *c, uint64_t number, int64_t ts, struct err *err)
+{
+	static const enum query puts[] = {Q_PAST_PUT, Q_PAST_PUT_NONE, Q_PAST_FILES_PUT};
+	struct sqlite3_stmt *s;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(puts) / sizeof(puts[0]); i++) {
+		r = sql_query(c->sql, puts[i], &s, err);
+		if (r)
+			return r;
+		sql_bind_u64(s, 1, number);
+		sql_bind_time(s, 2, ts);
+		r = sql_step(c->sql, s, err);
+	}
+	return r;
+}
+
 int catalog_note(struct catalog *c, const struct row *rows, size_t count, struct err *err)
 {
 	int r = sql_begin(c->sql, true, err);
@@ -589,14 +699,26 @@ static int publish_check(struct catalog *c, const struct manifest *m, struct err
 	return 0;
 }
 
+static int pause_builds(struct catalog *c, uint64_t number, struct err *err)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, number);
+	return catalog_set(c, CATALOG_PAUSED, slice_str(text), err);
+}
+
 static int publish_in_transaction(struct catalog *c, const struct manifest *m,
 	const uint8_t sha256[SHA256_BYTES], const struct row *rows, size_t row_count, struct err *err)
 {
 	struct sqlite3_stmt *s;
 	int r = publish_check(c, m, err);
 
+	for (size_t i = 0; !r && i < row_count; i++)
+		r = keep_past(c, m->number, rows[i].ts, err);
 	if (!r)
 		r = put_rows(c, rows, row_count, err);
+	if (!r && m->kind == MANIFEST_ROLLBACK)
+		r = pause_builds(c, m->number, err);
 	if (!r)
 		r = sql_query(c->sql, Q_GENERATION_PUT, &s, err);
 	if (r)
@@ -650,7 +772,9 @@ static int drop_in_transaction(struct catalog *c, const uint64_t *numbers, size_
 		sql_bind_u64(s, 1, numbers[i]);
 		r = sql_step(c->sql, s, err);
 	}
-	return r;
+	if (!r)
+		r = sql_run(c->sql, Q_PAST_DROP, err);
+	return r ? r : sql_run(c->sql, Q_PAST_FILES_DROP, err);
 }
 
 int catalog_drop_generations(struct catalog *c, const uint64_t *numbers, size_t count, struct err *err)

@@ -20,6 +20,10 @@ const char *catalog_index(const struct catalog *c); /* the UUID */
 /* Small texts by name: "url", "config" (the last build's), "last_error". Appends; 1 there, 0 not. */
 int catalog_get(struct catalog *c, const char *key, struct buf *out, struct err *err);
 int catalog_set(struct catalog *c, const char *key, struct slice value, struct err *err);
+/* The generation whose rollback paused builds: 1 and its number; 0 and 0: they are not paused. Publishing a rollback pauses
+ * them in the same transaction; catalog_set() of nothing ends it. */
+#define CATALOG_PAUSED "paused"
+int catalog_paused(struct catalog *c, uint64_t *since, struct err *err);
 /* Changes when another connection has committed: cheap, for polling. */
 int catalog_version(struct catalog *c, uint64_t *out, struct err *err);
 
@@ -38,6 +42,15 @@ int catalog_rows(struct catalog *c, int64_t from, bool files, struct arena *aren
 	size_t *count, struct err *err);
 /* Inserts or replaces rows and their `read` lists in one transaction: rows that were read without files would lose theirs. */
 int catalog_note(struct catalog *c, const struct row *rows, size_t count, struct err *err);
+/* Rows that were published after generation `number`, each as it was before the first of these publishes. By ts, with files;
+ * what has not changed is not among them. Kept for as long as the generation is. */
+struct catalog_past {
+	uint64_t generation; /* that changed it */
+	bool there;          /* false: there was no row; `row` has nothing but ts then */
+	struct row row;
+};
+int catalog_past(struct catalog *c, uint64_t number, struct arena *arena, struct catalog_past **past,
+	size_t *count, struct err *err);
 /* Takes the next generation number, in a transaction of its own: never handed out twice. */
 int catalog_take_number(struct catalog *c, uint64_t *out, struct err *err);
 /* The one transaction of a publish: rows, watermark and current generation together. Refuses

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "analyst.h"
+#include "attribute_cache.h"
 
 static uint32_t rules_of(const struct config *cfg, struct segment_rule out[ATTRIBUTES_MAX])
 {
@@ -13,6 +14,8 @@ static uint32_t rules_of(const struct config *cfg, struct segment_rule out[ATTRI
 			.expires = cfg->attributes[i].expire};
 	return (uint32_t)cfg->attribute_count;
 }
+
+#define CACHE_PART 32 /* of build.memory, for attributes that were looked up */
 
 int compose(const struct compose_input *in, struct segment_output *out, struct err *err)
 {
@@ -33,12 +36,16 @@ int compose(const struct compose_input *in, struct segment_output *out, struct e
 		.threads = in->threads,
 		.progress = in->progress,
 		.progress_ctx = in->progress_ctx};
+	struct attribute_cache *cache =
+		attribute_cache_new(in->attribute, in->attribute_ctx, in->cfg->memory / CACHE_PART);
 	int r;
 
-	if (!path)
+	if (!path || !cache) {
+		attribute_cache_free(cache);
 		return err_set(err, -ENOMEM, "out of memory");
+	}
 	config_hash(in->cfg, to.config_hash);
-	r = analysts_init(&analysts, in->cfg, in->threads, in->attribute, in->attribute_ctx, in->stop, err);
+	r = analysts_init(&analysts, in->cfg, in->threads, attribute_cache_find, cache, in->stop, err);
 	if (r == 0) {
 		to.analyse_ctx = analysts.ctxs[0];
 		to.more_ctxs = analysts.ctxs + 1;
@@ -46,6 +53,7 @@ int compose(const struct compose_input *in, struct segment_output *out, struct e
 		r = segment_write(path, &to, out, err);
 	}
 	analysts_release(&analysts);
+	attribute_cache_free(cache);
 	return r;
 }
 

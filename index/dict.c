@@ -295,3 +295,19 @@ int dict_next(struct dict_cursor *c, struct err *err)
 	c->ordinal++;
 	return c->ordinal % DICT_BLOCK ? term_read(c, false, err) : next_block(c, err);
 }
+
+int dict_seek_onward(struct dict_cursor *c, struct slice key, struct err *err)
+{
+	const struct dict *d = c->dict;
+
+	for (unsigned step = 0; step < 2 * DICT_BLOCK; step++) {
+		int r;
+
+		if (slice_cmp(c->term.key, key) >= 0)
+			return 1;
+		r = dict_next(c, err);
+		if (r != 1)
+			return r;
+	}
+	return slice_cmp(c->term.key, key) >= 0 ? 1 : dict_seek(d, key, c, err);
+}

@@ -58,6 +58,8 @@ struct dict_cursor {
 int dict_find(const struct dict *d, struct slice key, struct dict_cursor *c, struct err *err);
 int dict_seek(
 	const struct dict *d, struct slice key, struct dict_cursor *c, struct err *err); /* first >= key */
+/* First >= `key` from a term on that a call said 1 for and that is not behind it: steps when it is near, else seeks. */
+int dict_seek_onward(struct dict_cursor *c, struct slice key, struct err *err);
 int dict_seek_ordinal(const struct dict *d, uint64_t ordinal, struct dict_cursor *c, struct err *err);
 int dict_next(struct dict_cursor *c, struct err *err);
 

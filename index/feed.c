@@ -200,14 +200,20 @@ static int fingerprint(struct feed_partition *p)
 	return 0;
 }
 
-static void count_times(struct feed_partition *p, int64_t mtime, int64_t ctime)
+static void count_newest(struct feed_partition *p, int64_t mtime, int64_t ctime)
 {
 	int64_t newer = mtime > ctime ? mtime : ctime;
 
 	if (p->newest == TIME_NONE || newer > p->newest)
 		p->newest = newer;
-	if (p->oldest == TIME_NONE || mtime < p->oldest)
-		p->oldest = mtime;
+}
+
+static void count_file(struct feed_partition *p, const struct feed_file *f)
+{
+	p->bytes += f->size;
+	count_newest(p, f->mtime, f->ctime);
+	if (p->oldest == TIME_NONE || f->mtime < p->oldest)
+		p->oldest = f->mtime;
 }
 
 /* Sums up what the scan found. */
@@ -225,12 +231,10 @@ static int partition_finish(struct lister *l, const struct scan *s, struct feed_
 		memcpy(p->files, l->files.data, size);
 		qsort(p->files, p->file_count, sizeof(p->files[0]), file_cmp);
 	}
-	for (size_t i = 0; i < p->file_count; i++) {
-		p->bytes += p->files[i].size;
-		count_times(p, p->files[i].mtime, p->files[i].ctime);
-	}
+	for (size_t i = 0; i < p->file_count; i++)
+		count_file(p, &p->files[i]);
 	if (p->has_marker)
-		count_times(p, s->marker_times[0], s->marker_times[1]);
+		count_newest(p, s->marker_times[0], s->marker_times[1]);
 	return fingerprint(p) < 0 ? out_of_memory(l) : 0;
 }
 

@@ -211,6 +211,7 @@ static void folder_release(struct folder *f)
 	buf_release(&f->again);
 	buf_release(&f->decisions);
 	buf_release(&f->entries);
+	buf_release(&f->asked);
 	buf_release(&f->groups);
 	buf_release(&f->copies);
 	buf_release(&f->scratch);

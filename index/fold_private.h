@@ -26,6 +26,7 @@ struct folder {
 	struct buf again;             /* struct slice: ids of the parent to decide anew, sorted, each once */
 	struct buf decisions;         /* struct decision, by id; only with a parent */
 	struct buf entries;           /* struct entry: what is written, by id in the end */
+	struct buf asked;             /* struct slice: attributes that changed, as documents ask for them */
 	struct buf groups;            /* struct slice: touched groups */
 	struct buf copies;            /* struct parent_row: what is written again because its group is */
 	/* Sources of the parent that rows were taken over from; by segment and source, their place there + 1. */

@@ -188,21 +188,16 @@ static int touch_document(struct folder *f, const struct decision *d, struct err
 	return r;
 }
 
-/* Calls `fn` for each entry of the parent that stays as it is and has an internal term. */
+/* Gets an entry of the parent that stays as it is. */
 typedef int entry_fn(struct folder *f, const struct parent_row *row, struct err *err);
 
-static int each_entry(struct folder *f, size_t i, struct slice key, entry_fn *fn, struct err *err)
+static int each_posting(
+	struct folder *f, size_t i, const struct dict_term *term, entry_fn *fn, struct err *err)
 {
-	const struct segment *s = f->in->parent->segments[i];
 	const struct live_segment *live = &f->in->parent->live.segments[i];
 	struct postings p;
-	struct dict_cursor c;
-	int r = dict_find(segment_dict(s), key, &c, err);
+	int r = segment_postings(f->in->parent->segments[i], term, &p, err);
 
-	if (r == 1)
-		r = segment_postings(s, &c.term, &p, err);
-	else
-		return r;
 	while (r == 0 && (r = postings_next(&p, err)) == 1) {
 		r = 0;
 		for (unsigned k = 0; r == 0 && k < p.count; k++) {
@@ -221,19 +216,42 @@ static int each_entry(struct folder *f, size_t i, struct slice key, entry_fn *fn
 	return r;
 }
 
+/* Calls `fn` for the entries of one segment that have any of some internal terms, which are sorted: so the dictionary is walked one
+ * way, and where nearly all its terms are asked for, nothing is searched. */
+static int each_entry(struct folder *f, size_t i, enum term_class cls, const struct slice *texts,
+	size_t count, entry_fn *fn, struct err *err)
+{
+	const struct dict *dict = segment_dict(f->in->parent->segments[i]);
+	struct dict_cursor c;
+	int at = 0, r = 0;
+
+	for (size_t k = 0; r == 0 && k < count; k++) {
+		struct slice key;
+
+		buf_clear(&f->scratch);
+		buf_add_byte(&f->scratch, cls);
+		buf_add_slice(&f->scratch, texts[k]);
+		key = buf_slice(&f->scratch);
+		if (buf_error(&f->scratch))
+			return err_set(err, -ENOMEM, "out of memory");
+		at = k ? dict_seek_onward(&c, key, err) : dict_seek(dict, key, &c, err);
+		if (at != 1)
+			return at;
+		if (slice_eq(c.term.key, key))
+			r = each_posting(f, i, &c.term, fn, err);
+	}
+	return r;
+}
+
 static int each_entry_of(
-	struct folder *f, enum term_class cls, struct slice text, entry_fn *fn, struct err *err)
+	struct folder *f, enum term_class cls, const struct buf *texts, entry_fn *fn, struct err *err)
 {
 	const struct generation *g = f->in->parent;
+	size_t count = texts->len / sizeof(struct slice);
 	int r = 0;
 
-	buf_clear(&f->scratch);
-	buf_add_byte(&f->scratch, cls);
-	buf_add_slice(&f->scratch, text);
-	if (buf_error(&f->scratch))
-		return err_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; r == 0 && i < g->manifest.segment_count; i++) {
-		r = each_entry(f, i, buf_slice(&f->scratch), fn, err);
+	for (size_t i = 0; r == 0 && count && i < g->manifest.segment_count; i++) {
+		r = each_entry(f, i, cls, (const struct slice *)texts->data, count, fn, err);
 		if (r < 0)
 			err_context(err, r, "segment %s", g->manifest.segments[i].name);
 	}
@@ -281,11 +299,14 @@ static int taken_of(
 static int touch_attribute(struct folder *f, const struct decision *d, struct err *err)
 {
 	OWNED_BUF old = {0}, new = {0};
+	struct slice asked;
 	int r = f->parser ? taken_of(f, d, &old, &new, err) : 0;
 
 	if (r < 0 || slice_eq(buf_slice(&old), buf_slice(&new)))
 		return r;
-	return each_entry_of(f, TERM_ATTRIBUTE, slice_of(d->id.data + 1, d->id.len - 1), touch_asker, err);
+	asked = slice_of(d->id.data + 1, d->id.len - 1);
+	buf_add(&f->asked, &asked, sizeof(asked));
+	return 0;
 }
 
 /* A document without a group may ask for two attributes that change. */
@@ -314,7 +335,6 @@ static int copies_distinct(struct folder *f)
 
 int fold_touch(struct folder *f, struct err *err)
 {
-	const struct slice *groups;
 	size_t count;
 	const struct decision *d = decisions_of(f, &count);
 	int r = 0;
@@ -324,11 +344,14 @@ int fold_touch(struct folder *f, struct err *err)
 			continue;
 		r = id_is_attribute(d[i].id) ? touch_attribute(f, &d[i], err) : touch_document(f, &d[i], err);
 	}
+	if (r == 0 && buf_error(&f->asked))
+		r = err_set(err, -ENOMEM, "out of memory for attributes");
+	if (r == 0)
+		r = each_entry_of(f, TERM_ATTRIBUTE, &f->asked, touch_asker, err);
 	if (r == 0)
 		r = buf_distinct(&f->groups, &f->out->arena, err);
-	groups = (const struct slice *)f->groups.data;
-	for (size_t i = 0; r == 0 && i < f->groups.len / sizeof(*groups); i++)
-		r = each_entry_of(f, TERM_GROUP, groups[i], copy_entry, err);
+	if (r == 0)
+		r = each_entry_of(f, TERM_GROUP, &f->groups, copy_entry, err);
 	if (r == 0 && copies_distinct(f) < 0)
 		r = err_set(err, -ENOMEM, "out of memory for groups");
 	return r;

@@ -362,13 +362,20 @@ static char *reason_of_file(const struct intake_file *f, const char *why)
 	return buf_error(&text) ? NULL : strdup(buf_cstr(&text));
 }
 
-static char *reason_of_rejects(const struct intake_partition *p, const struct intake_file *f)
+/* `f`: the first file read now that has refused records; NULL: they are all in files that stay, `kept` records with them. */
+static char *reason_of_rejects(
+	const struct intake_partition *p, const struct intake_file *f, uint64_t kept_rejected, uint64_t kept)
 {
 	OWNED_BUF text = {0};
 
-	if (p->count == 1) {
+	if (f && p->count == 1) {
 		name_print(f->seen->path, &text);
 		buf_add_str(&text, ": ");
+	}
+	if (!f) {
+		buf_addf(&text, "%" PRIu64 " of %" PRIu64 " records refused, in files that were read before",
+			kept_rejected, kept);
+		return buf_error(&text) ? NULL : strdup(buf_cstr(&text));
 	}
 	buf_addf(&text, "%" PRIu64 " of %" PRIu64 " records refused (first: ", p->rejected, p->records);
 	if (p->count > 1) {
@@ -456,9 +463,9 @@ static int judge(const struct config *cfg, const struct intake *in, struct intak
 		p->code = broken->code;
 		p->reason = broken->code == -ESTALE ? strdup("changed while read")
 						    : reason_of_file(broken, broken->why);
-	} else if (refused && too_many(cfg, rejected, records)) {
+	} else if (too_many(cfg, rejected, records)) {
 		p->code = -EBADMSG;
-		p->reason = reason_of_rejects(p, refused);
+		p->reason = reason_of_rejects(p, refused, rejected, records);
 	}
 	return p->code && !p->reason ? -ENOMEM : 0;
 }

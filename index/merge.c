@@ -379,10 +379,13 @@ static int publish_merged(
 {
 	OWNED(catalog) struct catalog *catalog = NULL;
 	struct generation *now = NULL;
+	uint64_t paused = 0;
 	int r = state_lock(m->in->state, LOCK_WAIT, err);
 
 	if (r == 0)
 		r = catalog_open(&catalog, m->in->state, true, err);
+	if (r == 0)
+		r = catalog_paused(catalog, &paused, err);
 	if (r == 0)
 		r = current_generation(m->in->state, catalog, &now, err);
 	if (r == 0 && now)
@@ -391,7 +394,7 @@ static int publish_merged(
 	catalog_freep(&catalog);
 	catalog = NULL;
 	state_unlock(m->in->state);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static int merge_build(struct merger *m, struct merge_result *out, struct err *err)
@@ -427,10 +430,14 @@ static int merge_open(struct merger *m, struct err *err)
 {
 	OWNED(catalog) struct catalog *catalog = NULL;
 	uint8_t hash[CONFIG_HASH_BYTES];
+	uint64_t paused;
 	int r = catalog_open(&catalog, m->in->state, false, err);
 
 	if (r == 0)
-		r = current_generation(m->in->state, catalog, &m->g, err);
+		r = catalog_paused(catalog, &paused, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = current_generation(m->in->state, catalog, &m->g, err);
 	config_hash(m->in->cfg, hash);
 	if (r < 0 || !m->g || memcmp(hash, m->g->manifest.config_hash, sizeof(hash)) != 0)
 		return r;

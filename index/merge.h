@@ -29,7 +29,8 @@ struct merge_result {
 	uint64_t segments, read, written; /* merged into one; bytes */
 };
 /* One merge, published as a generation of its own with the same watermark. Builds go on meanwhile: the writer's lock is taken
- * for the publish only, which is left out where a build has changed the merged segments' place or undone files in them. Returns 0,
+ * for the publish only, which is left out where a build has changed the merged segments' place or undone files in them, or a
+ * rollback has paused builds. Returns 0,
  * -EBUSY (another merges), -EINTR, or -errno; then nothing has changed. */
 int merge_step(const struct merge_input *in, struct merge_result *out, struct err *err);
 

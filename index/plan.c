@@ -229,7 +229,10 @@ static bool pass_over(
 	const struct planner *p, struct plan_item *item, const struct verdict *v, int64_t horizon)
 {
 	const struct row *row = item->row;
-	bool is_done = row && (row->state == PART_EXPIRED || row->state == PART_SKIPPED);
+	/* What was `old` is judged again where a longer window has reached it. */
+	bool was_old =
+		v->wants && row && row->state == PART_SKIPPED && slice_eq(row->reason, slice_str(ROW_OLD));
+	bool is_done = row && (row->state == PART_EXPIRED || row->state == PART_SKIPPED) && !was_old;
 	bool is_overlapped = item->ts > time_add(p->newest, -overlap_of(p->in->cfg));
 
 	if (p->newest == TIME_NONE || item->ts >= p->newest || is_done)
@@ -237,13 +240,13 @@ static bool pass_over(
 	if (item->has_content) {
 		if (!p->out->replaces)
 			return false;
-		verdict_note(item, PART_EXPIRED, "replaced");
+		verdict_note(item, PART_EXPIRED, ROW_REPLACED);
 	} else {
 		if (!v->wants && item->state != PART_FAILED)
 			return false;
 		if (!is_overlapped && !is_inside(item->ts, horizon))
 			return false;
-		verdict_note(item, PART_SKIPPED, is_overlapped ? "superseded" : ROW_UNCOVERED);
+		verdict_note(item, PART_SKIPPED, is_overlapped ? ROW_SUPERSEDED : ROW_UNCOVERED);
 	}
 	item->is_replaced = p->out->replaces;
 	if (!item->seen)
@@ -279,7 +282,7 @@ static int settle_other(struct planner *p, struct plan_item *item, const struct 
 	}
 	if (!is_inside(item->ts, horizon)) {
 		item->is_left = true;
-		return verdict_leave(arena, item);
+		return verdict_leave(arena, item, is_inside(item->ts, horizon_of(p, p->in->watermark)));
 	}
 	due_at(p->out, p->in->now, v->due);
 	return v->wants ? verdict_wait(arena, item) : 0;

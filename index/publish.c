@@ -31,11 +31,16 @@ static int no_memory(struct err *err)
 	return err_set(err, -ENOMEM, "out of memory");
 }
 
+static const struct generation *content_of(const struct publish_input *in)
+{
+	return in->content ? in->content : in->parent;
+}
+
 /* ---- what the new generation is ---- */
 
 /* A segment of the new generation, while it is chosen. */
 struct candidate {
-	struct segment *segment; /* borrowed, of the parent's; opened here: owned */
+	struct segment *segment; /* borrowed, of the content's; opened here: owned */
 	struct manifest_segment m;
 	struct undone undone;
 	bool fresh;
@@ -106,23 +111,24 @@ static bool has_twin(const struct publish_input *in, const struct manifest_segme
 
 static void add_old(const struct publish_input *in, size_t i, struct draft *d)
 {
-	const struct manifest_segment *m = &in->parent->manifest.segments[i];
+	const struct generation *old = content_of(in);
+	const struct manifest_segment *m = &old->manifest.segments[i];
 
 	if ((in->dropped && in->dropped[i]) || has_twin(in, m))
 		return;
-	d->list[d->count] = (struct candidate){.segment = in->parent->segments[i],
+	d->list[d->count] = (struct candidate){.segment = old->segments[i],
 		.m = *m,
 		.undone = in->undone ? in->undone[i] : manifest_undone(m)};
 	/* A longer window brings back what is read again, not what is left of it by chance. */
-	if (in->horizon < in->parent->manifest.horizon && in->parent->manifest.horizon > m->left)
-		d->list[d->count].undone.left = in->parent->manifest.horizon;
+	if (in->horizon < old->manifest.horizon && old->manifest.horizon > m->left)
+		d->list[d->count].undone.left = old->manifest.horizon;
 	d->count++;
 }
 
 /* The segments of the new generation in their order, those that may still turn out to be done among them. */
 static int list_candidates(const struct publish_input *in, struct draft *d, struct err *err)
 {
-	size_t old = in->parent ? in->parent->manifest.segment_count : 0, next = 0;
+	size_t old = content_of(in) ? content_of(in)->manifest.segment_count : 0, next = 0;
 	int r = 0;
 
 	d->list = calloc(old + in->segment_count + 1, sizeof(*d->list));
@@ -141,17 +147,17 @@ static int list_candidates(const struct publish_input *in, struct draft *d, stru
 	return r;
 }
 
-/* The parent's live set helps where all its segments are there, and new ones only behind them. */
+/* The old live set helps where all its segments are there, and new ones only behind them. */
 static const struct live *helpful_live(const struct publish_input *in, const struct draft *d)
 {
-	size_t old = in->parent ? in->parent->manifest.segment_count : 0;
+	size_t old = content_of(in) ? content_of(in)->manifest.segment_count : 0;
 
 	if (!old || d->count < old)
 		return NULL;
 	for (size_t i = 0; i < old; i++)
 		if (d->list[i].fresh)
 			return NULL;
-	return &in->parent->live;
+	return &content_of(in)->live;
 }
 
 static int derive_live(const struct publish_input *in, struct draft *d, struct err *err)

@@ -15,14 +15,16 @@ struct publish_segment {
 	const char *file; /* its name there */
 	const struct segment_output *output;
 	bool base;
-	size_t at; /* it comes before the parent's segment of this number; those of one place stand in the order given */
+	size_t at; /* it comes before the content's segment of this number; those of one place stand in the order given */
 };
 
 struct publish_input {
 	struct state *state;             /* lock held, build begun */
 	struct catalog *catalog;         /* writer */
 	const struct generation *parent; /* NULL: the first */
-	uint64_t number;                 /* taken before */
+	const struct generation *
+		content; /* whose segments go on; NULL: the parent's. Another one's where it is rolled back to */
+	uint64_t number; /* taken before */
 	enum manifest_kind kind;
 	int64_t watermark, horizon, now; /* horizon: as in the manifest */
 	int64_t base_at;
@@ -30,9 +32,9 @@ struct publish_input {
 	uint32_t k1, b;                         /* of ranking, in thousandths */
 	const struct publish_segment *segments; /* by `at`; none: a generation that only drops */
 	size_t segment_count;
-	const bool *dropped; /* of each segment of the parent's: not in the new generation; NULL: none */
-	const struct undone *
-		undone; /* of each segment of the parent's, all of them, old ones too; NULL: as in the parent */
+	const bool *dropped; /* of each segment of the content's: not in the new generation; NULL: none */
+	const struct undone
+		*undone; /* of each segment of the content's, all of them, old ones too; NULL: as there */
 	/* To write with the publish. Where a published one has no publish time yet, this publish's is put in. */
 	const struct row *rows;
 	size_t row_count;

@@ -59,16 +59,16 @@ static int64_t slot_of(int64_t ts, int64_t cadence)
 	return ts % cadence < 0 ? slot - 1 : slot;
 }
 
-/* Open, failed, not yet built and uncovered ones are holes; what was skipped or has expired is no data that the
- * index lacks. */
+/* Has the index the data of this one, or policy `newest` that of a newer one for it? */
 static bool row_is_settled(const struct row *row)
 {
 	switch (row->state) {
 	case PART_PUBLISHED:
-	case PART_EXPIRED:
 		return true;
+	case PART_EXPIRED:
+		return slice_eq(row->reason, slice_str(ROW_REPLACED));
 	case PART_SKIPPED:
-		return !row_is_uncovered(row);
+		return slice_eq(row->reason, slice_str(ROW_SUPERSEDED));
 	default:
 		return false;
 	}
@@ -79,16 +79,19 @@ int64_t rows_complete_through(const struct row *rows, size_t count, int64_t cade
 {
 	int64_t covered = time_add(base_at, -cadence);
 	int64_t through = base_at == TIME_NONE ? TIME_NONE : slot_of(covered, cadence) * cadence;
+	int64_t last = through; /* nothing is missing up to it */
 
+	if (last == TIME_NONE && horizon != TIME_NONE && count && rows[0].ts <= horizon)
+		last = horizon;
 	for (size_t i = 0; i < count && rows[i].ts <= watermark; i++) {
 		if ((horizon != TIME_NONE && rows[i].ts <= horizon) ||
 			(base_at != TIME_NONE && rows[i].ts <= covered))
 			continue;
 		if (!row_is_settled(&rows[i]))
 			break;
-		if (through != TIME_NONE && slot_of(rows[i].ts, cadence) > slot_of(through, cadence) + 1)
+		if (last != TIME_NONE && slot_of(rows[i].ts, cadence) > slot_of(last, cadence) + 1)
 			break;
-		through = rows[i].ts;
+		through = last = rows[i].ts;
 	}
 	return through;
 }

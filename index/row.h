@@ -50,16 +50,21 @@ struct row {
 	struct file_row *read;
 	size_t read_count;
 };
-#define ROW_UNCOVERED \
-	"uncovered" /* the reason of skipped ones whose data the index should have and has not */
+/* Reasons that code asks for. */
+#define ROW_UNCOVERED "uncovered" /* of skipped ones whose data the index should have and has not */
+#define ROW_OLD "old"             /* of skipped ones that lay outside the horizon */
+#define ROW_SUPERSEDED \
+	"superseded" /* of skipped ones that policy `newest` passed over: a newer one has their data */
+#define ROW_REPLACED "replaced" /* of expired ones, likewise */
 bool row_is_uncovered(const struct row *row);
 
 /* The file of the row with this path; NULL: none, or no row. */
 const struct file_row *file_row_find(const struct row *row, struct slice path);
 
 /* complete_through (section 2): the newest timestamp up to which nothing inside the horizon is missing, open, failed or uncovered;
- * TIME_NONE: none. What the base covers (`base_at`; TIME_NONE: no base) is not missing. `rows` by ts, all of those inside the
- * horizon. */
+ * TIME_NONE: none. What was skipped as `old` or has expired, and lies inside a longer window now, is missing; what policy `newest` took a
+ * newer one for is not, nor what the base covers (`base_at`; TIME_NONE: no base). The feed begins with the oldest row: where that is
+ * outside the horizon, slots right behind the horizon of which there is no row are missing. `rows` by ts, all there are. */
 int64_t rows_complete_through(const struct row *rows, size_t count, int64_t cadence, int64_t horizon,
 	int64_t base_at, int64_t watermark);
 

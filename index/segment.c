@@ -325,11 +325,34 @@ uint32_t segment_length(const struct segment *s, uint32_t n)
 	return get_le32(s->lengths + (uint64_t)n * 4);
 }
 
+/* Where an id lies that is before or behind all: a base is many segments, each with a range of ids of its own, and nearly every
+ * look-up is out of range of all but one of them. Returns 1 when it is in range, 0 with its place, or -EBADMSG. */
+static int find_range(const struct columns *rows, struct slice id, uint32_t *n, struct err *err)
+{
+	struct slice first, last;
+	int r;
+
+	*n = 0;
+	if (!rows->count)
+		return 0;
+	r = columns_id(rows, 0, &first, err);
+	if (r == 0)
+		r = columns_id(rows, (uint32_t)rows->count - 1, &last, err);
+	if (r < 0 || slice_cmp(id, first) < 0)
+		return r;
+	*n = (uint32_t)rows->count;
+	return slice_cmp(id, last) <= 0;
+}
+
 static int find_row(const struct columns *rows, struct slice id, uint32_t *n, struct err *err)
 {
 	uint32_t low = 0, high = (uint32_t)rows->count;
 	bool found = false;
 	struct slice at;
+	int in_range = find_range(rows, id, n, err);
+
+	if (in_range <= 0)
+		return in_range;
 
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;

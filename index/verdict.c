@@ -138,28 +138,31 @@ int verdict_wait(struct arena *arena, struct plan_item *item)
 	return 0;
 }
 
-/* Data was there, or could not be used, and has never come into the index. */
-static bool is_lost(const struct plan_item *item)
+/* Data was there, or could not be used, and has never come into the index. Where the listing did not reach, after the window was made
+ * shorter, what was seen last holds. */
+static bool is_lost(const struct plan_item *item, bool is_listed)
 {
 	const struct row *row = item->row;
 	bool is_empty = !item->seen || !item->seen->file_count;
 
 	if (item->state == PART_FAILED || (row && row->state == PART_FAILED))
 		return true;
+	if (row && !is_listed)
+		is_empty = !row->files || !row->fingerprint;
 	return row && row->arrived != TIME_NONE && is_empty;
 }
 
-int verdict_leave(struct arena *arena, struct plan_item *item)
+int verdict_leave(struct arena *arena, struct plan_item *item, bool is_listed)
 {
 	const struct row *row = item->row;
-	bool lost = is_lost(item);
+	bool lost = is_lost(item, is_listed);
 
 	if (row && (row->state == PART_SKIPPED || row->state == PART_EXPIRED))
 		return verdict_keep(arena, item);
 	if (item->has_content)
 		verdict_note(item, PART_EXPIRED, "");
 	else
-		verdict_note(item, PART_SKIPPED, lost ? ROW_UNCOVERED : "old");
+		verdict_note(item, PART_SKIPPED, lost ? ROW_UNCOVERED : ROW_OLD);
 	if (!item->seen)
 		item->fingerprint = row->fingerprint;
 	return 0;

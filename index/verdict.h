@@ -20,8 +20,9 @@ struct verdict {
 int verdict_make(const struct plan_input *in, struct arena *arena, struct plan_item *item, struct verdict *v);
 /* The item is not indexed in this tick, though it may be: complete, or published as it was. 0 or -ENOMEM. */
 int verdict_wait(struct arena *arena, struct plan_item *item);
-/* The item lies outside the horizon: what content it has leaves, and where it has none, so it stays. 0 or -ENOMEM. */
-int verdict_leave(struct arena *arena, struct plan_item *item);
+/* The item lies outside the horizon: what content it has leaves, and where it has none, so it stays. `is_listed`: the listing would
+ * have it, were it there. 0 or -ENOMEM. */
+int verdict_leave(struct arena *arena, struct plan_item *item, bool is_listed);
 /* The item is to have this state and this reason, on the listing as it is now; nothing of it is read. */
 void verdict_note(struct plan_item *item, enum partition_state state, const char *reason);
 /* The item stays as its row has it; one that a dead build left as `building` is what it was before. 0 or -ENOMEM. */

@@ -28,11 +28,11 @@ def pytest_cases(path):
 
 
 def model_features():
-    """Those that the random steps run with: the model's PRODUCT."""
+    """Those that the random steps run with: all that the model knows."""
     for node in ast.parse((TOP / "tests/model/model.py").read_text()).body:
-        if isinstance(node, ast.Assign) and node.targets[0].id == "PRODUCT":
+        if isinstance(node, ast.Assign) and node.targets[0].id == "FEATURES":
             return set(ast.literal_eval(node.value))
-    raise SystemExit("tests/model/model.py: no PRODUCT")
+    raise SystemExit("tests/model/model.py: no FEATURES")
 
 
 def known_tests():

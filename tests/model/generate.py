@@ -74,7 +74,7 @@ class Generator:
         feed["quiet"] = r.choice(["0s", "2s", "90s"])
         sections["feed"] = feed
         policies = ["latest", "latest"] + [p for p in ("newest", "replay") if p in self.features]
-        window = r.choice(["10m", "20m", "20m", "1h", "all"])
+        window = r.choice(["10m", "20m", "1h", "3h", "all"])
         if versions and "versions-window" not in self.features:
             window = "all"
         sections["lag"] = {"policy": r.choice(policies), "window": window}
@@ -139,6 +139,8 @@ class Generator:
                  "marker": 8, "kill": 2, "gc": 1, "restart": 0.5, "verify": 0.5, "config_change": 2}  # fmt: skip
         if "base" in features:
             often["base"] = 2
+        if "merge" in features:
+            often["merge"] = 2
         if "rollback" in features:
             often["rollback"] = 2
         return often
@@ -148,7 +150,7 @@ class Generator:
         return getattr(self, self.rng.choices(list(often), list(often.values()))[0])(world)
 
     def build(self, world):
-        return ["build", *self.rng.choice([[], [], [], [], [], [], ["--all"], ["--retry"]])]
+        return ["build", *self.rng.choice([[], [], [], [], ["--no-merge"], ["--no-merge"], ["--all"], ["--retry"]])]
 
     def clock(self, world):
         r = self.rng
@@ -206,6 +208,9 @@ class Generator:
 
     def kill(self, world):
         return ["kill", round(self.rng.random() * 1.2, 3)]
+
+    def merge(self, world):
+        return ["merge"]
 
     def gc(self, world):
         return ["gc"]

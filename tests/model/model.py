@@ -49,7 +49,7 @@ FEATURES = {
     "gaps": "slots behind the horizon are missing where nothing was ever seen in them, if something older was",
 }
 
-PRODUCT = ("undo", "newest", "replay", "attributes", "versions-window", "reject-reports", "return", "base", "base-through")  # those that this tree has
+PRODUCT = tuple(FEATURES)  # those that this tree has
 
 
 def duration(text):
@@ -179,6 +179,7 @@ class Record:
     order: tuple
     value: dict
     raw: bytes
+    where: str  # the partition's path, "base" of a base
 
 
 def read_record(cfg, where, ts, path, line, raw):
@@ -211,7 +212,7 @@ def read_record(cfg, where, ts, path, line, raw):
         for name in cfg.keyword:
             if any(control(keyword_text(v)) for v in elements(value, name)):
                 raise Refused(f"{name}: control character")
-    return Record(kind, key, group or "", deleted, (version, ts, path.encode(), line), value, raw)
+    return Record(kind, key, group or "", deleted, (version, ts, path.encode(), line), value, raw, where)
 
 
 # Feed and catalog
@@ -275,8 +276,9 @@ class Model:
         self.history = []  # of each generation: (watermark, rows, past, base, folded)
         self.paused = False
         self.past = {}  # ts -> what was read of a partition that has expired: its attributes still hold
-        self.seen = set()  # partitions that had files when they were looked at
-        self.cfg = self.folded = Config(sections)  # the latest, and that of the last build
+        self.seen = {}  # of partitions that ever had files when they were looked at: whether they had at the last look
+        # The latest, that of the last build, and that by which everything was folded: of the last build or base.
+        self.cfg = self.built = self.folded = Config(sections)
 
     def configure(self, sections):
         self.cfg = Config(sections)
@@ -328,8 +330,8 @@ class Model:
 
     # Section 5: one tick
 
-    def horizon(self, watermark):
-        h = watermark - self.folded.window if watermark != NEVER else NEVER
+    def horizon(self, watermark, cfg=None):
+        h = watermark - (cfg or self.folded).window if watermark != NEVER else NEVER
         return min(h, self.base[0] - self.cfg.cadence) if self.base and h != NEVER else h
 
     def covered(self, ts):
@@ -380,6 +382,9 @@ class Model:
             fresh = self.read(ts, names)
         except Broken as broken:
             return "failed", str(broken)
+        for n, source in fresh.items():
+            if before and n in before and before[n].data == source.data:
+                source.lines = before[n].lines  # its records are in the index
         after = {n: s for n, s in (before or {}).items() if n not in dropped} | fresh
         judged = "reject-whole" in self.features or any(source.bad for source in fresh.values())
         if judged and self.too_many_refused(after.values()):
@@ -392,11 +397,12 @@ class Model:
         if self.paused:
             return done
         done.published = self.generation > 0 and self.folded.folding() != self.cfg.folding()
-        self.folded = self.cfg
-        self.reduce_base()
+        self.built = self.cfg
+        self.take_rules()
         outside = self.horizon(self.watermark)
         look = [ts for ts in sorted(set(self.rows) | set(self.feed)) if outside < ts <= now]
-        self.seen |= {ts for ts in look if ts in self.feed and self.feed[ts].files}
+        there = {ts: ts in self.feed and bool(self.feed[ts].files) for ts in look}
+        self.seen |= {ts: has_files for ts, has_files in there.items() if has_files or ts in self.seen}
         verdicts = {ts: self.judge(ts, now, retry) for ts in look if not self.covered(ts)}
         # Planned before anything is read. Where not all goes well, the rest waits for the next tick.
         newest = self.choose(verdicts, now)
@@ -519,7 +525,7 @@ class Model:
         newest = max(filter(self.has_content, self.rows), default=NEVER)
         if self.cfg.policy == "newest" and self.passed_over(ts, newest) == "superseded":
             return "superseded"
-        gone = ts in self.seen and not (ts in self.feed and self.feed[ts].files)
+        gone = not self.seen.get(ts, True)
         return "uncovered" if row and row.state == "failed" or gone else "old"
 
     def remember(self):
@@ -535,9 +541,23 @@ class Model:
         self.watermark = max(self.watermark, at - self.cfg.cadence)
         for ts in list(self.rows):
             self.leave(ts, False, Tick())
+        self.take_rules()
+        self.remember()
+
+    def take_rules(self):
+        """Everything is folded by the latest configuration; what it refuses is stored nowhere any more."""
+        if self.folded.folding() != self.cfg.folding():
+            for ts, files in [(ts, row.read) for ts, row in self.rows.items() if row.has_content()] + list(self.past.items()):
+                for path, source in files.items():
+                    source.lines = [line for line in source.lines if self.reads(ts, path, *line)]
         self.folded = self.cfg
         self.reduce_base()
-        self.remember()
+
+    def reads(self, ts, path, line, raw):
+        try:
+            return read_record(self.cfg, self.path_of(ts), ts, path, line, raw)
+        except Refused:
+            return None
 
     def reduce_base(self):
         """A base keeps no history: of each id the record that won by the rules that it was last folded by."""
@@ -557,20 +577,41 @@ class Model:
             source.lines = sorted(kept for record, kept in best.values() if not record.deleted)
 
     def rollback(self, generation):
-        """The `generation`th of those published; what is newer than it is complete again."""
-        then = copy.deepcopy(self.history[generation - 1])
-        now = self.rows
-        self.watermark, self.rows, self.past, self.base, self.folded = then
-        for ts in set(now) - set(self.rows):
-            self.rows[ts] = Row("complete") if now[ts].has_content() else now[ts]
+        """The `generation`th of those published; what is newer than it is complete again. Of partitions with nothing in
+        it, it is not remembered what was known of them then: what is known now holds, where it can."""
+        now, then = self.rows, copy.deepcopy(self.history[generation - 1])
+        self.watermark, rows, self.past, self.base, self.folded = then
+        bytes_of = lambda row: {n: s.data for n, s in row.read.items()}
+        back = {}
+        for ts, row in now.items():
+            was = rows.get(ts, Row("complete"))
+            if was.has_content():
+                same = row.has_content() and bytes_of(row) == bytes_of(was)
+                back[ts] = row if same else Row("published", "", was.read)
+            elif row.state == was.state == "expired":
+                back[ts] = was
+            elif row.has_content() or row.state == "expired" or row.state == "skipped" and not self.skips(ts, row):
+                back[ts] = Row("complete")
+            else:
+                back[ts] = row
+        self.rows = back
         self.paused = True
         self.remember()
+
+    def skips(self, ts, row):
+        """Would it be skipped as of the generation that was rolled back to as well?"""
+        if row.reason == "covered":
+            return self.covered(ts)
+        horizon = self.watermark - self.cfg.window
+        if self.base:
+            horizon = min(horizon, self.base[0] - self.cfg.cadence)
+        return ts <= horizon or row.reason != "old" and ts < self.watermark
 
     # What is seen
 
     def complete_through(self):
         """The last of an unbroken run of published slots from the horizon on."""
-        c, horizon = self.cfg, self.horizon(self.watermark)
+        c, horizon = self.built, self.horizon(self.watermark, self.built)
         inside = [ts for ts in sorted(self.rows) if horizon < ts <= self.watermark and not self.covered(ts)]
         last = None if not self.base else self.base[0] - c.cadence
         if last is None and "gaps" in self.features and any(ts <= horizon for ts in self.rows):
@@ -644,7 +685,7 @@ class Model:
         return found
 
     def content(self):
-        """(documents, terms, groups): {id: (raw line or joined dict, group, partition)}, {term: {id: how
+        """(documents, terms, groups): {id: (raw line or joined dict, group, partition's path)}, {term: {id: how
         often}}, {group: ids}."""
         documents, attributes = self.winners()
         docs, terms, groups = {}, defaultdict(dict), defaultdict(set)
@@ -652,7 +693,7 @@ class Model:
             value = self.joined(record, attributes)
             if self.folded.drop_if and holds(self.folded.drop_if, value):
                 continue
-            docs[key] = (record.raw if value == record.value else value, record.group, record.order[1])
+            docs[key] = (record.raw if value == record.value else value, record.group, record.where)
             for term, count in self.terms_of(value).items():
                 terms[term][key] = count
             if record.group:

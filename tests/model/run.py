@@ -73,7 +73,7 @@ def save(trace, complaint, directory, name):
 
 
 def random_world(seed, features, steps, end):
-    """One world of random steps: (steps, builds, trace, complaint); no trace where all agrees."""
+    """One world of random steps: (steps, builds, merges, trace, complaint); no trace where all agrees."""
     rng = random.Random(seed)
     generator = Generator(rng, features)
     trace = {"features": sorted(features), "config": generator.config(), "steps": []}
@@ -84,10 +84,10 @@ def random_world(seed, features, steps, end):
             trace["steps"].append(step)
             world.step(step)
     except Disagreement as e:
-        return len(trace["steps"]), world.builds, trace, str(e)
+        return len(trace["steps"]), world.builds, world.merges, trace, str(e)
     finally:
         world.close()
-    return len(trace["steps"]), world.builds, None, None
+    return len(trace["steps"]), world.builds, world.merges, None, None
 
 
 def replay(files, features, skip=False):
@@ -128,11 +128,11 @@ def main():
     steps = args.steps or (10**9 if args.seconds else 2000)
     started = time.monotonic()
     end = started + args.seconds if args.seconds else float("inf")
-    taken = built = failures = worlds = 0
+    taken = built = merged = failures = worlds = 0
     while taken < steps and time.monotonic() < end:
         mine = f"{seed}-{worlds}" if worlds else seed
-        n, builds, trace, complaint = random_world(mine, features, min(args.per_world, steps - taken), end)
-        taken, built, worlds = taken + n, built + builds, worlds + 1
+        n, builds, merges, trace, complaint = random_world(mine, features, min(args.per_world, steps - taken), end)
+        taken, built, merged, worlds = taken + n, built + builds, merged + merges, worlds + 1
         if not trace:
             continue
         failures += 1
@@ -145,7 +145,7 @@ def main():
         if failures >= args.failures:
             break
     took = time.monotonic() - started
-    print(f"{taken} steps, {built} builds, {worlds} worlds in {took:.1f} s ({taken / max(took, 0.001):.0f} steps/s), {failures} failed")
+    print(f"{taken} steps, {built} builds, {merged} merges, {worlds} worlds in {took:.1f} s ({taken / max(took, 0.001):.0f} steps/s), {failures} failed")
     return 1 if failures else 0
 
 

@@ -144,6 +144,7 @@ static void read_rows(struct world *w, const char *text)
 			text++;
 			read_files(w, &text, &p);
 			row->fingerprint = p.fingerprint;
+			row->files = p.file_count;
 			if (p.file_count)
 				row->arrived = p.files[0].mtime;
 			if (n)

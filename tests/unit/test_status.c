@@ -30,7 +30,7 @@ static void before_the_first_publish_times_are_null_and_counts_zero(void)
 	struct status s;
 
 	check_int(config_new(&cfg, NULL), 0);
-	status_gather(&s, cfg, NULL, NULL, 0);
+	status_gather(&s, cfg, NULL, NULL, NULL, 0);
 	check_int(status_age(&s, AT(0)), TIME_NONE);
 	check_contains(json_of(&s, AT(0), &out), "\"generation\": 0,");
 	check_contains(json_of(&s, AT(0), &out), "\"watermark\": null,");
@@ -54,7 +54,7 @@ static void partitions_are_counted_by_state(void)
 	rows[0].rejected = 2;
 	rows[1].rejected = 5;
 	check_int(config_new(&cfg, NULL), 0);
-	status_gather(&s, cfg, NULL, rows, 4);
+	status_gather(&s, cfg, NULL, NULL, rows, 4);
 	check_int(s.partitions[PART_PUBLISHED], 1);
 	check_int(s.partitions[PART_FAILED], 1);
 	check_int(s.partitions[PART_SKIPPED], 2);
