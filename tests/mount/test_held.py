@@ -128,3 +128,30 @@ def test_other_rules_fold_everything_again_in_one_generation(box):
     assert os.stat("espresso", dir_fd=held).st_size == 2
     os.close(held)
     box.verify()
+
+
+@pytest.mark.release
+def test_a_rollback_changes_nothing_that_is_held(box):
+    """It is one more generation, with an older one's content; builds wait until they are told to go on."""
+    for i in range(3):
+        publish(box, i, "--no-merge")
+    mount = box.mount()
+    then, newest, end = shown(mount, "generations/1"), shown(mount), mount.text("watermark")
+    here = os.open(mount / "terms", os.O_RDONLY | os.O_DIRECTORY)
+    with open(mount / "terms/espresso", "rb") as held:
+        begun, wanted = held.read(100), (mount / "terms/espresso").read_bytes()
+        assert box.run("rollback", "1", "--config", box.config).code == 0
+        assert mount.text("generation") == "4\n"
+        assert (shown(mount), mount.text("watermark")) == (then, rfc3339(slice_time(0)) + "\n")
+        assert shown(mount, "generations/3") == newest
+        assert begun + held.read() == wanted
+        assert os.stat("of2", dir_fd=here).st_size
+    os.close(here)
+    states = [(row["state"], row["reason"]) for row in table(mount).values()]
+    assert states == [("published", ""), ("complete", ""), ("complete", "")]
+    publish(box, 3)
+    assert (mount.text("generation"), box.status()["paused"]) == ("4\n", True)
+    (box.feed.dir(3) / "part-0.jsonl").unlink()
+    assert box.run("rollback", "--resume", "--config", box.config).code == 0
+    box.build()
+    assert (shown(mount), mount.text("watermark")) == (newest, end)
