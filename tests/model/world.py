@@ -245,8 +245,8 @@ class World:
 
     def do_verify(self):
         # Of what other rules wrote, nothing can be made again by these.
-        deep = not self.model.paused or self.model.folded.folding() == self.model.cfg.folding()
-        done = self.run("verify", *["--deep"] * deep)
+        deep = self.model.folded.folding() == self.model.cfg.folding()
+        done = self.run("verify", "--config", self.root / "freshet.ini", *["--deep"] * deep)
         self.require(done.returncode == 0, f"verify: exit {done.returncode}: {done.stderr.decode()}")
 
     def do_restart(self):
