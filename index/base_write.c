@@ -127,6 +127,7 @@ static int write_piece(struct writing *w, struct err *err)
 	struct compose_input in = {.state = w->in->state,
 		.cfg = w->in->cfg,
 		.file = piece.file,
+		.base = true,
 		.sources = w->in->sources,
 		.source_count = w->in->source_count,
 		.entries = (struct entry *)w->entries.data,

@@ -30,6 +30,7 @@ int compose(const struct compose_input *in, struct segment_output *out, struct e
 		.history_count = in->history_count,
 		.rules = rules,
 		.rule_count = rules_of(in->cfg, rules),
+		.base = in->base,
 		.first = in->sources[0].ts,
 		.last = in->sources[in->source_count - 1].ts,
 		.analyse = analyst_analyse,

@@ -14,6 +14,7 @@ struct compose_input {
 	const struct state *state; /* build begun */
 	const struct config *cfg;
 	const char *file;             /* name in tmp/BUILD */
+	bool base;                    /* part of a base */
 	const struct source *sources; /* by (ts, file), at least one */
 	size_t source_count;
 	struct entry *entries; /* by id; LIVE ones may turn HIDDEN */

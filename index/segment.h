@@ -24,6 +24,7 @@ struct segment_info {
 	int64_t first, last; /* timestamps of the oldest and newest partition in it */
 	uint64_t entries, live, hidden, deleted, attributes, history, sources, terms, postings;
 	uint32_t rules;        /* of attributes */
+	bool base;             /* made as part of a base */
 	uint64_t total_length; /* words in live entries */
 	uint64_t file_bytes;
 	struct slice versions; /* of the libraries that made it, one line */

@@ -40,7 +40,7 @@ static void dump_header(const struct segment *s, FILE *out)
 	fprintf(out, "format %u.%u\n", info->major, info->minor);
 	fprintf(out, "versions %.*s\n", (int)info->versions.len, info->versions.data);
 	fprintf(out, "config %s\n", hex_text(info->config_hash, sizeof(info->config_hash), hex));
-	fprintf(out, "shard %u of %u\n", info->shard, info->shards);
+	fprintf(out, "shard %u of %u%s\n", info->shard, info->shards, info->base ? ", of a base" : "");
 	fprintf(out, "partitions %s to %s\n", time_text(info->first, first), time_text(info->last, last));
 	fprintf(out,
 		"entries %" PRIu64 ": %" PRIu64 " live, %" PRIu64 " hidden, %" PRIu64 " deleted, %" PRIu64

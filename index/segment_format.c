@@ -6,7 +6,7 @@
  *        8    4 major, minor        16 bits each
  *       12    4 sections            rows in the table
  *       16    8 required            feature bits: an unknown one refuses the file
- *       24    8 optional            feature bits: unknown ones are ignored
+ *       24    8 optional            feature bits: SEGMENT_OF_BASE; unknown ones are ignored
  *       32   16 config_hash
  *       48    8 shard, shards       32 bits each
  *       56   16 first, last         timestamps of partitions
@@ -77,7 +77,8 @@ void segment_header_encode(const struct segment_header *h, struct buf *out)
 	add_le16(out, info->major);
 	add_le16(out, info->minor);
 	buf_add_le32(out, h->section_count);
-	add_zeros(out, 16); /* no feature bits in this version */
+	buf_add_le64(out, 0); /* nothing is required in this version */
+	buf_add_le64(out, info->base ? SEGMENT_OF_BASE : 0);
 	buf_add(out, info->config_hash, sizeof(info->config_hash));
 	buf_add_le32(out, info->shard);
 	buf_add_le32(out, info->shards);
@@ -233,7 +234,7 @@ int segment_header_decode(struct segment_header *h, struct slice bytes, struct e
 	if (required)
 		return err_set(
 			err, -ENOTSUP, "unknown required features %#llx", (unsigned long long)required);
-	cursor_le64(&c);
+	h->info.base = cursor_le64(&c) & SEGMENT_OF_BASE;
 	memcpy(h->info.config_hash, cursor_bytes(&c, sizeof(h->info.config_hash)).data,
 		sizeof(h->info.config_hash));
 	r = decode_counts(h, &c, err);

@@ -13,6 +13,7 @@
 #define SEGMENT_SECTIONS_MAX 64
 #define SEGMENT_VERSIONS_AT 128
 #define SEGMENT_VERSIONS_MAX 120 /* bytes of the text; zeros behind it */
+#define SEGMENT_OF_BASE 1        /* optional feature bit: made as part of a base */
 #define SEGMENT_ALIGN 64
 #define SEGMENT_PAD 64 /* at least so many zero bytes end a section: vector loads may reach into them */
 #define SECTION_VERSION 1

@@ -297,6 +297,7 @@ static void header_init(struct writer *w)
 	info->major = SEGMENT_MAJOR;
 	info->minor = SEGMENT_MINOR;
 	memcpy(info->config_hash, in->config_hash, sizeof(info->config_hash));
+	info->base = in->base;
 	info->shards = 1;
 	info->first = in->first;
 	info->last = in->last;

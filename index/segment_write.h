@@ -24,6 +24,7 @@ struct segment_input {
 	uint32_t rule_count;
 	int64_t first, last; /* partition range */
 	uint8_t config_hash[16];
+	bool base; /* part of a base: so it never has the bytes of a delta, which would take its place */
 	analyse_fn *analyse;
 	void *analyse_ctx;
 	void *const *more_ctxs; /* for more threads that analyse; their number is below `threads` */
