@@ -278,7 +278,7 @@ class Model:
         self.paused = False
         self.past = {}  # ts -> what was read of a partition that has expired: its attributes still hold
         self.seen = {}  # of partitions that ever had files when they were looked at: whether they had at the last look
-        # The latest, that of the last build, and that by which everything was folded: of the last build or base.
+        # The latest, that of the last build or base, and that by which everything is folded.
         self.cfg = self.built = self.folded = Config(sections)
 
     def configure(self, sections):
@@ -542,6 +542,7 @@ class Model:
         self.watermark = max(self.watermark, at - self.cfg.cadence)
         for ts in list(self.rows):
             self.leave(ts, False, Tick())
+        self.built = self.cfg
         self.take_rules()
         self.remember()
 

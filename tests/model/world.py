@@ -244,8 +244,8 @@ class World:
         self.compare()
 
     def do_verify(self):
-        # Of what other rules wrote, nothing can be made again by these.
-        deep = not self.model.paused or self.model.folded.folding() == self.model.cfg.folding()
+        # Of what other rules wrote, as a rollback may bring it back, nothing can be made again by these.
+        deep = self.model.folded.folding() == self.model.built.folding()
         done = self.run("verify", *["--deep"] * deep)
         self.require(done.returncode == 0, f"verify: exit {done.returncode}: {done.stderr.decode()}")
 
