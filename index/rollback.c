@@ -118,7 +118,7 @@ static bool row_back(const struct rollback_rows_input *in, const struct row *now
 	if (is_covered(in, now->ts)) {
 		out->state = PART_SKIPPED;
 		out->reason = slice_str("covered");
-		return now->state != PART_SKIPPED;
+		return now->state != PART_SKIPPED || !slice_eq(now->reason, out->reason);
 	}
 	if (now->has_content || now->state == PART_EXPIRED)
 		return true;

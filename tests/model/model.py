@@ -592,6 +592,8 @@ class Model:
                 for name, source in was.read.items():  # what was refused of other bytes is not kept
                     source.reported = name in there and there[name].data == source.data and there[name].reported
                 same = row.has_content() and bytes_of(row) == bytes_of(was)
+                for name in was.read if same else ():  # what other rules refused since
+                    row.read[name].lines = was.read[name].lines
                 back[ts] = row if same else Row("published", "", was.read)
             elif was.state == "expired" and (row.has_content() or row.state == "expired"):
                 back[ts] = was

@@ -244,9 +244,9 @@ class World:
         self.compare()
 
     def do_verify(self):
-        # Of what other rules wrote, as a rollback may bring it back, nothing can be made again by these.
-        deep = self.model.folded.folding() == self.model.built.folding()
-        done = self.run("verify", *["--deep"] * deep)
+        # Of what other rules wrote, nothing can be made again by these.
+        deep = self.model.folded.folding() == self.model.cfg.folding()
+        done = self.run("verify", "--config", self.root / "freshet.ini", *["--deep"] * deep)
         self.require(done.returncode == 0, f"verify: exit {done.returncode}: {done.stderr.decode()}")
 
     def do_restart(self):

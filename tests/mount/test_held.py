@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import DOCUMENTS, HANG, is_running, needs, slice_path, slice_time, rfc3339, tool
+from harness import DOCUMENTS, EX_DATAERR, HANG, is_running, needs, slice_path, slice_time, rfc3339, tool
 from test_merge import shown
 from test_partitions import table
 
@@ -135,6 +135,8 @@ def test_a_rollback_changes_nothing_that_is_held(box):
     """It is one more generation, with an older one's content; builds wait until they are told to go on."""
     for i in range(3):
         publish(box, i, "--no-merge")
+    box.feed.put(5, b"no JSON\n" * 20)
+    assert box.try_build("--no-merge").code == EX_DATAERR
     mount = box.mount()
     then, newest, end = shown(mount, "generations/1"), shown(mount), mount.text("watermark")
     here = os.open(mount / "terms", os.O_RDONLY | os.O_DIRECTORY)
@@ -147,11 +149,25 @@ def test_a_rollback_changes_nothing_that_is_held(box):
         assert begun + held.read() == wanted
         assert os.stat("of2", dir_fd=here).st_size
     os.close(here)
-    states = [(row["state"], row["reason"]) for row in table(mount).values()]
-    assert states == [("published", ""), ("complete", ""), ("complete", "")]
-    publish(box, 3)
+    assert [row["state"] for row in table(mount).values()] == ["published", "complete", "complete", "failed"]
+    box.build()
     assert (mount.text("generation"), box.status()["paused"]) == ("4\n", True)
-    (box.feed.dir(3) / "part-0.jsonl").unlink()
     assert box.run("rollback", "--resume", "--config", box.config).code == 0
     box.build()
     assert (shown(mount), mount.text("watermark")) == (newest, end)
+
+
+def test_a_rollback_over_other_rules_serves_by_the_old_ones(box):
+    """And the build after the pause folds everything again by the new ones."""
+    box.feed.put(0, [{"id": "a", "title": "espresso", "note": "fresh"}])
+    box.build()
+    mount = box.mount()
+    box.configure(DOCUMENTS.replace("text = title, body", "text = note"))
+    box.build()
+    assert (mount.ids("espresso"), mount.ids("fresh")) == (None, ["a"])
+    assert box.run("rollback", "1", "--config", box.config).code == 0
+    assert (mount.ids("espresso"), mount.ids("fresh")) == (["a"], None)
+    assert box.run("rollback", "--resume", "--config", box.config).code == 0
+    box.build()
+    assert (mount.ids("espresso"), mount.ids("fresh")) == (None, ["a"])
+    box.verify()

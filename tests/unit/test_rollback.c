@@ -261,6 +261,33 @@ static void what_was_refused_goes_with_the_partition(void)
 	check_int(scratch_count(s.dir.path, "state/rejects/" DAY "05"), 0);
 }
 
+static void rows_of_the_past_go_with_the_generations(void)
+{
+	SITE s;
+	struct arena arena = {0};
+	struct catalog_past *past;
+	char path[64];
+	size_t count;
+
+	site_init(&s);
+	site_set(&s, "build.keep=2");
+	site_set(&s, "build.keep_max=2");
+	for (int i = 0; i < 5; i++) {
+		snprintf(path, sizeof(path), DAY "%02d/a.jsonl", i * 5);
+		put(&s, path, DOC("a", "espresso"));
+		check_int(tick(&s), 0);
+	}
+	check_int(catalog_past(s.catalog, 0, &arena, &past, &count, &s.err), 0);
+	check_int(count, 1);
+	if (count) {
+		check_int(past[0].generation, 5);
+		check_int(past[0].row.ts, AT(20));
+		check_int(past[0].row.state, PART_BUILDING);
+		check(past[0].there && !past[0].row.has_content);
+	}
+	arena_release(&arena);
+}
+
 /* ---- rows alone ---- */
 
 static struct row a_row(int64_t ts, enum partition_state state, const char *reason, bool content)
@@ -309,6 +336,7 @@ int main(void)
 	RUN(a_base_swap_is_taken_back_and_none_comes_while_paused);
 	RUN(a_merge_is_taken_back_and_none_comes_while_paused);
 	RUN(what_was_refused_goes_with_the_partition);
+	RUN(rows_of_the_past_go_with_the_generations);
 	RUN(what_was_skipped_by_a_later_horizon_is_complete);
 	return tap_done();
 }

@@ -93,6 +93,21 @@ static void the_text_gives_ages_for_people(void)
 	check_contains(buf_cstr(&out), "last error        -\n");
 }
 
+static void a_pause_is_told(void)
+{
+	struct status s;
+	OWNED_BUF out = {0};
+	struct config cfg = {.cadence = 5 * TIME_MINUTE, .window = TIME_FOREVER};
+
+	status_gather(&s, &cfg, NULL, NULL, NULL, 0);
+	check_contains(json_of(&s, AT(0), &out), "\"paused\": false");
+	s.paused = 7;
+	check_contains(json_of(&s, AT(0), &out), "\"paused\": true");
+	buf_clear(&out);
+	status_text(&s, AT(0), &out);
+	check_contains(buf_cstr(&out), "paused            since the rollback that is generation 7;");
+}
+
 static void json_stays_json_whatever_the_texts_hold(void)
 {
 	struct status s = {.feed = "/fe\"ed\n",
@@ -137,6 +152,7 @@ int main(void)
 	RUN(partitions_are_counted_by_state);
 	RUN(age_counts_from_the_end_of_the_watermarks_partition);
 	RUN(the_text_gives_ages_for_people);
+	RUN(a_pause_is_told);
 	RUN(json_stays_json_whatever_the_texts_hold);
 	RUN(the_table_has_a_header_and_a_line_a_partition);
 	return tap_done();
