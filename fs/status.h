@@ -34,7 +34,7 @@ struct status {
  * for the caller to set; `index` borrows from `g`. */
 void status_gather(struct status *out, const struct config *cfg, const struct config *built,
 	const struct generation *g, const struct row *rows, size_t row_count);
-/* The configuration of the last build: `built` above, since what the index lacks is judged by the window that it was built with, not by
+/* The configuration of the last build or base: `built` above, since what the index lacks is judged by the window that it was built with, not by
  * the one that a mount was started with. *out is NULL where there is none, or one that cannot be read. Returns 0 or -errno. */
 int status_built(struct config **out, struct catalog *catalog, struct err *err);
 /* now - watermark - cadence in nanoseconds, at least 0; TIME_NONE before the first publish. */

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "build.h"
 #include "fold.h"
 #include "gc.h"
 #include "plan.h"
@@ -407,6 +408,10 @@ static int swap(struct base *b, struct err *err)
 	report(b, "publishing");
 	if (r == 0)
 		r = publish_swap(b, err);
+	/* It stands, whatever comes now. */
+	if (r == 0 && build_remember_config(b->catalog, b->in->cfg, NULL) < 0)
+		buf_add_str(
+			&b->out->warnings, "the configuration could not be noted; name it with --config\n");
 	if (r == 0 && gc_run(b->in->state, b->catalog, b->in->cfg, time_now(), &removed, NULL) < 0)
 		buf_add_str(&b->out->warnings, "old files could not be removed; `freshet gc` tries again\n");
 	return r;

@@ -113,17 +113,25 @@ static int remember(struct catalog *c, const char *key, struct slice value, stru
 	return catalog_set(c, key, value, err);
 }
 
-static int remember_config(struct tick *t, struct err *err)
+int build_remember_config(struct catalog *catalog, const struct config *cfg, struct err *err)
 {
 	OWNED_BUF text = {0};
 	int r;
 
-	config_dump(t->cfg, &text);
+	config_dump(cfg, &text);
 	if (buf_error(&text))
 		return err_set(err, -ENOMEM, "out of memory");
-	r = remember(t->catalog, "config", buf_slice(&text), err);
-	if (r == 0)
-		r = remember(t->catalog, "url", slice_str(t->store->url), err);
+	r = remember(catalog, "config", buf_slice(&text), err);
+	return r < 0 ? err_context(err, r, "catalog.db") : 0;
+}
+
+static int remember_used(struct tick *t, struct err *err)
+{
+	int r = build_remember_config(t->catalog, t->cfg, err);
+
+	if (r < 0)
+		return r;
+	r = remember(t->catalog, "url", slice_str(t->store->url), err);
 	return r < 0 ? err_context(err, r, "catalog.db") : 0;
 }
 
@@ -153,7 +161,7 @@ static int prepare(struct tick *t, struct err *err)
 		r = open_parent(t, err);
 	t->refolds = r == 0 && rules_differ(t);
 	if (r == 0 && !t->opt->dry_run && !t->out->paused)
-		r = remember_config(t, err);
+		r = remember_used(t, err);
 	t->watermark = t->parent ? t->parent->manifest.watermark : TIME_NONE;
 	t->base_at = t->parent ? t->parent->manifest.base_at : TIME_NONE;
 	t->out->watermark = t->watermark;

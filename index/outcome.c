@@ -32,6 +32,8 @@ static struct row row_begin(const struct plan_item *item, int64_t now)
 		row.retry_at = TIME_NONE;
 	}
 	row.fingerprint = item->fingerprint;
+	if (!seen && row.state == PART_OPEN)
+		row.files = row.bytes = 0;
 	if (seen) {
 		row.path = seen->path;
 		row.files = seen->file_count;

@@ -67,7 +67,8 @@ static bool had_expired(const struct row *past)
 
 static struct row row_expired(const struct rollback_rows_input *in, const struct row *past)
 {
-	int64_t horizon = plan_horizon(in->cfg, in->to->watermark, in->to->base_at);
+	/* What lay outside by the window of then had left for its age. Over a base nothing does. */
+	int64_t horizon = in->to->base_at == TIME_NONE ? in->to->horizon : TIME_NONE;
 	struct row row = row_restored(past);
 
 	if (row.state == PART_BUILDING && (horizon == TIME_NONE || row.ts > horizon))

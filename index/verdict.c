@@ -148,7 +148,7 @@ static bool is_lost(const struct plan_item *item, bool is_listed)
 	if (item->state == PART_FAILED || (row && row->state == PART_FAILED))
 		return true;
 	if (row && !is_listed)
-		is_empty = !row->files || !row->fingerprint;
+		is_empty = !row->files;
 	return row && row->arrived != TIME_NONE && is_empty;
 }
 

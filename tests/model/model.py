@@ -278,7 +278,7 @@ class Model:
         self.paused = False
         self.past = {}  # ts -> what was read of a partition that has expired: its attributes still hold
         self.seen = {}  # of partitions that ever had files when they were looked at: whether they had at the last look
-        # The latest, that of the last build, and that by which everything was folded: of the last build or base.
+        # The latest, that of the last build or base, and that by which everything is folded.
         self.cfg = self.built = self.folded = Config(sections)
 
     def configure(self, sections):
@@ -542,6 +542,7 @@ class Model:
         self.watermark = max(self.watermark, at - self.cfg.cadence)
         for ts in list(self.rows):
             self.leave(ts, False, Tick())
+        self.built = self.cfg
         self.take_rules()
         self.remember()
 
@@ -591,6 +592,8 @@ class Model:
                 for name, source in was.read.items():  # what was refused of other bytes is not kept
                     source.reported = name in there and there[name].data == source.data and there[name].reported
                 same = row.has_content() and bytes_of(row) == bytes_of(was)
+                for name in was.read if same else ():  # what other rules refused since
+                    row.read[name].lines = was.read[name].lines
                 back[ts] = row if same else Row("published", "", was.read)
             elif was.state == "expired" and (row.has_content() or row.state == "expired"):
                 back[ts] = was
