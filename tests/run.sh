@@ -133,7 +133,7 @@ mount_tests()
 	local name=$1 log=$builds/logs/mount-$1.log report=$builds/logs/mount-$1.xml code
 	shift
 	rm -f "$report"
-	(cd "$top" && FRESHET="$builds/$name/freshet" timeout 3600 "$python" -m pytest -q -p no:cacheprovider \
+	(cd "$top" && FRESHET="$builds/$name/freshet" timeout 3600 "$python" -m pytest -q -p no:cacheprovider --confcutdir tests \
 		--timeout 600 --junitxml "$report" -o junit_family=xunit2 "$@" tests/mount) >"$log" 2>&1
 	code=$?
 	count "mount tests, $name" "$report" $code "$log"
@@ -199,7 +199,7 @@ model_run()
 model_pytest()
 {
 	(cd "$top" && FRESHET="$builds/release/freshet" MODEL_SAVE="$builds/model" timeout 3600 "$python" -m pytest -q \
-		-p no:cacheprovider "tests/model/$1")
+		-p no:cacheprovider --confcutdir tests "tests/model/$1")
 }
 
 model_part()
