@@ -364,10 +364,9 @@ static struct slice next_component(struct slice *s, bool *is_last)
 {
 	const char *slash = s->len ? memchr(s->data, '/', s->len) : NULL;
 	struct slice part = slice_of(s->data, slash ? (size_t)(slash - s->data) : s->len);
-	size_t taken = part.len + (slash != NULL);
 
 	*is_last = !slash;
-	*s = slice_of(taken ? s->data + taken : s->data, s->len - taken);
+	*s = slash ? slice_of(slash + 1, s->len - part.len - 1) : slice_of(NULL, 0);
 	return part;
 }
 

@@ -20,7 +20,7 @@ struct sim_file {
 struct sim_slice {
 	struct sim_file files[FILES];
 	int64_t marker; /* when it comes */
-	char path[24];
+	char path[32];
 };
 
 struct feed_sim {
