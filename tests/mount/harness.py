@@ -175,11 +175,13 @@ class Box:
     def configure(self, text, feed="quiet = 0s", lag="window = all"):
         self.config.write_text(f"[feed]\n{feed}\n[lag]\n{lag}\n{text}")
 
-    def environment(self):
+    def environment(self, killed=False):
+        """`killed`: of a process that may be killed; a leak check that is killed complains of that."""
         log = f"log_path={self.logs}/report"
         return dict(
             os.environ,
-            ASAN_OPTIONS=f"{log}:allocator_may_return_null=1:detect_stack_use_after_return=1",
+            ASAN_OPTIONS=f"{log}:allocator_may_return_null=1:detect_stack_use_after_return=1"
+            f":detect_leaks={int(not killed)}",
             UBSAN_OPTIONS=f"{log}:halt_on_error=1:print_stacktrace=1",
             TSAN_OPTIONS=f"{log}:halt_on_error=1",
             LC_ALL="C.UTF-8",
@@ -214,7 +216,7 @@ class Box:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=self.environment(),
+            env=self.environment(killed=True),
         )
 
     def status(self, state=None):

@@ -192,9 +192,9 @@ def test_a_kill_leaves_it_as_it_was_or_rolled_back(box):
     for n in range(KILLS):
         state = box.root / f"killed-{n}"
         subprocess.run(["cp", "-a", box.state, state], check=True)
-        # A leak check that is killed complains of that.
-        environment = dict(box.environment(), ASAN_OPTIONS="detect_leaks=0")
-        process = subprocess.Popen(box.argv("rollback", "1", state=state), stdout=subprocess.DEVNULL, env=environment)
+        process = subprocess.Popen(
+            box.argv("rollback", "1", state=state), stdout=subprocess.DEVNULL, env=box.environment(killed=True)
+        )
         try:
             # The one pause that is meant: a random instant.
             process.wait(timeout=rng.uniform(0, duration))
