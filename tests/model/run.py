@@ -122,7 +122,8 @@ def main():
     if features - set(m.FEATURES):
         parser.error(f"features are: {', '.join(m.FEATURES)}")
     if args.replay or args.cases:
-        return replay(args.replay or sorted(CASES.glob("*.json")), features, skip=not args.replay)
+        known = features if args.replay else features | set(m.UNSETTLED)  # what is kept as a case is settled
+        return replay(args.replay or sorted(CASES.glob("*.json")), known, skip=not args.replay)
     seed = args.seed if args.seed is not None else str(random.SystemRandom().randrange(10**9))
     print(f"seed {seed}, features {','.join(sorted(features)) or 'none'}", flush=True)
     steps = args.steps or (10**9 if args.seconds else 2000)
