@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* freshet build: one tick, or as many as are due. */
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +10,8 @@
 #include "cli.h"
 #include "merge.h"
 #include "progress.h"
+
+#define MERGE_NICE 10
 
 static const char help[] =
 	"Index what is due in the feed and publish it: one tick. FEED may be left out where feed.url is\n"
@@ -175,6 +178,9 @@ static int merge_all(struct cli *cli, const struct request *req)
 	state_unlock(cli->state);
 	progress_init(&progress);
 	in.progress = req->pulse ? merge_beat : NULL;
+	/* The processors are for deltas and readers first; where that cannot be had, it is no failure. */
+	if (nice(MERGE_NICE) < 0)
+		errno = 0;
 	do
 		r = merge_step(&in, &done, &err);
 	while (r == 0 && done.generation && !stop);

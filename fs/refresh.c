@@ -20,6 +20,7 @@
 
 #define BACKOFF_MIN TIME_SECOND
 #define BACKOFF_MAX (60 * TIME_SECOND)
+#define BUSY_MIN (TIME_SECOND / 50)
 /* Eager: events come in bursts, and a look is not free. */
 #define EAGER_GAP (10 * INT64_C(1000000))
 /* Eager: a look that no event asked for, since inotify does not see what other machines do. */
@@ -54,6 +55,7 @@ struct refresh {
 	int64_t next_look;     /* monotonic; eager, or a retry: look then though nobody asks; TIME_FOREVER */
 	int64_t no_build_till; /* monotonic */
 	int64_t backoff;
+	int64_t busy; /* how long the last build that found another builder at work waits; 0: it did not */
 };
 
 static enum refresh_mode mode_of(const struct refresh *r)
@@ -258,15 +260,19 @@ static void merge_ended(struct refresh *r)
 		set_error(r, r->look_error, err.message);
 }
 
-/* Exit 65 says that partitions failed and the rest is published; 75 that another builder is at work. */
+/* Exit 65 says that partitions failed and the rest is published; 75 that another builder is at work: a merge only for its
+ * last step, so the first try comes soon. */
 static void build_ended(struct refresh *r, int status)
 {
 	struct err err = ERR_INIT;
 	char text[ERR_MAX] = "";
 	int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 
+	r->busy = code == 75 ? (r->busy ? r->busy * 2 : BUSY_MIN) : 0;
+	if (r->busy > BACKOFF_MIN)
+		r->busy = BACKOFF_MIN;
 	if (code == 75)
-		r->no_build_till = monotonic_now() + BACKOFF_MIN;
+		r->no_build_till = monotonic_now() + r->busy;
 	else if (code != 0 && code != 65)
 		back_off(r);
 	else
