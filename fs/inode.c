@@ -178,6 +178,13 @@ struct node *inode_find(struct inode_table *t, uint64_t ino)
 	return n;
 }
 
+void inode_hold(struct inode_table *t, struct node *n)
+{
+	pthread_mutex_lock(&t->lock);
+	n->lookups++;
+	pthread_mutex_unlock(&t->lock);
+}
+
 struct node *inode_lookup(struct inode_table *t, const struct inode_key *key)
 {
 	uint32_t hash = key_hash(key);

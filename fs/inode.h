@@ -120,6 +120,8 @@ struct inode_table *inode_table_new(void); /* NULL when memory is out */
 void inode_table_free(struct inode_table *t);
 /* The node with that number; NULL: the kernel was never told of it, or forgot it. */
 struct node *inode_find(struct inode_table *t, uint64_t ino);
+/* One lookup more of a node that the kernel knows; inode_forget() gives it back. */
+void inode_hold(struct inode_table *t, struct node *n);
 /* The node with that key, with one lookup more; NULL when there is none. */
 struct node *inode_lookup(struct inode_table *t, const struct inode_key *key);
 /* The same, and makes the node where there is none. Takes the references and the descriptor in `parts`

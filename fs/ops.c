@@ -271,6 +271,18 @@ static void reply_fd(fuse_req_t req, const struct node *n, uint64_t offset, size
 	fuse_reply_data(req, &bytes, 0);
 }
 
+/* The bytes are the node's. Once the kernel has the reply the reader may close, and the kernel forget the node, before the
+ * reply has returned here: so it is held. */
+static void read_plain(fuse_req_t req, struct node *n, struct slice bytes, uint64_t offset, size_t size)
+{
+	struct ops *ops = ops_of(req);
+	uint64_t ino = n->ino;
+
+	inode_hold(ops->tree.inodes, n);
+	reply_part(req, bytes, offset, size);
+	forget(ops, ino, 1);
+}
+
 static void read_on_worker(struct work *w)
 {
 	struct job *job = JOB_OF(w, work);
@@ -327,7 +339,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
 	else if (n->kind == NODE_MIRROR_FILE)
 		read_later(req, n, (uint64_t)off, size);
 	else if (render_plain(n, &plain))
-		reply_part(req, plain, (uint64_t)off, size);
+		read_plain(req, n, plain, (uint64_t)off, size);
 	else
 		read_rendered(req, n, (uint64_t)off, size);
 }
