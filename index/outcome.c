@@ -167,6 +167,9 @@ static struct row row_to_build(const struct plan_item *item, int64_t now)
 
 	row.state = PART_BUILDING;
 	row.attempts++;
+	/* A rollback, or the end of an attempt that comes to nothing, needs it. */
+	if (item->row && row_has_expired(item->row))
+		row.reason = item->row->reason;
 	return row;
 }
 
@@ -177,7 +180,7 @@ static struct row row_taken_back(const struct plan_item *item, int64_t now)
 	if (item->row && item->row->state != PART_BUILDING)
 		return *item->row;
 	row = item->row ? *item->row : row_begin(item, now);
-	row.state = row.has_content ? PART_PUBLISHED : PART_COMPLETE;
+	row.state = row_has_expired(&row) ? PART_EXPIRED : row.has_content ? PART_PUBLISHED : PART_COMPLETE;
 	return row;
 }
 

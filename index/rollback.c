@@ -58,21 +58,10 @@ static struct row row_restored(const struct row *past)
 	return row;
 }
 
-/* One that had expired and was being read again had lost its state to that; its files tell. */
-static bool had_expired(const struct row *past)
+static struct row row_expired(const struct row *past)
 {
-	return !past->has_content &&
-	       (past->state == PART_EXPIRED || (past->state == PART_BUILDING && past->read_count));
-}
-
-static struct row row_expired(const struct rollback_rows_input *in, const struct row *past)
-{
-	/* What lay outside by the window of then had left for its age. Over a base nothing does. */
-	int64_t horizon = in->to->base_at == TIME_NONE ? in->to->horizon : TIME_NONE;
 	struct row row = row_restored(past);
 
-	if (row.state == PART_BUILDING && (horizon == TIME_NONE || row.ts > horizon))
-		row.reason = slice_str("replaced");
 	row.state = PART_EXPIRED;
 	return row;
 }
@@ -108,8 +97,8 @@ static bool row_back(const struct rollback_rows_input *in, const struct row *now
 		*out = row_restored(was);
 		return true;
 	}
-	if (was && (now->has_content || now->state == PART_EXPIRED) && had_expired(was)) {
-		*out = row_expired(in, was);
+	if (was && (now->has_content || now->state == PART_EXPIRED) && row_has_expired(was)) {
+		*out = row_expired(was);
 		return true;
 	}
 	if (!past && (now->has_content || now->state == PART_EXPIRED))

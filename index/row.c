@@ -34,6 +34,12 @@ bool row_is_uncovered(const struct row *row)
 	return row->state == PART_SKIPPED && slice_eq(row->reason, slice_str(ROW_UNCOVERED));
 }
 
+bool row_has_expired(const struct row *row)
+{
+	return row->state == PART_EXPIRED ||
+	       (row->state == PART_BUILDING && !row->has_content && row->read_count);
+}
+
 const struct file_row *file_row_find(const struct row *row, struct slice path)
 {
 	size_t low = 0, high = row ? row->read_count : 0;

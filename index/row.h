@@ -57,6 +57,8 @@ struct row {
 	"superseded" /* of skipped ones that policy `newest` passed over: a newer one has their data */
 #define ROW_REPLACED "replaced" /* of expired ones, likewise */
 bool row_is_uncovered(const struct row *row);
+/* Has it expired? Also where a build is reading it again, or died at that: the row then still has the reason. */
+bool row_has_expired(const struct row *row);
 
 /* The file of the row with this path; NULL: none, or no row. */
 const struct file_row *file_row_find(const struct row *row, struct slice path);

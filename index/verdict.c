@@ -124,7 +124,9 @@ int verdict_keep(struct arena *arena, struct plan_item *item)
 
 	verdict_note(item, row->state, reason.data);
 	if (row->state == PART_BUILDING)
-		item->state = row->has_content ? PART_PUBLISHED : PART_COMPLETE;
+		item->state = row_has_expired(row) ? PART_EXPIRED
+			      : row->has_content   ? PART_PUBLISHED
+						   : PART_COMPLETE;
 	item->fingerprint = row->fingerprint;
 	return reason.data ? 0 : -ENOMEM;
 }

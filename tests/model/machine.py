@@ -21,7 +21,7 @@ from generate import Generator  # noqa: E402
 from run import save  # noqa: E402
 from world import Disagreement, World  # noqa: E402
 
-FEATURES = set(filter(None, os.environ.get("MODEL_FEATURES", ",".join(m.PRODUCT)).split(",")))
+FEATURES = set(filter(None, os.environ.get("MODEL_FEATURES", ",".join(m.FEATURES)).split(",")))
 SAVE = Path(os.environ.get("MODEL_SAVE", "build-tests/model"))
 randoms = st.randoms(use_true_random=False)
 

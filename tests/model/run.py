@@ -110,7 +110,7 @@ def main():
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=0)
     parser.add_argument("--seed", default=None)
-    parser.add_argument("--features", default=",".join(m.PRODUCT))
+    parser.add_argument("--features", default=",".join(m.FEATURES))
     parser.add_argument("--per-world", type=int, default=80)
     parser.add_argument("--save", default=os.environ.get("MODEL_SAVE", "build-tests/model"))
     parser.add_argument("--failures", type=int, default=1, help="go on until so many")
@@ -122,8 +122,7 @@ def main():
     if features - set(m.FEATURES):
         parser.error(f"features are: {', '.join(m.FEATURES)}")
     if args.replay or args.cases:
-        known = features if args.replay else features | set(m.UNSETTLED)  # what is kept as a case is settled
-        return replay(args.replay or sorted(CASES.glob("*.json")), known, skip=not args.replay)
+        return replay(args.replay or sorted(CASES.glob("*.json")), features, skip=not args.replay)
     seed = args.seed if args.seed is not None else str(random.SystemRandom().randrange(10**9))
     print(f"seed {seed}, features {','.join(sorted(features)) or 'none'}", flush=True)
     steps = args.steps or (10**9 if args.seconds else 2000)
