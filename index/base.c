@@ -287,25 +287,13 @@ static int fold_later(struct base *b, struct err *err)
 
 static int write_delta(struct base *b, struct err *err)
 {
-	struct fold_attributes attributes = fold_attributes(&b->fold_in, &b->fold);
-	struct compose_input in = {.state = b->in->state,
-		.cfg = b->in->cfg,
-		.file = DELTA_FILE,
-		.sources = b->fold.sources,
-		.source_count = b->fold.source_count,
-		.entries = b->fold.entries,
-		.entry_count = b->fold.entry_count,
-		.history = b->fold.history,
-		.history_count = b->fold.history_count,
-		.attribute = fold_attribute,
-		.attribute_ctx = &attributes,
-		.threads = compose_threads(b->in->cfg),
-		.stop = b->in->stop};
+	struct compose_input in = {
+		.state = b->in->state, .cfg = b->in->cfg, .file = DELTA_FILE, .stop = b->in->stop};
 
 	if (!b->fold.entry_count && !b->fold.history_count)
 		return 0;
 	b->has_delta = true;
-	return compose(&in, &b->delta, err);
+	return compose_fold(&in, &b->fold_in, &b->fold, &b->delta, err);
 }
 
 /* The rows of partitions that the base covers now. */

@@ -134,7 +134,6 @@ static int write_piece(struct writing *w, struct err *err)
 		.entry_count = count,
 		.attribute = shelf_find,
 		.attribute_ctx = &w->shelf,
-		.threads = compose_threads(w->in->cfg),
 		.stop = w->in->stop};
 	int r = shelf_flush(&w->shelf, err);
 

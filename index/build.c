@@ -193,7 +193,7 @@ static int read_partitions(struct tick *t, struct err *err)
 	struct intake_input in = {.store = t->store,
 		.cfg = t->cfg,
 		.plan = &t->plan,
-		.threads = t->threads,
+		.threads = compose_threads(t->cfg),
 		.stop = t->opt->stop,
 		.progress = meter_report,
 		.progress_ctx = &t->meter};
@@ -352,7 +352,6 @@ int build_tick(struct state *state, struct catalog *catalog, struct store *store
 		.opt = opt,
 		.out = out,
 		.plan_now = opt->now == TIME_NONE ? time_now() : opt->now,
-		.threads = compose_threads(cfg),
 		.base_at = TIME_NONE,
 		.meter = {.to = opt->progress}};
 	struct err own = ERR_INIT;

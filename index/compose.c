@@ -20,6 +20,7 @@ static uint32_t rules_of(const struct config *cfg, struct segment_rule out[ATTRI
 int compose(const struct compose_input *in, struct segment_output *out, struct err *err)
 {
 	OWNED_STR char *path = state_path(in->state, "%s/%s", in->state->build, in->file);
+	unsigned threads = compose_threads(in->cfg);
 	struct segment_rule rules[ATTRIBUTES_MAX];
 	struct analysts analysts = {0};
 	struct segment_input to = {.sources = in->sources,
@@ -34,7 +35,7 @@ int compose(const struct compose_input *in, struct segment_output *out, struct e
 		.first = in->sources[0].ts,
 		.last = in->sources[in->source_count - 1].ts,
 		.analyse = analyst_analyse,
-		.threads = in->threads,
+		.threads = threads,
 		.progress = in->progress,
 		.progress_ctx = in->progress_ctx};
 	struct attribute_cache *cache =
@@ -46,16 +47,33 @@ int compose(const struct compose_input *in, struct segment_output *out, struct e
 		return err_set(err, -ENOMEM, "out of memory");
 	}
 	config_hash(in->cfg, to.config_hash);
-	r = analysts_init(&analysts, in->cfg, in->threads, attribute_cache_find, cache, in->stop, err);
+	r = analysts_init(&analysts, in->cfg, threads, attribute_cache_find, cache, in->stop, err);
 	if (r == 0) {
 		to.analyse_ctx = analysts.ctxs[0];
 		to.more_ctxs = analysts.ctxs + 1;
-		to.more_count = in->threads - 1;
+		to.more_count = threads - 1;
 		r = segment_write(path, &to, out, err);
 	}
 	analysts_release(&analysts);
 	attribute_cache_free(cache);
 	return r;
+}
+
+int compose_fold(const struct compose_input *in, const struct fold_input *from,
+	const struct fold_output *fold, struct segment_output *out, struct err *err)
+{
+	struct fold_attributes attributes = fold_attributes(from, fold);
+	struct compose_input all = *in;
+
+	all.sources = fold->sources;
+	all.source_count = fold->source_count;
+	all.entries = fold->entries;
+	all.entry_count = fold->entry_count;
+	all.history = fold->history;
+	all.history_count = fold->history_count;
+	all.attribute = fold_attribute;
+	all.attribute_ctx = &attributes;
+	return compose(&all, out, err);
 }
 
 unsigned compose_threads(const struct config *cfg)

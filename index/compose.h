@@ -6,6 +6,7 @@
 
 #include <signal.h>
 
+#include "fold.h"
 #include "record.h"
 #include "segment_write.h"
 #include "state.h"
@@ -23,13 +24,15 @@ struct compose_input {
 	size_t history_count;
 	attribute_fn *attribute; /* any number of threads */
 	void *attribute_ctx;
-	unsigned threads;                                           /* >= 1 */
 	volatile sig_atomic_t *stop;                                /* may be NULL */
 	void (*progress)(void *ctx, uint64_t done, uint64_t total); /* may be NULL */
 	void *progress_ctx;
 };
 /* Returns 0, -EINTR when stopped, or -errno: then there is no file. */
 int compose(const struct compose_input *in, struct segment_output *out, struct err *err);
+/* The same of what was folded: `in` needs no rows, sources and attributes. */
+int compose_fold(const struct compose_input *in, const struct fold_input *from,
+	const struct fold_output *fold, struct segment_output *out, struct err *err);
 /* The threads that a configuration asks for, at least one. */
 unsigned compose_threads(const struct config *cfg);
 

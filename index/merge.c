@@ -302,7 +302,6 @@ static int write_merged(struct merger *m, struct segment_output *out, struct err
 		.history_count = m->history.len / sizeof(struct entry),
 		.attribute = view_attribute,
 		.attribute_ctx = m->g,
-		.threads = compose_threads(m->in->cfg),
 		.stop = m->in->stop,
 		.progress = m->in->progress,
 		.progress_ctx = m->in->progress_ctx};

@@ -31,7 +31,6 @@ struct tick {
 	const struct build_options *opt;
 	struct build_result *out;
 	int64_t plan_now;
-	unsigned threads;
 	struct meter meter;
 
 	struct generation *parent; /* NULL: none */

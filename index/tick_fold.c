@@ -175,26 +175,16 @@ static int fold_records(struct tick *t, struct err *err)
 
 static int write_segment(struct tick *t, struct err *err)
 {
-	struct fold_attributes attributes = fold_attributes(&t->fold_in, &t->fold);
 	struct compose_input in = {.state = t->state,
 		.cfg = t->cfg,
 		.file = SEGMENT_FILE,
-		.sources = t->fold.sources,
-		.source_count = t->fold.source_count,
-		.entries = t->fold.entries,
-		.entry_count = t->fold.entry_count,
-		.history = t->fold.history,
-		.history_count = t->fold.history_count,
-		.attribute = fold_attribute,
-		.attribute_ctx = &attributes,
-		.threads = t->threads,
 		.stop = t->opt->stop,
 		.progress = meter_report,
 		.progress_ctx = &t->meter};
 	int r;
 
 	meter_phase(&t->meter, "writing");
-	r = compose(&in, &t->segment, err);
+	r = compose_fold(&in, &t->fold_in, &t->fold, &t->segment, err);
 	if (r < 0)
 		return r;
 	t->has_segment = true;
