@@ -9,16 +9,10 @@ import os
 import random
 import sys
 
+from slow_read import read_slowly
 
-def read_slowly(path, rng):
-    """In small pieces, so that publishes come in between."""
-    data, fd = b"", os.open(path, os.O_RDONLY)
-    try:
-        while piece := os.read(fd, rng.choice([1000, 40000, 300000])):
-            data += piece
-        return data
-    finally:
-        os.close(fd)
+
+PIECES = [1000, 40000, 300000]  # bytes
 
 
 def revision(data, ads):
@@ -41,7 +35,7 @@ def main():
     newest = reads = 0
     seen = set()
     while not os.path.exists(stop) or not reads:
-        rev = revision(read_slowly(f"{mount}/groups/item-0", rng), ads)
+        rev = revision(read_slowly(f"{mount}/groups/item-0", rng, PIECES), ads)
         if rev < newest:
             sys.exit(f"back from version {newest} to {rev}")
         newest = rev

@@ -8,16 +8,10 @@ import os
 import random
 import sys
 
+from slow_read import read_slowly
 
-def read_slowly(path, rng):
-    """In small pieces, so that publishes come in between."""
-    data, fd = b"", os.open(path, os.O_RDONLY)
-    try:
-        while piece := os.read(fd, rng.choice([100, 5000, 70000])):
-            data += piece
-        return data
-    finally:
-        os.close(fd)
+
+PIECES = [100, 5000, 70000]  # bytes
 
 
 def number_of(data):
@@ -32,7 +26,7 @@ def main():
     rng = random.Random(os.getpid())
     newest = reads = 0
     while not os.path.exists(stop) or not reads:
-        data = read_slowly(f"{mount}/terms/espresso", rng)
+        data = read_slowly(f"{mount}/terms/espresso", rng, PIECES)
         number = number_of(data)
         if len(data.split()) != 1500:
             sys.exit(f"generation {number} has {len(data.split())} ids")
@@ -49,7 +43,7 @@ def main():
         os.close(held)
         if ids[0] != ids[1]:
             sys.exit(f"two generations in one directory: {number_of(ids[0])} and {number_of(ids[1])}")
-        if not read_slowly(f"{mount}/watermark", rng).endswith(b"Z\n"):
+        if not read_slowly(f"{mount}/watermark", rng, PIECES).endswith(b"Z\n"):
             sys.exit("no watermark")
         reads += 1
     print(reads, newest)
