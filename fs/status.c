@@ -27,7 +27,6 @@ void status_gather(struct status *out, const struct config *cfg, const struct co
 	const struct generation *g, const struct row *rows, size_t row_count)
 {
 	const struct config *lag = built ? built : cfg;
-	uint8_t hash[CONFIG_HASH_BYTES];
 
 	*out = (struct status){.feed = "",
 		.state_dir = "",
@@ -55,8 +54,7 @@ void status_gather(struct status *out, const struct config *cfg, const struct co
 		out->segment_bytes += g->manifest.segments[i].bytes;
 	out->complete_through = rows_complete_through(rows, row_count, lag->cadence,
 		plan_horizon(lag, out->watermark, g->manifest.base_at), g->manifest.base_at, out->watermark);
-	config_hash(cfg, hash);
-	out->rules_changed = memcmp(hash, g->manifest.config_hash, sizeof(hash)) != 0;
+	out->rules_changed = !config_has_hash(cfg, g->manifest.config_hash);
 }
 
 int64_t status_age(const struct status *s, int64_t now)

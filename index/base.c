@@ -7,7 +7,6 @@
 #include "build.h"
 #include "fold.h"
 #include "gc.h"
-#include "plan.h"
 #include "publish.h"
 #include "recall.h"
 #include "rollback.h"
@@ -74,10 +73,7 @@ static int check_at(const struct base *b, int64_t current_at, struct err *err)
 /* Was the parent built by other rules? Then its records are read anew. */
 static bool rules_differ(const struct base *b)
 {
-	uint8_t hash[CONFIG_HASH_BYTES];
-
-	config_hash(b->in->cfg, hash);
-	return b->parent && memcmp(hash, b->parent->manifest.config_hash, sizeof(hash)) != 0;
+	return b->parent && !config_has_hash(b->in->cfg, b->parent->manifest.config_hash);
 }
 
 static int look_first(struct base *b, struct err *err)
@@ -249,15 +245,6 @@ static int validate(struct base *b, const struct generation *old, struct err *er
 
 /* ---- the swap ---- */
 
-static size_t deltas_from(const struct manifest *m)
-{
-	size_t n = 0;
-
-	while (n < m->segment_count && m->segments[n].base)
-		n++;
-	return n;
-}
-
 /* What the deltas have of partitions that the base does not cover, folded over it. */
 static int fold_later(struct base *b, struct err *err)
 {
@@ -269,7 +256,7 @@ static int fold_later(struct base *b, struct err *err)
 	int r = 0;
 
 	if (b->parent) {
-		in.from = deltas_from(&b->parent->manifest);
+		in.from = manifest_base_count(&b->parent->manifest);
 		in.to = b->parent->manifest.segment_count;
 		r = rows_init(&b->rows, b->parent, b->parent->manifest.horizon, NULL, err);
 		if (r == 0)
@@ -307,10 +294,10 @@ static int cover_rows(struct base *b, struct row **rows, size_t *count, struct e
 		struct row row = (*rows)[i];
 
 		if (time_add(row.ts, b->in->cfg->cadence) > b->in->at ||
-			slice_eq(row.reason, slice_str("covered")))
+			slice_eq(row.reason, slice_str(ROW_COVERED)))
 			continue;
 		row.state = row.state == PART_EXPIRED || row.has_content ? PART_EXPIRED : PART_SKIPPED;
-		row.reason = slice_str("covered");
+		row.reason = slice_str(ROW_COVERED);
 		row.has_content = false;
 		row.retry_at = TIME_NONE;
 		row.failures = row.attempts = 0;

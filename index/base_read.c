@@ -3,7 +3,6 @@
 #include "base_private.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "feed.h"
 #include "name.h"

@@ -4,7 +4,6 @@
 #include "build.h"
 
 #include <time.h>
-#include <unistd.h>
 
 #include "gc.h"
 #include "outcome.h"
@@ -138,10 +137,7 @@ static int remember_used(struct tick *t, struct err *err)
 /* Was the parent built by other rules? Then everything is folded again. */
 static bool rules_differ(const struct tick *t)
 {
-	uint8_t hash[CONFIG_HASH_BYTES];
-
-	config_hash(t->cfg, hash);
-	return t->parent && memcmp(hash, t->parent->manifest.config_hash, sizeof(hash)) != 0;
+	return t->parent && !config_has_hash(t->cfg, t->parent->manifest.config_hash);
 }
 
 static int open_parent(struct tick *t, struct err *err)
@@ -182,7 +178,6 @@ static int list_and_plan(struct tick *t, struct err *err)
 	if (r < 0)
 		return r;
 	t->out->next_due = t->plan.next_due;
-	t->out->covered_changes = t->plan.covered_changes;
 	return r;
 }
 

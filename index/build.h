@@ -28,10 +28,9 @@ struct build_result {
 	uint64_t partitions, records, rejected, failed; /* of this tick; failed counts partitions */
 	uint64_t documents;
 	uint64_t segment_bytes;
-	uint64_t uncovered;       /* partitions that became so by this tick */
-	uint64_t covered_changes; /* of partitions that the base covers: ignored */
-	uint64_t paused; /* the generation whose rollback paused builds: nothing was done; 0: they go on */
-	bool more;       /* another tick has work at once */
+	uint64_t uncovered; /* partitions that became so by this tick */
+	uint64_t paused;    /* the generation whose rollback paused builds: nothing was done; 0: they go on */
+	bool more;          /* another tick has work at once */
 	int64_t next_due;
 	struct buf plan_text;   /* with dry_run or explain */
 	struct buf failed_text; /* one line a failed partition: "PATH: reason" */

@@ -407,3 +407,11 @@ void config_hash(const struct config *c, uint8_t out[CONFIG_HASH_BYTES])
 		memset(out, 0,
 			CONFIG_HASH_BYTES); /* the hash of no configuration: at worst a build too many */
 }
+
+bool config_has_hash(const struct config *c, const uint8_t hash[CONFIG_HASH_BYTES])
+{
+	uint8_t own[CONFIG_HASH_BYTES];
+
+	config_hash(c, own);
+	return !memcmp(own, hash, sizeof(own));
+}

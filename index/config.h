@@ -118,5 +118,7 @@ void config_dump(const struct config *c, struct buf *out);
 /* Identity of what decides about documents and terms ([document], [attribute.*]): a
  * segment built under another hash would hold other terms. XXH3-128 of those sections' canonical text. */
 void config_hash(const struct config *c, uint8_t out[CONFIG_HASH_BYTES]);
+/* Is what has this hash made by the same rules? */
+bool config_has_hash(const struct config *c, const uint8_t hash[CONFIG_HASH_BYTES]);
 
 #endif

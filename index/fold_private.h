@@ -36,12 +36,6 @@ struct folder {
 	struct buf scratch;
 };
 
-static inline const struct decision *decisions_of(const struct folder *f, size_t *count)
-{
-	*count = f->decisions.len / sizeof(struct decision);
-	return (const struct decision *)f->decisions.data;
-}
-
 /* fold_touch.c: which ids have to be decided anew (into `again`), and, once all is decided, which entries of the parent go
  * into the new segment besides (into `copies`). */
 int fold_again(struct folder *f, struct err *err);
@@ -53,8 +47,5 @@ int source_take(struct folder *f, const struct parent_row *row, uint32_t *out);
 /* Keeps the sources that entries and history name, each once, in order, and gives the rows their new numbers. */
 int fold_sources(struct folder *f, struct err *err);
 void taken_release(struct folder *f);
-
-/* Sorts `n` slices and drops doubles; returns 0 with *n what is left. */
-int slices_distinct(struct slice *s, size_t *n, struct arena *arena, struct err *err);
 
 #endif

@@ -5,37 +5,35 @@
 #include "fold_private.h"
 
 #include "strsort.h"
-#include "timefmt.h"
 
-int slices_distinct(struct slice *s, size_t *n, struct arena *arena, struct err *err)
-{
-	struct slice *sorted = arena_alloc(arena, (*n + 1) * sizeof(*sorted));
-	uint32_t *order = arena_alloc(arena, (*n + 1) * sizeof(*order));
-	size_t kept = 0;
-
-	if (*n >= UINT32_MAX)
-		return err_set(err, -EOVERFLOW, "%zu ids or groups are too many for one build", *n);
-	if (!sorted || !order || strsort(s, (uint32_t)*n, order) < 0)
-		return err_set(err, -ENOMEM, "no memory to sort %zu ids or groups", *n);
-	for (size_t i = 0; i < *n; i++)
-		sorted[i] = s[order[i]];
-	for (size_t i = 0; i < *n; i++)
-		if (!i || !slice_eq(sorted[i], sorted[i - 1]))
-			s[kept++] = sorted[i];
-	*n = kept;
-	return 0;
-}
-
+/* Sorts slices and drops doubles. */
 static int buf_distinct(struct buf *b, struct arena *arena, struct err *err)
 {
-	size_t n = b->len / sizeof(struct slice);
-	int r;
+	struct slice *s = (struct slice *)b->data, *sorted;
+	size_t n = b->len / sizeof(*s), kept = 0;
+	uint32_t *order;
 
 	if (buf_error(b))
 		return err_set(err, -ENOMEM, "out of memory for ids");
-	r = slices_distinct((struct slice *)b->data, &n, arena, err);
-	b->len = n * sizeof(struct slice);
-	return r;
+	if (n >= UINT32_MAX)
+		return err_set(err, -EOVERFLOW, "%zu ids or groups are too many for one build", n);
+	sorted = arena_alloc(arena, (n + 1) * sizeof(*sorted));
+	order = arena_alloc(arena, (n + 1) * sizeof(*order));
+	if (!sorted || !order || strsort(s, (uint32_t)n, order) < 0)
+		return err_set(err, -ENOMEM, "no memory to sort %zu ids or groups", n);
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = s[order[i]];
+	for (size_t i = 0; i < n; i++)
+		if (!i || !slice_eq(sorted[i], sorted[i - 1]))
+			s[kept++] = sorted[i];
+	b->len = kept * sizeof(*s);
+	return 0;
+}
+
+static const struct decision *decisions_of(const struct folder *f, size_t *count)
+{
+	*count = f->decisions.len / sizeof(struct decision);
+	return (const struct decision *)f->decisions.data;
 }
 
 /* ---- ids to decide anew ---- */

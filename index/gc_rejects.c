@@ -119,6 +119,7 @@ static int read_kept(struct walk *w, struct catalog *catalog, struct arena *aren
 	OWNED_BUF path = {0};
 	struct row *rows;
 	size_t count;
+	/* None is as late: so these are the ones that have not left. */
 	int r = catalog_rows(catalog, TIME_FOREVER, false, arena, &rows, &count, err);
 
 	if (r)
@@ -130,8 +131,7 @@ static int read_kept(struct walk *w, struct catalog *catalog, struct arena *aren
 		const char *kept;
 
 		buf_clear(&path);
-		if (rows[i].state == PART_EXPIRED || rows[i].state == PART_SKIPPED ||
-			reject_dir(rows[i].path, &path))
+		if (reject_dir(rows[i].path, &path))
 			continue;
 		kept = buf_error(&path) ? NULL : arena_dup(arena, buf_slice(&path)).data;
 		if (!kept)

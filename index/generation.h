@@ -45,6 +45,15 @@ struct manifest {
 	uint64_t live_bytes;
 	uint64_t documents; /* live ones, all segments together */
 };
+/* How many of the segments are the base: the first ones. */
+static inline size_t manifest_base_count(const struct manifest *m)
+{
+	size_t n = 0;
+
+	while (n < m->segment_count && m->segments[n].base)
+		n++;
+	return n;
+}
 
 /* JSON, indented, with a newline at the end; equal manifests give equal bytes. */
 void manifest_encode(const struct manifest *m, struct buf *out);

@@ -84,7 +84,7 @@ static bool has_left(const struct segment *s, uint32_t n)
 	return segment_id(s, n, &id, NULL) == 0 && (!id_is_attribute(id) || attribute_expires(s, id));
 }
 
-bool live_is_void(const struct segment *s, uint32_t n, uint32_t left, const struct undone *undone)
+static bool is_void(const struct segment *s, uint32_t n, uint32_t left, const struct undone *undone)
 {
 	uint32_t source = segment_source_of(s, n);
 
@@ -102,7 +102,7 @@ static int mark_void(struct live_segment *l, const struct segment *s, int64_t ho
 	if (!left && !undone->count)
 		return 0;
 	for (uint32_t n = 0; !r && n < l->entries; n++)
-		if (live_is_void(s, n, left, undone))
+		if (!live_is_superseded(l, n) && is_void(s, n, left, undone))
 			r = mark(l, s, n, err);
 	return r;
 }

@@ -59,8 +59,6 @@ struct live_input {
 	const struct live *old;
 };
 int live_derive(const struct live_input *in, struct live *out, struct err *err);
-/* Has entry `n` left, or was its file undone? `left` is segment_sources_until(horizon). */
-bool live_is_void(const struct segment *s, uint32_t n, uint32_t left, const struct undone *undone);
 /* Does an attribute of that id expire, by the rules of the segment that it is in? */
 bool attribute_expires(const struct segment *s, struct slice id);
 void live_encode(const struct live *l, struct buf *out);

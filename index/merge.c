@@ -24,21 +24,12 @@ static int64_t bucket_of(int64_t ts, int64_t width)
 	return ts % width < 0 ? n - 1 : n;
 }
 
-static size_t first_delta(const struct manifest *m)
-{
-	size_t n = 0;
-
-	while (n < m->segment_count && m->segments[n].base)
-		n++;
-	return n;
-}
-
 /* A longest run of two and more segments in one bucket that the watermark has left. A build for late files stands where
  * its time is by order, not by age: so the newest partition up to a segment counts for it. */
 static bool tier_pick(const struct manifest *m, int64_t width, size_t *from, size_t *to)
 {
 	int64_t open = bucket_of(m->watermark, width), bucket = INT64_MIN, newest = INT64_MIN;
-	size_t start = first_delta(m);
+	size_t start = manifest_base_count(m);
 
 	for (size_t i = start; i < m->segment_count; i++) {
 		if (m->segments[i].last > newest)
@@ -52,14 +43,14 @@ static bool tier_pick(const struct manifest *m, int64_t width, size_t *from, siz
 		*from = start;
 		*to = i + 1;
 	}
-	return m->segment_count > first_delta(m) && *to - *from > 1 && bucket < open;
+	return m->segment_count > manifest_base_count(m) && *to - *from > 1 && bucket < open;
 }
 
 static void smallest_neighbours(const struct manifest *m, size_t *from, size_t *to)
 {
 	uint64_t least = UINT64_MAX;
 
-	for (size_t i = first_delta(m); i + 1 < m->segment_count; i++) {
+	for (size_t i = manifest_base_count(m); i + 1 < m->segment_count; i++) {
 		uint64_t bytes = m->segments[i].bytes + m->segments[i + 1].bytes;
 
 		if (bytes < least) {
@@ -80,7 +71,7 @@ int merge_pick(const struct manifest *m, const struct config *cfg, size_t *from,
 		if (tier_pick(m, width, from, to))
 			return 1;
 	}
-	if (m->segment_count - first_delta(m) <= MERGE_SEGMENTS_MAX)
+	if (m->segment_count - manifest_base_count(m) <= MERGE_SEGMENTS_MAX)
 		return 0;
 	smallest_neighbours(m, from, to);
 	return 1;
@@ -421,7 +412,6 @@ static int merge_build(struct merger *m, struct merge_result *out, struct err *e
 static int merge_open(struct merger *m, struct err *err)
 {
 	OWNED(catalog) struct catalog *catalog = NULL;
-	uint8_t hash[CONFIG_HASH_BYTES];
 	uint64_t paused;
 	int r = catalog_open(&catalog, m->in->state, false, err);
 
@@ -430,8 +420,7 @@ static int merge_open(struct merger *m, struct err *err)
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = current_generation(m->in->state, catalog, &m->g, err);
-	config_hash(m->in->cfg, hash);
-	if (r < 0 || !m->g || memcmp(hash, m->g->manifest.config_hash, sizeof(hash)) != 0)
+	if (r < 0 || !m->g || !config_has_hash(m->in->cfg, m->g->manifest.config_hash))
 		return r;
 	return merge_pick(&m->g->manifest, m->in->cfg, &m->from, &m->to);
 }

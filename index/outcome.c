@@ -130,12 +130,9 @@ static void row_failed(const struct outcome_input *in, const struct intake_parti
 		row->retry_at = time_add(in->plan_now, backoff(row->failures));
 }
 
-/* Has the partition that was to replace all others been indexed? */
-static bool has_replaced(const struct outcome_input *in)
+bool outcome_has_replaced(const struct plan *plan, const struct intake *intake)
 {
-	const struct intake *intake = in->intake;
-
-	return in->plan->replaces && intake->partition_count == 1 && !intake->partitions[0].code;
+	return plan->replaces && intake->partition_count == 1 && !intake->partitions[0].code;
 }
 
 bool outcome_holds(const struct outcome_input *in, const struct plan_item *item)
@@ -144,7 +141,8 @@ bool outcome_holds(const struct outcome_input *in, const struct plan_item *item)
 
 	/* Where the one that was to replace it failed, it may have left all the same. */
 	if (item->is_replaced)
-		return has_replaced(in) || (item->state == PART_EXPIRED && has_left);
+		return outcome_has_replaced(in->plan, in->intake) ||
+		       (item->state == PART_EXPIRED && has_left);
 	return !item->is_left || has_left;
 }
 
@@ -227,7 +225,7 @@ int outcome_rows(const struct outcome_input *in, struct arena *arena, struct row
 		if (item->action == PLAN_KEEP || (item->action == PLAN_NOTE && !outcome_holds(in, item)))
 			continue;
 		out[n] = row_begin(item, in->now);
-		if (item->is_replaced && !has_replaced(in))
+		if (item->is_replaced && !outcome_has_replaced(in->plan, in->intake))
 			out[n].reason = slice_str("");
 		if (item->action == PLAN_NOTE) {
 			row_noted(in, item, &out[n]);

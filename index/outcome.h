@@ -13,6 +13,8 @@ struct outcome_input {
 	int64_t plan_now;    /* the plan's clock: retry times are its */
 	int64_t now;         /* the wall clock */
 };
+/* Has the partition that was to take the place of all others (policy `newest`) been indexed? */
+bool outcome_has_replaced(const struct plan *plan, const struct intake *intake);
 /* Is what the plan says of this item true in the end? What it leaves behind or replaces is not where partitions failed
  * and the watermark stayed behind the plan's. */
 bool outcome_holds(const struct outcome_input *in, const struct plan_item *item);

@@ -11,7 +11,6 @@
  * between 4 and 5 an old `current`: publish_repair() mends both. */
 #include "publish.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>

@@ -183,10 +183,8 @@ static int recall_row(struct recaller *r, struct parent_row *row, struct err *er
 	if (code == 0)
 		code = r->parser ? read_anew(r, row, json, &record, err)
 				 : take_as_is(r, row, json, &record, err);
-	if (code == 1) {
-		r->out->refused++;
+	if (code == 1) /* refused by the new rules */
 		return 0;
-	}
 	if (code < 0 || has_left(r, row, &record))
 		return code;
 	record.source = source;

@@ -14,7 +14,6 @@ struct recall { /* zero-initialised is empty; everything lies in `arena` or in t
 	size_t source_count;
 	struct record *records; /* by source and line */
 	size_t count;
-	uint64_t refused; /* by the new configuration */
 	struct arena arena;
 };
 struct recall_input {

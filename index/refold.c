@@ -2,7 +2,6 @@
 #include "refold.h"
 
 #include "base_private.h"
-#include "reader.h"
 #include "timefmt.h"
 
 static int by_source(const void *a, const void *b)

@@ -19,13 +19,13 @@ struct refold_input {
 /* Writes the base anew, in memory that build.memory bounds: appends its segments to `pieces` (struct base_piece) and opens them as
  * a generation. Nothing where there is no base: *out is NULL then. */
 int refold_base(const struct refold_input *in, struct buf *pieces, struct generation **out, struct err *err);
-/* The records of the deltas, read anew, and `more` with theirs: as one set of records and sources, in `out`. */
 struct records_of_build {
 	struct source *sources;
 	size_t source_count;
 	struct record *records;
 	size_t record_count;
 };
+/* Adds the records of the deltas, read anew, and their sources to `records`. */
 int refold_deltas(const struct refold_input *in, struct records_of_build *records, struct recall *recalled,
 	struct arena *arena, struct err *err);
 

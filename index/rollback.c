@@ -77,7 +77,7 @@ static bool stays_skipped(const struct rollback_rows_input *in, const struct row
 	const struct manifest *to = in->to;
 	int64_t horizon = plan_horizon(in->cfg, to->watermark, to->base_at);
 
-	if (slice_eq(row->reason, slice_str("covered")))
+	if (slice_eq(row->reason, slice_str(ROW_COVERED)))
 		return is_covered(in, row->ts);
 	if (horizon != TIME_NONE && row->ts <= horizon)
 		return true;
@@ -106,7 +106,7 @@ static bool row_back(const struct rollback_rows_input *in, const struct row *now
 	*out = row_complete(now);
 	if (is_covered(in, now->ts)) {
 		out->state = PART_SKIPPED;
-		out->reason = slice_str("covered");
+		out->reason = slice_str(ROW_COVERED);
 		return now->state != PART_SKIPPED || !slice_eq(now->reason, out->reason);
 	}
 	if (now->has_content || now->state == PART_EXPIRED)

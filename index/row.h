@@ -56,6 +56,7 @@ struct row {
 #define ROW_SUPERSEDED \
 	"superseded" /* of skipped ones that policy `newest` passed over: a newer one has their data */
 #define ROW_REPLACED "replaced" /* of expired ones, likewise */
+#define ROW_COVERED "covered"   /* of skipped and expired ones whose place the base takes */
 bool row_is_uncovered(const struct row *row);
 /* Has it expired? Also where a build is reading it again, or died at that: the row then still has the reason. */
 bool row_has_expired(const struct row *row);

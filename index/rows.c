@@ -2,7 +2,6 @@
 #include "rows.h"
 
 #include "record.h"
-#include "timefmt.h"
 #include "view.h"
 
 int rows_init(struct rows *r, const struct generation *g, int64_t horizon, const struct undone *undone,

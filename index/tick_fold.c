@@ -2,20 +2,17 @@
 /* index/tick_fold.c - from what was read to a segment: which records are new, which are undone, what they are folded over. */
 #include "tick.h"
 
+#include "outcome.h"
+
 int64_t tick_leaving(const struct tick *t)
 {
 	return t->base_at == TIME_NONE ? t->horizon : TIME_NONE;
 }
 
-/* Has the tick indexed the partition that takes the place of all others? */
-static bool has_replaced(const struct tick *t)
-{
-	return t->plan.replaces && t->intake.partition_count == 1 && !t->intake.partitions[0].code;
-}
-
 bool tick_is_dropped(const struct tick *t, size_t segment)
 {
-	return t->refolds || (has_replaced(t) && !t->parent->manifest.segments[segment].base);
+	return t->refolds ||
+	       (outcome_has_replaced(&t->plan, &t->intake) && !t->parent->manifest.segments[segment].base);
 }
 
 static size_t record_total(const struct intake *in)
@@ -111,11 +108,10 @@ static int refold(struct tick *t, struct err *err)
 	int r = rows_init(&t->rows, t->parent, m->horizon, t->undo.fresh ? t->undo.list : NULL, err);
 
 	meter_phase(&t->meter, "folding everything again");
-	while (in.base < m->segment_count && m->segments[in.base].base)
-		in.base++;
+	in.base = manifest_base_count(m);
 	if (r == 0)
 		r = refold_base(&in, &t->pieces, &t->under, err);
-	if (r == 0 && !has_replaced(t))
+	if (r == 0 && !outcome_has_replaced(&t->plan, &t->intake))
 		r = refold_deltas(&in, &all, &t->recalled, &t->arena, err);
 	t->sources = all.sources;
 	t->source_count = all.source_count;
@@ -135,7 +131,7 @@ static int choose_under(struct tick *t, struct err *err)
 		return refold(t, err);
 	if (!t->parent)
 		return 0;
-	if (!has_replaced(t)) {
+	if (!outcome_has_replaced(&t->plan, &t->intake)) {
 		t->under = generation_ref(t->parent);
 		return 0;
 	}

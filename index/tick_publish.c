@@ -40,7 +40,7 @@ void tick_note_failure(struct tick *t, struct slice path, const char *reason)
  * fails, the last good records stay, and with them what was refused beside them. */
 static void gather_rejects_of(struct tick *t, const struct intake_partition *p)
 {
-	struct slice path = p->item->seen ? p->item->seen->path : p->item->row->path;
+	struct slice path = p->item->seen->path;
 
 	if (p->code && p->item->has_content)
 		return;

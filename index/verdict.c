@@ -268,7 +268,7 @@ static int judge_covered(const struct judge *j, struct plan_item *item)
 
 	if (row && row->state == PART_EXPIRED)
 		return verdict_keep(j->arena, item);
-	verdict_note(item, item->has_content ? PART_EXPIRED : PART_SKIPPED, "covered");
+	verdict_note(item, item->has_content ? PART_EXPIRED : PART_SKIPPED, ROW_COVERED);
 	if (!item->seen || item->has_content || (row && row->state == PART_SKIPPED))
 		item->fingerprint = row->fingerprint;
 	return 0;

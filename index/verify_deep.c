@@ -221,10 +221,7 @@ static int compare_run(struct deep *d, struct err *err)
 
 static int check_rules(const struct deep *d, struct err *err)
 {
-	uint8_t hash[CONFIG_HASH_BYTES];
-
-	config_hash(d->in->cfg, hash);
-	if (!memcmp(hash, segment_info(d->s)->config_hash, sizeof(hash)))
+	if (config_has_hash(d->in->cfg, segment_info(d->s)->config_hash))
 		return 0;
 	return err_set(err, -EINVAL,
 		"was written by other rules than the configuration's: name the one that it was built with (--config)");
