@@ -126,7 +126,8 @@ int attribute_cache_find(void *ctx, struct slice id, struct buf *json, struct er
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&p->lock);
-	keep(c, p, hash, id, slice_of(json->data + from, json->len - from), r == 1);
+	keep(c, p, hash, id, r == 1 ? slice_of(json->data + from, json->len - from) : slice_of(NULL, 0),
+		r == 1);
 	pthread_mutex_unlock(&p->lock);
 	return r;
 }

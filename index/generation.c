@@ -199,6 +199,8 @@ int generation_part(
 	int r = g && d.segments && d.manifests ? 0 : no_memory(err);
 
 	*out = NULL;
+	if (g)
+		g->refs = 1;
 	for (size_t i = 0; !r && i < n; i++) {
 		if (!keep[i])
 			continue;
@@ -206,7 +208,6 @@ int generation_part(
 		d.manifests[d.count++] = whole->manifest.segments[i];
 	}
 	if (!r) {
-		g->refs = 1;
 		g->whole = generation_ref(whole);
 		g->manifest = whole->manifest;
 		g->manifest.segments = NULL;

@@ -21,7 +21,8 @@
 #include "strsort.h"
 
 #define HEAD 32
-#define BUFFER ((size_t)1 << 20) /* of a run while it is written or read */
+#define BUFFER ((size_t)1 << 20) /* of a run while it is written; while it is read, at most */
+#define BUFFER_MIN ((size_t)64 << 10)
 #define RUNS_MAX 1024
 
 struct run {
@@ -40,9 +41,9 @@ struct sorter {
 	struct buf records; /* struct record: those of the run in memory */
 	uint32_t *order;    /* owned; of the last run, which stays in memory; its winners only */
 	size_t order_count, order_next;
-	struct run *runs; /* owned */
-	size_t run_count;
-	struct heap heap; /* of the runs, and, as stream run_count, of the records in memory */
+	struct run *runs;             /* owned */
+	size_t run_count, run_buffer; /* bytes of each while they are read */
+	struct heap heap;             /* of the runs, and, as stream run_count, of the records in memory */
 	uint64_t spilled;
 	struct record current;
 	struct buf text;
@@ -224,7 +225,7 @@ int sorter_add(struct sorter *s, const struct record *r, struct err *err)
 /* Has `want` bytes of the run at hand. */
 static int run_fill(struct sorter *s, struct run *run, size_t want, struct err *err)
 {
-	size_t have = run->buf.len - run->from, more = want > BUFFER ? want : BUFFER;
+	size_t have = run->buf.len - run->from, size = want > s->run_buffer ? want : s->run_buffer;
 	char *to;
 
 	if (have >= want)
@@ -233,12 +234,11 @@ static int run_fill(struct sorter *s, struct run *run, size_t want, struct err *
 		memmove(run->buf.data, run->buf.data + run->from, have);
 	run->from = 0;
 	run->buf.len = have;
-	to = buf_reserve(&run->buf, more);
+	to = buf_reserve(&run->buf, size - have);
 	if (!to)
 		return err_set(err, -ENOMEM, "out of memory for a run");
 	while (run->buf.len < want) {
-		ssize_t n = pread(
-			run->fd, run->buf.data + run->buf.len, more + have - run->buf.len, (off_t)run->at);
+		ssize_t n = pread(run->fd, run->buf.data + run->buf.len, size - run->buf.len, (off_t)run->at);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -294,6 +294,10 @@ int sorter_finish(struct sorter *s, struct err *err)
 {
 	int r = sort_memory(s, err);
 
+	s->run_buffer = s->memory / (s->run_count + 1);
+	s->run_buffer = s->run_buffer > BUFFER       ? BUFFER
+			: s->run_buffer < BUFFER_MIN ? BUFFER_MIN
+						     : s->run_buffer;
 	s->heap.items = calloc(s->run_count + 2, sizeof(*s->heap.items));
 	if (r == 0 && !s->heap.items)
 		r = err_set(err, -ENOMEM, "out of memory");

@@ -32,7 +32,7 @@ static int segment_undo(struct undo *u, size_t i, const struct generation *g, co
 
 		if (r < 0)
 			return r;
-		if (!known && !(count && bsearch(&source, sorted, count, sizeof(source), by_identity)))
+		if (!known && !bsearch(&source, sorted, count, sizeof(source), by_identity))
 			continue;
 		list[used++] = k;
 		u->fresh += !known;
@@ -45,15 +45,19 @@ int undo_init(struct undo *u, const struct generation *g, const struct source *s
 	struct err *err)
 {
 	size_t segments = g ? g->manifest.segment_count : 0;
-	struct source *sorted = malloc((count + 1) * sizeof(*sorted));
+	struct source *sorted;
 	int r = 0;
 
+	*u = (struct undo){0};
+	if (!count)
+		return 0;
+	sorted = malloc(count * sizeof(*sorted));
 	*u = (struct undo){.list = calloc(segments + 1, sizeof(*u->list)),
 		.owned = calloc(segments + 1, sizeof(*u->owned)),
 		.count = segments};
 	if (!sorted || !u->list || !u->owned)
 		r = err_set(err, -ENOMEM, "out of memory");
-	if (r == 0 && count) {
+	if (r == 0) {
 		memcpy(sorted, sources, count * sizeof(*sorted));
 		qsort(sorted, count, sizeof(*sorted), by_identity);
 	}

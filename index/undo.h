@@ -7,7 +7,7 @@
 
 struct undo { /* zero-initialised is empty */
 	struct undone *
-		list; /* of each segment: what the generation has undone, and what is undone now; ascending */
+		list; /* of each segment: what the generation has undone, and what is undone now; ascending; NULL where nothing was to undo */
 	uint32_t **owned;
 	size_t count;
 	size_t fresh; /* sources that are undone now and were not before */
