@@ -300,8 +300,14 @@ static int write_merged(struct merger *m, struct segment_output *out, struct err
 	return compose(&in, out, err);
 }
 
-/* Where the merged segments are in `now`; false where they are not side by side any more, or other files in them are
- * undone. */
+static bool is_unchanged(const struct manifest_segment *a, const struct manifest_segment *b)
+{
+	return !strcmp(a->name, b->name) && a->left == b->left && a->undone_count == b->undone_count &&
+	       (!a->undone_count || !memcmp(a->undone, b->undone, a->undone_count * sizeof(*a->undone)));
+}
+
+/* Where the merged segments are in `now`; false where they are not side by side any more, or something else in them counts: other
+ * files are undone, or what had left is back by a rollback or a longer window. */
 static bool find_run(const struct merger *m, const struct manifest *now, size_t *from)
 {
 	const struct manifest_segment *was = &m->g->manifest.segments[m->from];
@@ -310,14 +316,12 @@ static bool find_run(const struct merger *m, const struct manifest *now, size_t 
 	while (i < now->segment_count && strcmp(now->segments[i].name, was->name) != 0)
 		i++;
 	*from = i;
-	if (n > now->segment_count - i)
+	if (n > now->segment_count - i || now->horizon < m->g->manifest.horizon ||
+		now->watermark < m->g->manifest.watermark)
 		return false;
-	for (size_t k = 0; k < n; k++) {
-		const struct manifest_segment *a = &was[k], *b = &now->segments[i + k];
-
-		if (strcmp(a->name, b->name) != 0 || a->undone_count != b->undone_count)
+	for (size_t k = 0; k < n; k++)
+		if (!is_unchanged(&was[k], &now->segments[i + k]))
 			return false;
-	}
 	return true;
 }
 

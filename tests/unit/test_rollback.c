@@ -81,6 +81,24 @@ static void a_generation_that_is_not_kept_is_refused(void)
 	check_term(&s, "mocha", "b\n");
 }
 
+static void two_at_once(struct site *s)
+{
+	put(s, FILE_OF("00"), DOC("a", "espresso"));
+	put(s, FILE_OF("05"), DOC("b", "mocha"));
+	check_int(tick(s), 0);
+}
+
+static void slot_put(struct site *s, int minutes)
+{
+	char path[64], text[64];
+
+	snprintf(path, sizeof(path), "dt=2026-05-04/hour=%02d/minute=%02d/a.jsonl", 10 + minutes / 60,
+		minutes % 60);
+	snprintf(text, sizeof(text), "{\"id\":\"%d\",\"title\":\"cup\"}\n", minutes);
+	put(s, path, text);
+	check_int(tick(s), 0);
+}
+
 static void a_rollback_that_died_before_current_is_mended_while_paused(void)
 {
 	SITE s;
@@ -244,6 +262,54 @@ static void a_merge_is_taken_back_and_none_comes_while_paused(void)
 	check_int(now.number, 9);
 }
 
+struct interrupted {
+	struct site *site;
+	bool done;
+};
+
+/* While a merge is under way: back to a generation of which more counts, and on. */
+static void roll_back_meanwhile(void *ctx, uint64_t written, uint64_t total)
+{
+	struct interrupted *i = ctx;
+	struct site other = {.cfg = i->site->cfg, .catalog = i->site->catalog};
+
+	if (i->done)
+		return;
+	i->done = true;
+	check_int(state_open(&other.state, i->site->state->dir, true, &other.err), 0);
+	check_int(state_lock(other.state, 0, &other.err), 0);
+	back(&other, 4);
+	resume(&other);
+	state_free(other.state);
+}
+
+static void a_merge_is_of_no_use_when_more_counts_after_it_than_before(void)
+{
+	SITE s;
+	struct interrupted i = {.site = &s};
+	struct merge_input in;
+	struct merge_result merged;
+
+	site_init(&s);
+	site_set(&s, "lag.window=1h");
+	site_set(&s, "build.keep=64");
+	s.now = AT(90);
+	two_at_once(&s);
+	for (int slot = 10; slot <= 60; slot += 5)
+		slot_put(&s, slot);
+	check_int(s.res.generation, 12);
+	check_row(&s, AT(0), PART_EXPIRED, "");
+	in = (struct merge_input){
+		.state = s.state, .cfg = s.cfg, .progress = roll_back_meanwhile, .progress_ctx = &i};
+	state_unlock(s.state);
+	check_int(merge_step(&in, &merged, &s.err), 0);
+	check(i.done);
+	check_int(merged.generation, 0);
+	check_int(state_lock(s.state, 0, &s.err), 0);
+	check_row(&s, AT(0), PART_PUBLISHED, "");
+	check_term(&s, "espresso", "a\n");
+}
+
 static void what_was_refused_goes_with_the_partition(void)
 {
 	SITE s;
@@ -335,6 +401,7 @@ int main(void)
 	RUN(with_policy_newest_the_one_that_was_replaced_is_back);
 	RUN(a_base_swap_is_taken_back_and_none_comes_while_paused);
 	RUN(a_merge_is_taken_back_and_none_comes_while_paused);
+	RUN(a_merge_is_of_no_use_when_more_counts_after_it_than_before);
 	RUN(what_was_refused_goes_with_the_partition);
 	RUN(rows_of_the_past_go_with_the_generations);
 	RUN(what_was_skipped_by_a_later_horizon_is_complete);
