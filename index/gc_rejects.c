@@ -9,9 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "publish.h"
-
-#define REJECT_EXT ".tsv"
+#include "reject_file.h"
 
 struct walk {
 	const char **kept; /* directories of partitions, each with a '/' at its end, sorted */

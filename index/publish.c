@@ -21,10 +21,6 @@
 #include "segment_write.h"
 #include "timefmt.h"
 
-#define REJECT_EXT ".tsv"
-#define REJECT_FILE_MAX 1024
-#define REJECT_DEPTH_MAX 16
-
 static int no_memory(struct err *err)
 {
 	return err_set(err, -ENOMEM, "out of memory");
@@ -306,187 +302,11 @@ static int make_draft(const struct publish_input *in, struct draft *d, struct er
 
 /* ---- files into place ---- */
 
-/* Renames STATE/tmp/BUILD/`from` to STATE/`to`. */
-static int move(const struct state *state, const char *from, const char *to, struct err *err)
-{
-	OWNED_STR char *source = state_path(state, "%s/%s", state->build, from);
-	OWNED_STR char *target = state_path(state, "%s", to);
-
-	if (!source || !target)
-		return no_memory(err);
-	if (rename(source, target) < 0)
-		return err_sys(err, -errno, "%s: cannot be renamed to %s", source, target);
-	return 0;
-}
-
-static int write_temp(const struct state *state, const char *name, struct slice bytes, struct err *err)
-{
-	OWNED_STR char *path = state_path(state, "%s/%s", state->build, name);
-
-	return path ? write_file(path, bytes, err) : no_memory(err);
-}
-
 static int sync_dir(const struct state *state, const char *sub, struct err *err)
 {
 	OWNED_STR char *path = state_path(state, "%s", sub);
 
 	return path ? sync_path(path, err) : no_memory(err);
-}
-
-/* One component of a reject path: `ext` behind it, cut where it is too long. */
-static int add_component(struct slice part, const char *ext, struct buf *out)
-{
-	size_t room = NAME_MAX_BYTES - strlen(ext);
-
-	if (!part.len || slice_eq(part, slice_str(".")) || slice_eq(part, slice_str("..")) ||
-		memchr(part.data, '\0', part.len))
-		return -EINVAL;
-	if (part.len <= room) {
-		buf_add_slice(out, part);
-	} else {
-		buf_add(out, part.data, room - 17);
-		buf_addf(out, "%%%016" PRIx64, xxh64(part));
-	}
-	buf_add_str(out, ext);
-	return 0;
-}
-
-static bool slice_ends(struct slice s, const char *end)
-{
-	size_t n = strlen(end);
-
-	return s.len >= n && !memcmp(s.data + s.len - n, end, n);
-}
-
-/* `s` up to the next '/', which is taken off with it. */
-static struct slice next_component(struct slice *s, bool *is_last)
-{
-	const char *slash = s->len ? memchr(s->data, '/', s->len) : NULL;
-	struct slice part = slice_of(s->data, slash ? (size_t)(slash - s->data) : s->len);
-
-	*is_last = !slash;
-	*s = slash ? slice_of(slash + 1, s->len - part.len - 1) : slice_of(NULL, 0);
-	return part;
-}
-
-static size_t depth_of(struct slice path)
-{
-	size_t depth = 1;
-
-	for (size_t i = 0; i < path.len; i++)
-		depth += path.data[i] == '/';
-	return depth;
-}
-
-int reject_dir(struct slice partition, struct buf *out)
-{
-	bool is_last = false;
-	int r = 0;
-
-	while (!r && !is_last) {
-		r = add_component(next_component(&partition, &is_last), "", out);
-		buf_add_byte(out, '/');
-	}
-	return r;
-}
-
-int reject_path(struct slice partition, struct slice file, struct buf *out)
-{
-	bool is_last, shorten = file.len > REJECT_FILE_MAX || depth_of(file) > REJECT_DEPTH_MAX;
-	uint64_t hash = xxh64(file);
-	int r = reject_dir(partition, out);
-
-	if (shorten && !r)
-		buf_addf(out, "%%%016" PRIx64 REJECT_EXT, hash);
-	for (is_last = shorten; !r && !is_last;) {
-		struct slice part = next_component(&file, &is_last);
-		bool marked = slice_ends(part, REJECT_EXT) || slice_ends(part, "%");
-
-		r = add_component(part, is_last ? REJECT_EXT : marked ? "%" : "", out);
-		if (!is_last)
-			buf_add_byte(out, '/');
-	}
-	return r;
-}
-
-/* Makes the directory of STATE/`path` and moves temp file `temp` there; `dir_out` is that directory. */
-static int place_reject(
-	const struct state *state, const char *path, const char *temp, char **dir_out, struct err *err)
-{
-	OWNED_STR char *dir = state_path(state, "%s", path);
-	int r;
-
-	if (!dir)
-		return no_memory(err);
-	*strrchr(dir, '/') = '\0';
-	r = make_dirs(dir, err);
-	if (!r)
-		r = move(state, temp, path, err);
-	if (!r)
-		*dir_out = steal(&dir);
-	return r;
-}
-
-/* Returns 0 and the directory that has changed, if any. */
-static int remove_reject(const struct state *state, const char *path, char **dir_out, struct err *err)
-{
-	OWNED_STR char *dir = state_path(state, "%s", path);
-
-	if (!dir)
-		return no_memory(err);
-	if (unlink(dir) < 0)
-		return errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG
-			       ? 0
-			       : err_sys(err, -errno, "%s: cannot be removed", dir);
-	*strrchr(dir, '/') = '\0';
-	*dir_out = steal(&dir);
-	return 0;
-}
-
-static int write_reject(struct state *state, const struct publish_reject *reject, char **dir, struct err *err)
-{
-	OWNED_BUF path = {0};
-	int r;
-
-	buf_add_str(&path, "rejects/");
-	r = reject_path(reject->partition, reject->file, &path);
-	if (r)
-		return err_set(err, r, "partition %.*s: file %.*s: no path for rejects",
-			(int)reject->partition.len, reject->partition.data, (int)reject->file.len,
-			reject->file.data);
-	buf_cstr(&path);
-	if (buf_error(&path))
-		return no_memory(err);
-	if (!reject->text.len)
-		return remove_reject(state, path.data, dir, err);
-	r = write_temp(state, "rejects", reject->text, err);
-	return r ? r : place_reject(state, path.data, "rejects", dir, err);
-}
-
-static int str_cmp(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-int publish_rejects(struct state *state, const struct publish_reject *rejects, size_t count, struct err *err)
-{
-	char **dirs = calloc(count ? count : 1, sizeof(*dirs));
-	size_t changed = 0;
-	int r = dirs ? 0 : no_memory(err);
-
-	for (size_t i = 0; !r && i < count; i++) {
-		r = write_reject(state, &rejects[i], &dirs[changed], err);
-		changed += dirs[changed] != NULL;
-	}
-	if (changed)
-		qsort(dirs, changed, sizeof(*dirs), str_cmp);
-	for (size_t i = 0; !r && i < changed; i++)
-		if (i == 0 || strcmp(dirs[i], dirs[i - 1]) != 0)
-			r = sync_path(dirs[i], err);
-	for (size_t i = 0; i < changed; i++)
-		free(dirs[i]);
-	free(dirs);
-	return r;
 }
 
 /* Steps 1 to 3. */
@@ -497,25 +317,25 @@ static int put_in_place(const struct publish_input *in, const struct draft *d, s
 
 	snprintf(manifest, sizeof(manifest), "%" PRIu64 ".json", in->number);
 	snprintf(live, sizeof(live), "%" PRIu64 ".live", in->number);
-	r = write_temp(in->state, live, buf_slice(&d->live_bytes), err);
+	r = state_temp_write(in->state, live, buf_slice(&d->live_bytes), err);
 	if (!r)
-		r = write_temp(in->state, manifest, buf_slice(&d->manifest_bytes), err);
+		r = state_temp_write(in->state, manifest, buf_slice(&d->manifest_bytes), err);
 	for (size_t i = 0; !r && i < in->segment_count; i++) {
 		char hex[SHA256_HEX];
 
 		snprintf(target, sizeof(target), "segments/%.*s.seg", SEGMENT_NAME_HEX,
 			hex_text(in->segments[i].output->sha256, SHA256_BYTES, hex));
-		r = move(in->state, in->segments[i].file, target, err);
+		r = state_temp_move(in->state, in->segments[i].file, target, err);
 	}
 	if (!r)
-		r = publish_rejects(in->state, in->rejects, in->reject_count, err);
+		r = reject_files_put(in->state, in->rejects, in->reject_count, err);
 	if (!r) {
 		snprintf(target, sizeof(target), "generations/%s", live);
-		r = move(in->state, live, target, err);
+		r = state_temp_move(in->state, live, target, err);
 	}
 	if (!r) {
 		snprintf(target, sizeof(target), "generations/%s", manifest);
-		r = move(in->state, manifest, target, err);
+		r = state_temp_move(in->state, manifest, target, err);
 	}
 	if (!r && in->segment_count)
 		r = sync_dir(in->state, "segments", err);

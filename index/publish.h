@@ -4,11 +4,7 @@
 #define FRESHET_PUBLISH_H
 
 #include "catalog.h"
-
-struct publish_reject {
-	struct slice partition, file; /* paths */
-	struct slice text; /* of reject_text(); empty: nothing was refused, and no file is to be there */
-};
+#include "reject_file.h"
 
 /* A new segment, finished and synced in tmp/BUILD. */
 struct publish_segment {
@@ -38,7 +34,7 @@ struct publish_input {
 	/* To write with the publish. Where a published one has no publish time yet, this publish's is put in. */
 	const struct row *rows;
 	size_t row_count;
-	const struct publish_reject *rejects;
+	const struct reject_file *rejects;
 	size_t reject_count;
 };
 /* Returns 0 and the number of live documents, or -errno: then the parent is still current, and what was written under tmp/ or
@@ -47,18 +43,6 @@ struct publish_input {
  *
  * Delta segments that lie behind the horizon and have no entry left are not in the new manifest. */
 int publish(const struct publish_input *in, uint64_t *documents, struct err *err);
-
-/* Puts reject files into place, durably, with the lock held and the build begun. publish() does it too; alone it is for a
- * tick in which every partition failed. The file is rejects/PARTITION/FILE.tsv, each component as it is, save that
- *   - a directory of FILE whose name ends in ".tsv" or "%" gets a "%" behind it: no directory can stand where a file must;
- *   - a component over 255 bytes is cut, then "%" and the 16 hex digits of the XXH3-64 of all of it;
- *   - where FILE has over 1,024 bytes, or over 16 components, it is "%" and those digits, of all of it.
- * -EINVAL: an absolute path, or one with "", "." or ".." in it. */
-int publish_rejects(struct state *state, const struct publish_reject *rejects, size_t count, struct err *err);
-/* Appends the path of the directory that they lie in, with a '/' at its end. Returns as reject_path(). */
-int reject_dir(struct slice partition, struct buf *out);
-/* Appends the path of such a file, from rejects/ on. What the mount looks up. Returns 0, or -EINVAL. */
-int reject_path(struct slice partition, struct slice file, struct buf *out);
 
 /* After a crash: makes `current` agree with the catalog, sweeps tmp/, and removes generation and segment files that no
  * kept generation names. With the writer's lock held, at the start of each build. -EBADMSG when `current` names a generation that the

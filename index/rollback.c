@@ -144,7 +144,7 @@ struct rolling {
 	struct generation *parent, *to;
 	struct row *rows; /* that change */
 	size_t row_count;
-	struct publish_reject *rejects;
+	struct reject_file *rejects;
 	size_t reject_count;
 	struct arena arena;
 };
@@ -182,8 +182,7 @@ static int drop_rejects(struct rolling *r, const struct row *now, size_t count, 
 		while (k < count && now[k].ts < r->rows[i].ts)
 			k++;
 		for (size_t f = 0; k < count && f < now[k].read_count; f++) {
-			struct publish_reject reject = {
-				.partition = now[k].path, .file = now[k].read[f].path};
+			struct reject_file reject = {.partition = now[k].path, .file = now[k].read[f].path};
 
 			buf_add(&list, &reject, sizeof(reject));
 		}
@@ -193,7 +192,7 @@ static int drop_rejects(struct rolling *r, const struct row *now, size_t count, 
 		return err_set(err, -ENOMEM, "out of memory");
 	if (list.len)
 		memcpy(r->rejects, list.data, list.len);
-	r->reject_count = list.len / sizeof(struct publish_reject);
+	r->reject_count = list.len / sizeof(struct reject_file);
 	return 0;
 }
 

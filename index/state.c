@@ -529,6 +529,25 @@ void state_build_end(struct state *s)
 	s->build = NULL;
 }
 
+int state_temp_move(const struct state *state, const char *from, const char *to, struct err *err)
+{
+	OWNED_STR char *source = state_path(state, "%s/%s", state->build, from);
+	OWNED_STR char *target = state_path(state, "%s", to);
+
+	if (!source || !target)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (rename(source, target) < 0)
+		return err_sys(err, -errno, "%s: cannot be renamed to %s", source, target);
+	return 0;
+}
+
+int state_temp_write(const struct state *state, const char *name, struct slice bytes, struct err *err)
+{
+	OWNED_STR char *path = state_path(state, "%s/%s", state->build, name);
+
+	return path ? write_file(path, bytes, err) : err_set(err, -ENOMEM, "out of memory");
+}
+
 /* Returns 1 removed, 0 somebody's, or -errno. */
 static int sweep_one(const struct state *s, int tmpfd, const char *name, struct err *err)
 {

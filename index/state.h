@@ -37,6 +37,9 @@ int state_lock_side(struct state *s, const char *name, int *fd, struct err *err)
 /* Makes tmp/BUILD and locks it. */
 int state_build_begin(struct state *s, struct err *err);
 void state_build_end(struct state *s); /* removes tmp/BUILD and all in it */
+/* Writes STATE/tmp/BUILD/`name`, durably; renames STATE/tmp/BUILD/`from` to STATE/`to`. Return 0 or -errno. */
+int state_temp_write(const struct state *state, const char *name, struct slice bytes, struct err *err);
+int state_temp_move(const struct state *state, const char *from, const char *to, struct err *err);
 /* Removes every tmp/BUILD whose lock nobody holds. Returns how many, or -errno. */
 int state_sweep(struct state *s, struct err *err);
 

@@ -55,7 +55,7 @@ struct tick {
 	struct fold_output fold;
 	bool has_segment;
 	struct segment_output segment;
-	struct publish_reject *rejects;
+	struct reject_file *rejects;
 	size_t reject_count;
 	bool gc_failed; /* after the publish: only worth a note */
 };

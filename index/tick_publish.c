@@ -49,12 +49,12 @@ static void gather_rejects_of(struct tick *t, const struct intake_partition *p)
 
 		/* A file that is clean now takes back what was refused of it before. */
 		if (f->rejects.count || !f->code)
-			t->rejects[t->reject_count++] = (struct publish_reject){
+			t->rejects[t->reject_count++] = (struct reject_file){
 				.partition = path, .file = f->seen->path, .text = reject_text(&f->rejects)};
 	}
 	for (size_t i = 0; !p->code && i < p->vanished_count; i++)
 		t->rejects[t->reject_count++] =
-			(struct publish_reject){.partition = path, .file = p->vanished[i]->path};
+			(struct reject_file){.partition = path, .file = p->vanished[i]->path};
 }
 
 int tick_gather_rejects(struct tick *t, struct err *err)
@@ -152,7 +152,7 @@ int tick_note(struct tick *t, struct err *err)
 	int r = 0;
 
 	if (t->reject_count)
-		r = publish_rejects(t->state, t->rejects, t->reject_count, err);
+		r = reject_files_put(t->state, t->rejects, t->reject_count, err);
 	if (r == 0)
 		r = make_rows(t, 0, &rows, &count, err);
 	if (r == 0 && count)

@@ -423,7 +423,7 @@ static void reject_paths_follow_the_feed_and_never_leave_it(void)
 static void rejects_are_published_with_the_generation(void)
 {
 	SITE s = site_open();
-	const struct publish_reject rejects[] = {
+	const struct reject_file rejects[] = {
 		{slice_str("dt=1/h=2"), slice_str("b.jsonl"), slice_str("1\tnot JSON\tx\n")},
 		{slice_str("dt=1/h=2"), slice_str("sub/a.jsonl"), slice_str("2\tnot JSON\ty\n")},
 		{slice_str("dt=1/h=2"), slice_str("b.jsonl.tsv/c"), slice_str("3\tnot JSON\tz\n")}};
