@@ -17,6 +17,7 @@ static const char help[] =
 	"Index what is due in the feed and publish it: one tick. FEED may be left out where feed.url is\n"
 	"configured or --state was built before.\n\n"
 	"      --all          go on until nothing is due\n"
+	"      --force        take other [document] and [attribute] rules also where they refuse much that is indexed\n"
 	"      --dry-run      print what a tick would do, and change nothing\n"
 	"      --merge-only   merge small segments where there are too many, and index nothing\n"
 	"      --no-merge     leave that to another time\n"
@@ -24,7 +25,7 @@ static const char help[] =
 	"      --retry        try failed partitions again at once\n";
 
 struct request {
-	bool all, dry_run, retry, merge_only, no_merge;
+	bool all, dry_run, force, retry, merge_only, no_merge;
 	bool pulse; /* for mounts, not in the help: a byte on stdout where something moves, and no text */
 	int64_t now;
 };
@@ -75,6 +76,12 @@ static void warn_of_uncovered(const struct cli *cli, const struct build_result *
 			" partition%s uncovered: data that the index should have and "
 			"has not; see freshet status --partitions\n",
 			cli->command->name, res->uncovered, res->uncovered == 1 ? " is" : "s are");
+}
+
+static void warn_of_force(const struct cli *cli, struct build_result *res)
+{
+	if (res->warning.len)
+		fprintf(stderr, "freshet: %s: warning: %s\n", cli->command->name, buf_cstr(&res->warning));
 }
 
 static void print_text(const struct build_result *res)
@@ -131,6 +138,7 @@ static int tick(struct cli *cli, const struct request *req, bool first, bool *fa
 	struct build_options opt = {.now = req->now,
 		.dry_run = req->dry_run,
 		.retry = req->retry && first,
+		.force = req->force,
 		.explain = cli->verbose,
 		.stop = &stop};
 	struct err err = ERR_INIT;
@@ -158,6 +166,7 @@ static int tick(struct cli *cli, const struct request *req, bool first, bool *fa
 			print_text(&res);
 		print_failures(cli, &res);
 		warn_of_uncovered(cli, &res);
+		warn_of_force(cli, &res);
 		r = again ? CLI_GO : 0;
 	}
 	build_result_release(&res);
@@ -220,6 +229,7 @@ int cmd_build(int argc, char **argv)
 	const struct cli_option options[] = {
 		{"all", 0, CLI_FLAG, &req.all},
 		{"dry-run", 'n', CLI_FLAG, &req.dry_run},
+		{"force", 0, CLI_FLAG, &req.force},
 		{"merge-only", 0, CLI_FLAG, &req.merge_only},
 		{"no-merge", 0, CLI_FLAG, &req.no_merge},
 		{"now", 0, CLI_TIME, &req.now},

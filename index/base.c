@@ -16,9 +16,8 @@
 #define LOCK_WAIT (10 * TIME_MINUTE)
 #define RECORDS_MIN 1000 /* a smaller base may change as it likes */
 #define SAMPLE_TERMS 1000
-#define SAMPLE_DF 100    /* a term in so many documents does not vanish by chance */
-#define SAMPLE_GONE 0.1  /* so many of them at most */
-#define REJECTS_FREE 10u /* as of partitions */
+#define SAMPLE_DF 100   /* a term in so many documents does not vanish by chance */
+#define SAMPLE_GONE 0.1 /* so many of them at most */
 
 struct base {
 	const struct base_input *in;
@@ -147,8 +146,7 @@ static int validate_rejects(struct base *b, struct err *err)
 	uint64_t bad = b->files.rejected, all = b->files.records;
 	struct err text = ERR_INIT;
 
-	if (!bad || (bad < all && (bad <= REJECTS_FREE ||
-					  (double)bad <= b->in->cfg->max_reject_ratio * (double)all)))
+	if (!config_refuses(b->in->cfg, bad, all))
 		return 0;
 	err_set(&text, 0, "%" PRIu64 " of %" PRIu64 " records refused (first: %s)", bad, all,
 		b->files.first_reject);
@@ -245,6 +243,21 @@ static int validate(struct base *b, const struct generation *old, struct err *er
 
 /* ---- the swap ---- */
 
+/* Other rules may refuse what the deltas have, as they may what the snapshot has. */
+static int validate_later(struct base *b, struct err *err)
+{
+	struct err text = ERR_INIT;
+
+	if (!config_refuses(b->in->cfg, b->later.refused, b->later.judged))
+		return 0;
+	err_set(&text, 0,
+		"the new [document] and [attribute] rules refuse %" PRIu64 " of %" PRIu64
+		" records of later partitions (first: %.*s)",
+		b->later.refused, b->later.judged, (int)b->later.first_refused.len,
+		b->later.first_refused.data);
+	return finding(b, err, text.message);
+}
+
 /* What the deltas have of partitions that the base does not cover, folded over it. */
 static int fold_later(struct base *b, struct err *err)
 {
@@ -252,6 +265,7 @@ static int fold_later(struct base *b, struct err *err)
 		.after = time_add(b->in->at, -b->in->cfg->cadence),
 		.horizon = TIME_NONE,
 		.cfg = rules_differ(b) ? b->in->cfg : NULL,
+		.judge = rules_differ(b),
 		.stop = b->in->stop};
 	int r = 0;
 
@@ -261,6 +275,8 @@ static int fold_later(struct base *b, struct err *err)
 		r = rows_init(&b->rows, b->parent, b->parent->manifest.horizon, NULL, err);
 		if (r == 0)
 			r = recall(&in, &b->later, err);
+		if (r == 0)
+			r = validate_later(b, err);
 	}
 	b->fold_in = (struct fold_input){.cfg = b->in->cfg,
 		.parent = b->made,

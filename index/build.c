@@ -101,8 +101,7 @@ int build_look(struct catalog *catalog, struct store *store, const struct config
 
 /* ---- before reading ---- */
 
-/* Written once where it changes: each write of the catalog is a sync of the disk. */
-static int remember(struct catalog *c, const char *key, struct slice value, struct err *err)
+int tick_remember(struct catalog *c, const char *key, struct slice value, struct err *err)
 {
 	OWNED_BUF old = {0};
 	int r = catalog_get(c, key, &old, err);
@@ -120,7 +119,7 @@ int build_remember_config(struct catalog *catalog, const struct config *cfg, str
 	config_dump(cfg, &text);
 	if (buf_error(&text))
 		return err_set(err, -ENOMEM, "out of memory");
-	r = remember(catalog, "config", buf_slice(&text), err);
+	r = tick_remember(catalog, "config", buf_slice(&text), err);
 	return r < 0 ? err_context(err, r, "catalog.db") : 0;
 }
 
@@ -130,7 +129,7 @@ static int remember_used(struct tick *t, struct err *err)
 
 	if (r < 0)
 		return r;
-	r = remember(t->catalog, "url", slice_str(t->store->url), err);
+	r = tick_remember(t->catalog, "url", slice_str(t->store->url), err);
 	return r < 0 ? err_context(err, r, "catalog.db") : 0;
 }
 
@@ -156,6 +155,8 @@ static int prepare(struct tick *t, struct err *err)
 	if (r >= 0)
 		r = open_parent(t, err);
 	t->refolds = r == 0 && rules_differ(t);
+	if (t->refolds && !t->opt->dry_run && !t->out->paused)
+		r = tick_refuse_rules(t, err);
 	if (r == 0 && !t->opt->dry_run && !t->out->paused)
 		r = remember_used(t, err);
 	t->watermark = t->parent ? t->parent->manifest.watermark : TIME_NONE;
@@ -359,7 +360,8 @@ int build_tick(struct state *state, struct catalog *catalog, struct store *store
 		err = &own;
 	r = run(&t, err);
 	if (r != -EINTR && !opt->dry_run)
-		remember(catalog, "last_error", slice_str(r < 0 || t.gc_failed ? err->message : ""), NULL);
+		tick_remember(
+			catalog, "last_error", slice_str(r < 0 || t.gc_failed ? err->message : ""), NULL);
 	tick_release(&t);
 	return r;
 }
@@ -368,4 +370,5 @@ void build_result_release(struct build_result *r)
 {
 	buf_release(&r->plan_text);
 	buf_release(&r->failed_text);
+	buf_release(&r->warning);
 }

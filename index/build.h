@@ -17,6 +17,7 @@ struct build_progress { /* may be called from any thread, at most some 10 times 
 struct build_options {
 	int64_t now; /* for plan; TIME_NONE: the clock */
 	bool dry_run, retry;
+	bool force;                            /* fold everything again by rules that refuse too much of it */
 	bool explain;                          /* fill plan_text though it is no dry run */
 	const struct build_progress *progress; /* NULL: none */
 	volatile sig_atomic_t
@@ -34,6 +35,7 @@ struct build_result {
 	int64_t next_due;
 	struct buf plan_text;   /* with dry_run or explain */
 	struct buf failed_text; /* one line a failed partition: "PATH: reason" */
+	struct buf warning;     /* empty, or what `force` overrode */
 };
 /* Runs one tick with the writer's lock held. Returns 0, also when partitions failed (count in the result), -EINTR when stopped, or
  * -errno: then nothing was published. */

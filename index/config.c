@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#define REJECTS_FREE 10u /* so many refused records are never too many where there are good ones */
 #define DURATION_MAX (100 * 366 * 24 * TIME_HOUR)
 
 static const char *const complete_words[] = {"rate", "marker", "both", NULL};
@@ -414,4 +415,12 @@ bool config_has_hash(const struct config *c, const uint8_t hash[CONFIG_HASH_BYTE
 
 	config_hash(c, own);
 	return !memcmp(own, hash, sizeof(own));
+}
+
+bool config_refuses(const struct config *c, uint64_t refused, uint64_t records)
+{
+	if (!refused)
+		return false;
+	return refused == records ||
+	       (refused > REJECTS_FREE && (double)refused > c->max_reject_ratio * (double)records);
 }

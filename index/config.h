@@ -120,5 +120,8 @@ void config_dump(const struct config *c, struct buf *out);
 void config_hash(const struct config *c, uint8_t out[CONFIG_HASH_BYTES]);
 /* Is what has this hash made by the same rules? */
 bool config_has_hash(const struct config *c, const uint8_t hash[CONFIG_HASH_BYTES]);
+/* Are so many refused of so many records a sign of something wrong with all of them? By max_reject_ratio; ten of many never are, and
+ * all of them always. */
+bool config_refuses(const struct config *c, uint64_t refused, uint64_t records);
 
 #endif

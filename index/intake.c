@@ -8,7 +8,6 @@
 
 #include "name.h"
 
-#define REJECTS_FREE 10u /* so many refused records never fail a partition that has good ones */
 /* What a thread takes from a file at a time: little enough to stay in the processor's cache. */
 #define BATCH_LINES 512
 #define BATCH_BYTES ((size_t)256 << 10)
@@ -408,14 +407,6 @@ static void add_kept(
 	}
 }
 
-static bool too_many(const struct config *cfg, uint64_t rejected, uint64_t records)
-{
-	if (!rejected)
-		return false;
-	return rejected == records ||
-	       (rejected > REJECTS_FREE && (double)rejected > cfg->max_reject_ratio * (double)records);
-}
-
 /* A file that changed outweighs what else is wrong: the partition is simply not complete yet. */
 static const struct intake_file *broken_file(const struct intake *in, const struct intake_partition *p)
 {
@@ -463,7 +454,7 @@ static int judge(const struct config *cfg, const struct intake *in, struct intak
 		p->code = broken->code;
 		p->reason = broken->code == -ESTALE ? strdup("changed while read")
 						    : reason_of_file(broken, broken->why);
-	} else if (too_many(cfg, rejected, records)) {
+	} else if (config_refuses(cfg, rejected, records)) {
 		p->code = -EBADMSG;
 		p->reason = reason_of_rejects(p, refused, rejected, records);
 	}

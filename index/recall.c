@@ -13,9 +13,16 @@ struct recaller {
 	struct record_parser *parser;       /* owned; NULL: nothing is read anew */
 	struct records_scratch *scratch[2]; /* owned; for entries, for history */
 	struct buf records;                 /* struct record */
+	struct buf judged;                  /* struct judged */
 	struct buf line, id;
 	uint32_t **
 		map; /* in the arena; of each segment, its sources' numbers in out->sources, UINT32_MAX: not wanted */
+};
+
+struct judged {
+	uint64_t line;
+	uint32_t source;
+	bool refused;
 };
 
 int source_cmp(const struct source *a, const struct source *b)
@@ -38,6 +45,15 @@ static int by_source(const void *a, const void *b)
 static int by_place(const void *va, const void *vb)
 {
 	const struct record *a = va, *b = vb;
+
+	if (a->source != b->source)
+		return a->source < b->source ? -1 : 1;
+	return (a->line > b->line) - (a->line < b->line);
+}
+
+static int by_judged_place(const void *va, const void *vb)
+{
+	const struct judged *a = va, *b = vb;
 
 	if (a->source != b->source)
 		return a->source < b->source ? -1 : 1;
@@ -111,9 +127,9 @@ static int recall_sources(struct recaller *r, struct err *err)
 	return code;
 }
 
-/* The record as the feed had it. Returns 0, 1 refused, or -errno. */
+/* The record as the feed had it. Returns 0, 1 refused with the reason in `why`, or -errno. */
 static int read_anew(struct recaller *r, const struct parent_row *row, struct slice json, struct record *to,
-	struct err *err)
+	struct err *why, struct err *err)
 {
 	struct slice fallback = {0};
 
@@ -132,7 +148,7 @@ static int read_anew(struct recaller *r, const struct parent_row *row, struct sl
 			return err_set(err, -ENOMEM, "out of memory");
 		fallback = buf_slice(&r->id);
 	}
-	return record_parse(r->parser, buf_slice(&r->line), fallback, &r->out->arena, to, NULL);
+	return record_parse(r->parser, buf_slice(&r->line), fallback, &r->out->arena, to, why);
 }
 
 /* The record as it stands; what it is called lies in the segment. */
@@ -154,21 +170,44 @@ static int take_as_is(struct recaller *r, const struct parent_row *row, struct s
 	return 0;
 }
 
-/* By what it is called now: a document that became an attribute holds, and the other way round it leaves, or had left before a longer
- * window. */
-static bool has_left(const struct recaller *r, const struct parent_row *row, const struct record *record)
+/* Of a partition behind a horizon that was, or is to come? */
+static bool is_past(const struct recaller *r, const struct parent_row *row)
 {
 	const struct manifest *m = &r->in->rows->g->manifest;
 	int64_t ts = row->source.ts;
 
-	if (!r->in->cfg || (ts > r->in->horizon && ts > m->horizon && ts > m->segments[row->segment].left))
+	return ts <= r->in->horizon || ts <= m->horizon || ts <= m->segments[row->segment].left;
+}
+
+/* By what it is called now: a document that became an attribute holds, and the other way round it leaves, or had left before a longer
+ * window. */
+static bool has_left(const struct recaller *r, const struct parent_row *row, const struct record *record)
+{
+	if (!r->in->cfg || !is_past(r, row))
 		return false;
 	return !id_is_attribute(record->id) || config_expires(r->in->cfg, record->id);
+}
+
+static int judge(struct recaller *r, const struct parent_row *row, uint32_t source, const struct err *why)
+{
+	struct judged judged = {.line = row->entry.line, .source = source, .refused = why != NULL};
+	OWNED_BUF text = {0};
+
+	buf_add(&r->judged, &judged, sizeof(judged));
+	if (!why || r->out->first_refused.len)
+		return buf_error(&r->judged);
+	buf_add_slice(&text, row->source.partition);
+	buf_add_byte(&text, '/');
+	buf_add_slice(&text, row->source.file);
+	buf_addf(&text, ":%" PRIu64 ": %s", row->entry.line, why->message);
+	r->out->first_refused = arena_dup(&r->out->arena, buf_slice(&text));
+	return buf_error(&text) || !r->out->first_refused.data ? -ENOMEM : buf_error(&r->judged);
 }
 
 static int recall_row(struct recaller *r, struct parent_row *row, struct err *err)
 {
 	const struct segment *s = segment_at(r, row->segment);
+	struct err why = ERR_INIT;
 	struct record record;
 	struct slice json;
 	uint32_t source;
@@ -181,8 +220,10 @@ static int recall_row(struct recaller *r, struct parent_row *row, struct err *er
 		return 0;
 	code = segment_row_record(s, row->history, row->n, r->scratch[row->history], &json, err);
 	if (code == 0)
-		code = r->parser ? read_anew(r, row, json, &record, err)
+		code = r->parser ? read_anew(r, row, json, &record, &why, err)
 				 : take_as_is(r, row, json, &record, err);
+	if (code >= 0 && r->in->judge && !is_past(r, row) && judge(r, row, source, code ? &why : NULL))
+		return err_set(err, -ENOMEM, "out of memory for records");
 	if (code == 1) /* refused by the new rules */
 		return 0;
 	if (code < 0 || has_left(r, row, &record))
@@ -234,6 +275,21 @@ static int distinct_records(struct recaller *r, struct err *err)
 	return 0;
 }
 
+static void count_judged(struct recaller *r)
+{
+	struct judged *all = (struct judged *)r->judged.data;
+	size_t n = r->judged.len / sizeof(*all);
+
+	if (n)
+		qsort(all, n, sizeof(*all), by_judged_place);
+	for (size_t i = 0; i < n; i++) {
+		bool is_copy = i && !by_judged_place(&all[i - 1], &all[i]);
+
+		r->out->judged += !is_copy;
+		r->out->refused += !is_copy && all[i].refused;
+	}
+}
+
 int recall(const struct recall_input *in, struct recall *out, struct err *err)
 {
 	struct recaller r = {.in = in, .out = out};
@@ -247,10 +303,12 @@ int recall(const struct recall_input *in, struct recall *out, struct err *err)
 		code = recall_segment(&r, i, err);
 	if (code == 0)
 		code = distinct_records(&r, err);
+	count_judged(&r);
 	record_parser_free(r.parser);
 	records_scratch_free(r.scratch[0]);
 	records_scratch_free(r.scratch[1]);
 	buf_release(&r.records);
+	buf_release(&r.judged);
 	buf_release(&r.line);
 	buf_release(&r.id);
 	return code;

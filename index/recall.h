@@ -14,6 +14,9 @@ struct recall { /* zero-initialised is empty; everything lies in `arena` or in t
 	size_t source_count;
 	struct record *records; /* by source and line */
 	size_t count;
+	/* Where `judge` was asked for: */
+	uint64_t judged, refused;   /* records that have not left, and those of them that `cfg` refuses */
+	struct slice first_refused; /* one of these, "PARTITION/FILE:LINE: REASON" */
 	struct arena arena;
 };
 struct recall_input {
@@ -22,6 +25,7 @@ struct recall_input {
 	int64_t after;           /* only files of later partitions; TIME_NONE: all */
 	int64_t horizon; /* with `cfg`: what expires by it, of partitions at or before, is left out; TIME_NONE: nothing */
 	const struct config *cfg;    /* read the records anew by it; NULL: what they are called stays */
+	bool judge;                  /* with `cfg`: count what it refuses */
 	volatile sig_atomic_t *stop; /* may be NULL */
 };
 /* Returns 0, -EINTR, or -errno. Release after a failure too. */

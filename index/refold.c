@@ -1,12 +1,70 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "refold.h"
 
+#include <inttypes.h>
+
 #include "base_private.h"
 #include "timefmt.h"
 
 static int by_source(const void *a, const void *b)
 {
 	return source_cmp(a, b);
+}
+
+/* ---- before anything is folded ---- */
+
+struct refusals {
+	uint64_t records, refused;
+	struct buf first;
+};
+
+static int count_refusals(const struct refold_input *in, size_t from, size_t to, int64_t after,
+	struct refusals *all, struct err *err)
+{
+	struct recall_input segments = {.rows = in->rows,
+		.from = from,
+		.to = to,
+		.after = after,
+		.horizon = TIME_NONE,
+		.cfg = in->cfg,
+		.judge = true,
+		.stop = in->stop};
+	struct recall found;
+	int code = recall(&segments, &found, err);
+
+	all->records += found.judged;
+	all->refused += found.refused;
+	if (!all->first.len)
+		buf_add_slice(&all->first, found.first_refused);
+	recall_release(&found);
+	for (size_t i = from; i < to; i++)
+		segment_forget(in->rows->g->segments[i]);
+	if (in->progress)
+		in->progress(in->progress_ctx, to, in->rows->g->manifest.segment_count);
+	return code;
+}
+
+int refold_check(const struct refold_input *in, struct buf *text, struct err *err)
+{
+	const struct manifest *m = &in->rows->g->manifest;
+	int64_t covered = in->base ? time_add(m->base_at, -in->cfg->cadence) : TIME_NONE;
+	struct refusals all = {0};
+	int code = 0;
+
+	/* The segments of a base have no records in common; those of the deltas have copies, also of the base's. */
+	for (size_t i = 0; code == 0 && i < in->base; i++)
+		code = count_refusals(in, i, i + 1, TIME_NONE, &all, err);
+	if (code == 0)
+		code = count_refusals(in, in->base, m->segment_count, covered, &all, err);
+	if (code == 0 && config_refuses(in->cfg, all.refused, all.records))
+		buf_addf(text,
+			"the new [document] and [attribute] rules refuse %" PRIu64 " of %" PRIu64
+			" records that the index has (first: %s)",
+			all.refused, all.records, buf_cstr(&all.first));
+	if (code == 0 && (buf_error(&all.first) || buf_error(text)))
+		code = err_set(err, -ENOMEM, "out of memory");
+	buf_release(&all.first);
+	return code;
 }
 
 /* ---- the base ---- */

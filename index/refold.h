@@ -16,6 +16,9 @@ struct refold_input {
 	void (*progress)(void *ctx, uint64_t done, uint64_t total); /* may be NULL */
 	void *progress_ctx;
 };
+/* Reads all stored records by the new rules, and counts those that have not left and those that the rules refuse. Returns 0, also when
+ * there are too many of these: then `text` says how many of how many, and the first; or -errno. */
+int refold_check(const struct refold_input *in, struct buf *text, struct err *err);
 /* Writes the base anew, in memory that build.memory bounds: appends its segments to `pieces` (struct base_piece) and opens them as
  * a generation. Nothing where there is no base: *out is NULL then. */
 int refold_base(const struct refold_input *in, struct buf *pieces, struct generation **out, struct err *err);

@@ -65,6 +65,12 @@ void meter_phase(struct meter *m, const char *phase);
 /* A `progress` for the steps of the build; ctx: struct meter. Any thread may call it. */
 void meter_report(void *ctx, uint64_t done, uint64_t total);
 
+/* Sets a key of the catalog where its value changes: each write is a sync of the disk. */
+int tick_remember(struct catalog *c, const char *key, struct slice value, struct err *err);
+/* Where everything is to be folded again: -EBADMSG when the new rules refuse too much of it, unless the build is forced; 0; or
+ * -errno. */
+int tick_refuse_rules(struct tick *t, struct err *err);
+
 /* The horizon by which documents leave: TIME_NONE where there is a base, since there an older version would shine through. */
 int64_t tick_leaving(const struct tick *t);
 /* Does the new generation do without this segment of the parent's? */

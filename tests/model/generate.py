@@ -156,7 +156,7 @@ class Generator:
         return getattr(self, self.rng.choices(list(often), list(often.values()))[0])(world)
 
     def build(self, world):
-        return ["build", *self.rng.choice([[], [], [], [], ["--no-merge"], ["--no-merge"], ["--all"], ["--retry"]])]
+        return ["build", *self.rng.choice([[], [], [], [], ["--no-merge"], ["--no-merge"], ["--all"], ["--retry"]]), *["--force"] * self.maybe(0.3)]
 
     def clock(self, world):
         r = self.rng
@@ -231,7 +231,10 @@ class Generator:
         sections = dict(world.model.cfg.sections)
         versions = "version" in sections["document"]
         if "refold" in self.features and self.maybe(0.5):
-            return ["config", self.config()]  # and so another window too: this needs "return"
+            sections = self.config()  # and so another window too: this needs "return"
+            if "id" in sections["document"] and self.maybe(0.3):
+                sections["document"]["id"] = self.rng.choice(["ident", "v"])  # nothing has the one, not all have the other
+            return ["config", sections]
         lag = sections["lag"]
         self.lag(sections, versions)
         left = any(row.state in ("expired", "skipped") for row in world.model.rows.values())

@@ -261,6 +261,7 @@ class Tick:
     published: bool = False
     reads: int = 0  # partitions that were read
     failed: int = 0
+    refused: bool = False  # the rules
 
 
 class Model:
@@ -324,7 +325,9 @@ class Model:
         return found
 
     def too_many_refused(self, sources):
-        total, bad = sum(s.total for s in sources), sum(len(s.bad) for s in sources)
+        return self.too_many(sum(len(s.bad) for s in sources), sum(s.total for s in sources))
+
+    def too_many(self, bad, total):
         return bad > 0 and (bad == total or bad > 10 and bad > self.cfg.max_reject_ratio * total)
 
     # Section 5: one tick
@@ -391,9 +394,12 @@ class Model:
         bytes_of = lambda sources: {n: s.data for n, s in sources.items()}
         return "same" if before is not None and bytes_of(before) == bytes_of(after) else "other", after
 
-    def tick(self, now, retry=False):
+    def tick(self, now, retry=False, force=False):
         done = Tick()
         if self.paused:
+            return done
+        if not force and self.refuses_rules(NEVER):
+            done.refused = True
             return done
         done.published = self.generation > 0 and self.folded.folding() != self.cfg.folding()
         self.built = self.cfg
@@ -534,9 +540,13 @@ class Model:
 
     # Section 8: base and rollback
 
-    def swap_base(self, at, lines):
-        """A full snapshot as of `at`, given as the lines of one file."""
-        source = Source(0, b"", list(enumerate(lines, 1)), len(lines), [])
+    def swap_base(self, at, lines, force=False):
+        """A full snapshot as of `at`, given as the lines of one file. False: refused."""
+        lines = list(enumerate(lines, 1))
+        usable = [self.reads(at - self.cfg.cadence, "base.jsonl", *line) is not None for line in lines]
+        if not force and (self.too_many(usable.count(False), len(usable)) or self.refuses_rules(at - self.cfg.cadence)):
+            return False
+        source = Source(0, b"", lines, len(lines), [])
         self.base = (at, {"base.jsonl": source})
         self.watermark = max(self.watermark, at - self.cfg.cadence)
         for ts in list(self.rows):
@@ -544,6 +554,18 @@ class Model:
         self.built = self.cfg
         self.take_rules()
         self.remember()
+        return True
+
+    def refuses_rules(self, after):
+        """Do the latest rules refuse too much of what is stored, of partitions that have not left, newer than `after`?"""
+        if not self.generation or self.folded.folding() == self.cfg.folding():
+            return False
+        stored = [(ts, row.read) for ts, row in self.rows.items() if row.has_content() and ts > after]
+        if self.base and after == NEVER:
+            stored.append((self.base[0] - self.cfg.cadence, self.base[1]))
+        read = [self.reads(ts, path, *line) is not None
+                for ts, files in stored for path, source in files.items() for line in source.lines]  # fmt: skip
+        return self.too_many(read.count(False), len(read))
 
     def take_rules(self):
         """Everything is folded by the latest configuration; what it refuses is stored nowhere any more."""

@@ -196,8 +196,8 @@ class World:
 
     def do_build(self, *options):
         result = self.build(*options)
-        tick = self.model.tick(self.now, "--retry" in options)
-        failed = tick.failed
+        tick = self.model.tick(self.now, "--retry" in options, "--force" in options)
+        failed = tick.failed + tick.refused
         while "--all" in options and (tick.published or tick.reads):
             tick = self.model.tick(self.now)
             failed += tick.failed
@@ -258,16 +258,17 @@ class World:
         self.require(not complaint, complaint)
         self.mount()
 
-    def do_base(self, at, lines):
+    def do_base(self, at, lines, *options):
         source = self.root / "base.jsonl"
         source.write_bytes(pack(lines, "base.jsonl", 0))
         done = self.run("base", self.root / "feed", "--from", source, "--at", rfc3339(at), "--config",
-                        self.root / "freshet.ini")  # fmt: skip
+                        self.root / "freshet.ini", *options)  # fmt: skip
         if self.model.paused:
             self.require(done.returncode == 75, f"base while builds are paused: exit {done.returncode}: {done.stderr.decode()}")
             return self.compare()
-        self.require(done.returncode == 0, f"base: exit {done.returncode}: {done.stderr.decode()}")
-        self.model.swap_base(at, [line.encode() for line in lines])
+        taken = self.model.swap_base(at, [line.encode() for line in lines], "--force" in options)
+        want = 0 if taken else 65
+        self.require(done.returncode == want, f"base: exit {done.returncode}, want {want}: {done.stderr.decode()}")
         self.compare()
 
     def do_rollback(self, back):

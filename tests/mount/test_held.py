@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import DOCUMENTS, EX_DATAERR, HANG, is_running, needs, slice_path, slice_time, rfc3339, tool
+from harness import DOCUMENTS, EX_DATAERR, HANG, eventually, is_running, needs, slice_path, slice_time, rfc3339, tool
 from test_merge import shown
 from test_partitions import table
 
@@ -127,6 +127,27 @@ def test_other_rules_fold_everything_again_in_one_generation(box):
     assert os.listdir(mount / "docs") == ["a"]
     assert os.stat("espresso", dir_fd=held).st_size == 2
     os.close(held)
+    box.verify()
+
+
+def test_rules_that_refuse_what_is_indexed_are_not_taken(box):
+    """A slip in the configuration does not empty a mount: the old rules serve, it says why, and right ones are taken."""
+    box.feed.put(0, [{"id": f"d{i}", "title": "espresso", "item": "x"} for i in range(20)])
+    box.build()
+    status = lambda: json.loads(box.run("status", "--json", "--config", box.config).out)
+    box.configure(DOCUMENTS.replace("id = id", "id = ident"))
+    mount = box.mount("refresh=lazy,poll=100ms")
+    box.feed.put(1, [{"id": "new", "title": "espresso", "item": "x"}])
+    eventually(lambda: "refuse 20 of 20 records" in mount.text("status"))
+    assert len(mount.ids("espresso")) == 20
+    assert box.try_build().code == EX_DATAERR
+    assert status()["rules_changed"] is True
+    box.configure(DOCUMENTS)
+    box.build()
+    eventually(lambda: len(mount.ids("espresso")) == 21)
+    box.configure(DOCUMENTS.replace("id = id", "id = ident"))
+    assert "refuse 21 of 21 records" in box.build("--force").err
+    eventually(lambda: mount.ids("espresso") is None)
     box.verify()
 
 

@@ -90,13 +90,18 @@ static inline void put(struct site *s, const char *path, const char *text)
 	put_bytes(s, path, text, strlen(text));
 }
 
-static inline int tick(struct site *s)
+static inline int tick_as(struct site *s, bool force)
 {
-	struct build_options opt = {.now = s->now};
+	struct build_options opt = {.now = s->now, .force = force};
 
 	build_result_release(&s->res);
 	s->err = ERR_INIT;
 	return build_tick(s->state, s->catalog, s->store, s->cfg, &opt, &s->res, &s->err);
+}
+
+static inline int tick(struct site *s)
+{
+	return tick_as(s, false);
 }
 
 static inline struct generation *current(struct site *s)

@@ -218,6 +218,53 @@ static void other_rules_fold_the_base_again(void)
 	}
 }
 
+static void other_rules_that_refuse_later_records_refuse_the_base(void)
+{
+	struct base_result res;
+	SITE s;
+
+	site_plain(&s);
+	{
+		SNAPSHOT snap = snapshot_open(&s);
+
+		put(&s, DAY "05/a.jsonl", "{\"id\":\"b\",\"t\":\"later\"}\n");
+		check_int(tick(&s), 0);
+		scratch_put(snap.dir, "a.jsonl", "{\"key\":\"b\",\"t\":\"base\"}\n", 23);
+		site_set(&s, "document.id=key");
+		check_int(build_base(&s, &snap, AT(5), false, &res), -EBADMSG);
+		check_contains(s.err.message, "refuse 1 of 1 records of later partitions (first: " DAY
+					      "05/a.jsonl:1: key: missing");
+		base_result_release(&res);
+		check_term(&s, "later", "b\n");
+		check_int(build_base(&s, &snap, AT(5), true, &res), 0);
+		check_contains(buf_cstr(&res.warnings), "later partitions");
+		base_result_release(&res);
+		check_term(&s, "later", "");
+		check_term(&s, "base", "b\n");
+	}
+}
+
+static void other_rules_that_refuse_the_base_are_refused(void)
+{
+	SITE s;
+
+	site_plain(&s);
+	{
+		SNAPSHOT snap = snapshot_open(&s);
+
+		lines_put(snap.dir, "a.jsonl", 0, 100, "word");
+		base_at(&s, &snap, AT(0));
+		put(&s, DAY "05/a.jsonl", "{\"id\":\"d00003\",\"key\":\"k\",\"t\":\"delta\"}\n");
+		check_int(tick(&s), 0);
+		site_set(&s, "document.id=key");
+		check_int(tick(&s), -EBADMSG);
+		check_contains(s.err.message, "refuse 100 of 101 records");
+		check_int(documents(&s), 100);
+		check_int(tick_as(&s, true), 0);
+		check_int(documents(&s), 1);
+	}
+}
+
 int main(void)
 {
 	RUN(later_partitions_lie_over_the_base);
@@ -225,5 +272,7 @@ int main(void)
 	RUN(a_strange_base_is_refused_and_changes_nothing);
 	RUN(times_that_cannot_be_are_refused);
 	RUN(other_rules_fold_the_base_again);
+	RUN(other_rules_that_refuse_later_records_refuse_the_base);
+	RUN(other_rules_that_refuse_the_base_are_refused);
 	return tap_done();
 }

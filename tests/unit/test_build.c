@@ -427,6 +427,47 @@ static void other_rules_fold_everything_again(void)
 	check_int(s.res.generation, 0);
 }
 
+/* Copies of a record that the rewriting of its group leaves count once. */
+static void rules_that_refuse_what_is_indexed_are_refused(void)
+{
+	static const char *wrong =
+		"the new [document] and [attribute] rules refuse 4 of 4 records that the index has (first: " DAY
+		"00/a.jsonl:1: barnd: missing or empty)";
+	SITE s;
+
+	site_init(&s);
+	site_set(&s, "document.id=id");
+	site_set(&s, "document.group=brand");
+	put(&s, DAY "00/a.jsonl",
+		"{\"id\":\"a\",\"title\":\"cup\",\"brand\":\"x\"}\n"
+		"{\"id\":\"b\",\"title\":\"cup\",\"brand\":\"x\"}\n{\"id\":\"c\",\"title\":\"cup\"}\n");
+	check_int(tick(&s), 0);
+	put(&s, DAY "05/a.jsonl", "{\"id\":\"a\",\"title\":\"new cup\",\"brand\":\"x\"}\n");
+	check_int(tick(&s), 0);
+	put(&s, DAY "10/a.jsonl", "{\"id\":\"d\",\"title\":\"cup\",\"brand\":\"x\"}\n");
+	site_set(&s, "document.id=barnd");
+	for (int again = 0; again < 2; again++) {
+		check_int(tick(&s), -EBADMSG);
+		check_contains(s.err.message, wrong);
+		check_contains(s.err.message, "--force");
+		check_term(&s, "new", "a\n");
+		check_term(&s, "cup", "a\nb\nc\n");
+	}
+	/* Others are judged anew; what refuses little is taken, and so is what somebody insists on. */
+	site_set(&s, "document.id=brand");
+	site_set(&s, "build.max_reject_ratio=0");
+	check_int(tick(&s), 0);
+	check_int(s.res.partitions, 1);
+	check_term(&s, "cup", "x\n");
+	site_set(&s, "document.id=barnd");
+	check_int(tick(&s), -EBADMSG);
+	check_contains(s.err.message, "refuse 4 of 4");
+	check_int(tick_as(&s, true), 0);
+	check_contains(buf_cstr(&s.res.warning), "the new [document] and [attribute] rules refuse");
+	check_term(&s, "cup", "");
+	check_int(tick(&s), 0);
+}
+
 static void rewrite(struct site *s)
 {
 	put(s, DAY "05/b.jsonl", "{\"id\":\"b\",\"title\":\"new cup\"}\n");
@@ -578,6 +619,7 @@ int main(void)
 	RUN(a_shorter_window_takes_effect_at_once_and_a_longer_one_brings_back);
 	RUN(a_partition_that_fails_does_not_push_others_out_of_the_window);
 	RUN(other_rules_fold_everything_again);
+	RUN(rules_that_refuse_what_is_indexed_are_refused);
 	RUN(a_file_that_changes_while_it_is_read_puts_its_partition_back);
 	RUN(an_input_error_is_tried_again_later);
 	RUN(a_stopped_tick_leaves_nothing_behind);
