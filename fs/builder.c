@@ -82,7 +82,7 @@ int builder_start(struct builder *b, const char *const *argv, struct err *err)
 	int r;
 
 	*b = BUILDER_INIT;
-	b->moved = monotonic_now();
+	b->moved = time_monotonic();
 	r = start(b, argv);
 	if (r < 0) {
 		b->pid = 0;
@@ -149,7 +149,7 @@ static void feel_pulse(struct builder *b)
 
 	while (b->pulsefd >= 0 && (n = read(b->pulsefd, chunk, sizeof(chunk))) != 0) {
 		if (n > 0)
-			b->moved = monotonic_now();
+			b->moved = time_monotonic();
 		else if (errno != EINTR)
 			return; /* EAGAIN: that is all for now */
 	}

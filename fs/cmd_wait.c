@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/inotify.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -22,14 +21,6 @@ struct request {
 	int64_t watermark;   /* TIME_NONE: not given */
 	int64_t timeout;     /* TIME_FOREVER: none */
 };
-
-static int64_t monotonic(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * TIME_SECOND + t.tv_nsec;
-}
 
 static bool is_reached(const struct request *req, const struct catalog_current *c)
 {
@@ -81,15 +72,15 @@ static void sleep_until_change(int watch, int64_t deadline)
 	int64_t left = LOOK_EVERY;
 	char events[4096];
 
-	if (deadline != TIME_FOREVER && (deadline - monotonic()) / 1000000 + 1 < left)
-		left = (deadline - monotonic()) / 1000000 + 1;
+	if (deadline != TIME_FOREVER && (deadline - time_monotonic()) / 1000000 + 1 < left)
+		left = (deadline - time_monotonic()) / 1000000 + 1;
 	if (poll(&fd, 1, left < 0 ? 0 : (int)left) > 0 && read(watch, events, sizeof(events)) < 0)
 		return; /* whatever it was: looking again is all that follows */
 }
 
 static int wait_loop(struct cli *cli, const struct request *req, int watch)
 {
-	int64_t deadline = time_add(monotonic(), req->timeout);
+	int64_t deadline = time_add(time_monotonic(), req->timeout);
 	struct catalog_current current;
 	struct err err = ERR_INIT;
 	int r;
@@ -102,7 +93,7 @@ static int wait_loop(struct cli *cli, const struct request *req, int watch)
 			print(cli, &current);
 			return fflush(stdout) ? EX_IOERR : 0;
 		}
-		if (deadline != TIME_FOREVER && monotonic() >= deadline) {
+		if (deadline != TIME_FOREVER && time_monotonic() >= deadline) {
 			fprintf(stderr, "freshet: wait: timed out at generation %" PRIu64 "\n",
 				current.number);
 			return EX_TEMPFAIL;

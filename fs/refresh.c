@@ -176,7 +176,7 @@ static void looked(struct refresh *r, int64_t began)
 
 	pthread_mutex_lock(&r->lock);
 	r->looked = began;
-	build = r->build_deadline != TIME_NONE && monotonic_now() < r->build_deadline;
+	build = r->build_deadline != TIME_NONE && time_monotonic() < r->build_deadline;
 	for (p = &r->waiting; (w = *p);) {
 		if (time_add(began, r->opt.cfg->poll) < w->arrived) {
 			p = &w->next;
@@ -202,12 +202,12 @@ static void back_off(struct refresh *r)
 	r->backoff = r->backoff ? r->backoff * 2 : BACKOFF_MIN;
 	if (r->backoff > BACKOFF_MAX)
 		r->backoff = BACKOFF_MAX;
-	r->no_build_till = monotonic_now() + r->backoff;
+	r->no_build_till = time_monotonic() + r->backoff;
 }
 
 static int start_build(struct refresh *r, struct err *err)
 {
-	int64_t now = monotonic_now();
+	int64_t now = time_monotonic();
 	int rc = builder_start(&r->builder, r->opt.argv, err);
 
 	if (rc < 0) {
@@ -272,7 +272,7 @@ static void build_ended(struct refresh *r, int status)
 	if (r->busy > BACKOFF_MIN)
 		r->busy = BACKOFF_MIN;
 	if (code == 75)
-		r->no_build_till = monotonic_now() + r->busy;
+		r->no_build_till = time_monotonic() + r->busy;
 	else if (code != 0 && code != 65)
 		back_off(r);
 	else
@@ -342,7 +342,7 @@ static int current_lags(struct refresh *r, bool *lags, struct err *err)
 /* Eager: when to look though nobody asks. */
 static void schedule(struct refresh *r, int64_t next_due)
 {
-	int64_t now = monotonic_now(), idle = EAGER_IDLE_MAX, wall = time_now();
+	int64_t now = time_monotonic(), idle = EAGER_IDLE_MAX, wall = time_now();
 
 	if (mode_of(r) != REFRESH_EAGER)
 		return;
@@ -380,13 +380,13 @@ static int look_and_build(struct refresh *r, struct err *err)
 	rc = due ? 0 : current_lags(r, &due, err);
 	if (rc < 0)
 		return rc;
-	return due && monotonic_now() >= r->no_build_till ? start_build(r, err) : 0;
+	return due && time_monotonic() >= r->no_build_till ? start_build(r, err) : 0;
 }
 
 static void look(struct refresh *r)
 {
 	struct err err = ERR_INIT;
-	int64_t began = monotonic_now();
+	int64_t began = time_monotonic();
 	int rc;
 
 	r->next_look = TIME_FOREVER;
@@ -408,7 +408,7 @@ static bool want_look(struct refresh *r)
 	pthread_mutex_lock(&r->lock);
 	want = r->waiting != NULL;
 	pthread_mutex_unlock(&r->lock);
-	return want || monotonic_now() >= r->next_look;
+	return want || time_monotonic() >= r->next_look;
 }
 
 /* When the build that runs is to be killed. Waiting for another builder is no stall. */
@@ -427,7 +427,7 @@ static int sleep_ms(struct refresh *r)
 	pthread_mutex_unlock(&r->lock);
 	if (until == TIME_FOREVER)
 		return -1;
-	left = until - monotonic_now();
+	left = until - time_monotonic();
 	if (left <= 0)
 		return 0;
 	left = (left + 999999) / 1000000;
@@ -437,7 +437,7 @@ static int sleep_ms(struct refresh *r)
 static void take_watch(struct refresh *r)
 {
 	unsigned kinds = r->watch ? watch_drain(r->watch) : 0;
-	int64_t soon = monotonic_now() + EAGER_GAP;
+	int64_t soon = time_monotonic() + EAGER_GAP;
 
 	if (kinds && soon < r->next_look)
 		r->next_look = kinds & WATCH_STATE ? 0 : soon;
@@ -448,7 +448,7 @@ static void expire(struct refresh *r)
 	bool late;
 
 	pthread_mutex_lock(&r->lock);
-	late = r->building && monotonic_now() >= r->build_deadline;
+	late = r->building && time_monotonic() >= r->build_deadline;
 	pthread_mutex_unlock(&r->lock);
 	if (late)
 		answer_building(r);
@@ -486,7 +486,7 @@ static void *run(void *arg)
 		take_watch(r);
 		if (builder_check(&r->builder, &status))
 			build_ended(r, status);
-		else if (monotonic_now() >= stalls_at(r))
+		else if (time_monotonic() >= stalls_at(r))
 			builder_kill(&r->builder);
 		if (builder_check(&r->merger, &status))
 			merge_ended(r);
@@ -615,7 +615,7 @@ bool refresh_is_fresh(struct refresh *r)
 	bool fresh;
 
 	pthread_mutex_lock(&r->lock);
-	fresh = is_fresh(r, monotonic_now());
+	fresh = is_fresh(r, time_monotonic());
 	pthread_mutex_unlock(&r->lock);
 	return fresh;
 }
@@ -627,7 +627,7 @@ int64_t refresh_valid_for(struct refresh *r)
 	if (mode_of(r) == REFRESH_EAGER)
 		return TIME_FOREVER;
 	pthread_mutex_lock(&r->lock);
-	left = r->looked == TIME_NONE ? 0 : time_add(r->looked, r->opt.cfg->poll) - monotonic_now();
+	left = r->looked == TIME_NONE ? 0 : time_add(r->looked, r->opt.cfg->poll) - time_monotonic();
 	pthread_mutex_unlock(&r->lock);
 	return left > 0 ? left : 0;
 }
@@ -636,7 +636,7 @@ void refresh_wait(struct refresh *r, struct refresh_waiter *w)
 {
 	bool stopped;
 
-	w->arrived = monotonic_now();
+	w->arrived = time_monotonic();
 	pthread_mutex_lock(&r->lock);
 	stopped = r->stop;
 	if (!stopped) {

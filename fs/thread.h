@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdint.h>
-#include <time.h>
 
 /* Returns 0 or -errno. `name` has at most 15 bytes. */
 static inline int thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *arg)
@@ -27,15 +25,6 @@ static inline int thread_start(pthread_t *out, const char *name, void *(*run)(vo
 	if (r == 0)
 		pthread_setname_np(*out, name);
 	return -r;
-}
-
-/* Nanoseconds of a clock that is never set: for deadlines. */
-static inline int64_t monotonic_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
 }
 
 #endif

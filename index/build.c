@@ -3,8 +3,6 @@
  * only note what was seen. */
 #include "build.h"
 
-#include <time.h>
-
 #include "gc.h"
 #include "outcome.h"
 #include "publish.h"
@@ -14,14 +12,6 @@
 
 /* ---- progress ---- */
 
-static int64_t monotonic(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * TIME_SECOND + t.tv_nsec;
-}
-
 void meter_report(void *ctx, uint64_t done, uint64_t total)
 {
 	struct meter *m = ctx;
@@ -29,7 +19,7 @@ void meter_report(void *ctx, uint64_t done, uint64_t total)
 
 	if (!m->to)
 		return;
-	now = monotonic();
+	now = time_monotonic();
 	last = atomic_load(&m->last);
 	if (now - last >= REPORT_EVERY && atomic_compare_exchange_strong(&m->last, &last, now))
 		m->to->report(m->to->ctx, m->phase, done, total);

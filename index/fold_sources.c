@@ -2,7 +2,7 @@
 /* index/fold_sources.c - the files whose records go into a new segment: new ones, and those of rows that are taken over from the
  * parent. */
 #include "fold_private.h"
-#include "recall.h"
+#include "source.h"
 
 /* The place where a taken source's number is kept; NULL when memory is out. */
 static uint32_t *taken_place(struct folder *f, const struct parent_row *row)

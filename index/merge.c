@@ -92,11 +92,6 @@ struct merger {
 	struct buf entries, history;
 };
 
-static int by_source(const void *a, const void *b)
-{
-	return source_cmp(a, b);
-}
-
 static void mark_used(const struct segment *s, uint32_t *used)
 {
 	const struct segment_info *info = segment_info(s);
@@ -146,7 +141,7 @@ static void map_sources(struct merger *m, size_t i)
 
 		if (!map[k] || segment_source(s, k, &source, NULL) < 0)
 			continue;
-		at = bsearch(&source, m->sources, m->source_count, sizeof(source), by_source);
+		at = sources_find(m->sources, m->source_count, &source);
 		map[k] = (uint32_t)(at - m->sources);
 	}
 }
@@ -154,7 +149,6 @@ static void map_sources(struct merger *m, size_t i)
 static int merge_sources(struct merger *m, struct err *err)
 {
 	OWNED_BUF all = {0};
-	struct source *list;
 	int r;
 
 	m->map = arena_alloc(&m->arena, (m->to - m->from) * sizeof(*m->map));
@@ -163,15 +157,12 @@ static int merge_sources(struct merger *m, struct err *err)
 		r = list_sources(m, i, &all, err);
 	if (r < 0)
 		return r;
-	list = (struct source *)all.data;
-	m->sources = arena_alloc(&m->arena, all.len + sizeof(*list));
+	m->sources = arena_alloc(&m->arena, all.len + sizeof(*m->sources));
 	if (buf_error(&all) || !m->sources)
 		return err_set(err, -ENOMEM, "out of memory for sources");
 	if (all.len)
-		qsort(list, all.len / sizeof(*list), sizeof(*list), by_source);
-	for (size_t i = 0; i < all.len / sizeof(*list); i++)
-		if (!i || source_cmp(&list[i - 1], &list[i]))
-			m->sources[m->source_count++] = list[i];
+		memcpy(m->sources, all.data, all.len);
+	m->source_count = sources_distinct(m->sources, all.len / sizeof(*m->sources));
 	for (size_t i = m->from; i < m->to; i++)
 		map_sources(m, i);
 	return 0;

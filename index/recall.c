@@ -25,23 +25,6 @@ struct judged {
 	bool refused;
 };
 
-int source_cmp(const struct source *a, const struct source *b)
-{
-	int c;
-
-	if (a->ts != b->ts)
-		return a->ts < b->ts ? -1 : 1;
-	c = slice_cmp(a->file, b->file);
-	if (!c)
-		c = slice_cmp(a->partition, b->partition);
-	return c ? c : memcmp(a->hash, b->hash, sizeof(a->hash));
-}
-
-static int by_source(const void *a, const void *b)
-{
-	return source_cmp(a, b);
-}
-
 static int by_place(const void *va, const void *vb)
 {
 	const struct record *a = va, *b = vb;
@@ -94,9 +77,7 @@ static int map_sources(struct recaller *r, size_t i, struct err *err)
 
 		if (code < 0)
 			return code;
-		at = r->out->source_count ? bsearch(&source, r->out->sources, r->out->source_count,
-						    sizeof(source), by_source)
-					  : NULL;
+		at = sources_find(r->out->sources, r->out->source_count, &source);
 		map[k] = at ? (uint32_t)(at - r->out->sources) : UINT32_MAX;
 	}
 	r->map[i - r->in->from] = map;
@@ -107,7 +88,6 @@ static int recall_sources(struct recaller *r, struct err *err)
 {
 	struct recall *out = r->out;
 	OWNED_BUF all = {0};
-	const struct source *list;
 	int code = 0;
 
 	r->map = arena_alloc(&out->arena, (r->in->to - r->in->from + 1) * sizeof(*r->map));
@@ -117,11 +97,8 @@ static int recall_sources(struct recaller *r, struct err *err)
 	if (buf_error(&all) || !out->sources || !r->map)
 		return err_set(err, -ENOMEM, "out of memory for sources");
 	if (all.len)
-		qsort(all.data, all.len / sizeof(*list), sizeof(*list), by_source);
-	list = (const struct source *)all.data;
-	for (size_t i = 0; i < all.len / sizeof(*list); i++)
-		if (!i || source_cmp(&list[i - 1], &list[i]))
-			out->sources[out->source_count++] = list[i];
+		memcpy(out->sources, all.data, all.len);
+	out->source_count = sources_distinct(out->sources, all.len / sizeof(*out->sources));
 	for (size_t i = r->in->from; code == 0 && i < r->in->to; i++)
 		code = map_sources(r, i, err);
 	return code;

@@ -8,6 +8,7 @@
 
 #include "record.h"
 #include "rows.h"
+#include "source.h"
 
 struct recall { /* zero-initialised is empty; everything lies in `arena` or in the generation */
 	struct source *sources; /* by (ts, file) */
@@ -31,8 +32,5 @@ struct recall_input {
 /* Returns 0, -EINTR, or -errno. Release after a failure too. */
 int recall(const struct recall_input *in, struct recall *out, struct err *err);
 void recall_release(struct recall *r);
-
-/* The order of files that fold() wants, and equality of files. */
-int source_cmp(const struct source *a, const struct source *b);
 
 #endif

@@ -6,11 +6,6 @@
 #include "base_private.h"
 #include "timefmt.h"
 
-static int by_source(const void *a, const void *b)
-{
-	return source_cmp(a, b);
-}
-
 /* ---- before anything is folded ---- */
 
 struct refusals {
@@ -94,8 +89,7 @@ static int take_sources(struct refolder *r, const struct recall *from, struct er
 static int add_record(
 	struct refolder *r, const struct recall *from, const struct record *record, struct err *err)
 {
-	const struct source *at =
-		bsearch(&from->sources[record->source], r->sources, r->count, sizeof(*at), by_source);
+	const struct source *at = sources_find(r->sources, r->count, &from->sources[record->source]);
 	struct arena *arena = sorter_arena(r->sorter);
 	struct record copy = *record;
 
@@ -183,8 +177,7 @@ static void renumber(struct record *records, size_t count, const struct source *
 	const struct source *all, size_t n)
 {
 	for (size_t i = 0; i < count; i++) {
-		const struct source *at =
-			bsearch(&sources[records[i].source], all, n, sizeof(*at), by_source);
+		const struct source *at = sources_find(all, n, &sources[records[i].source]);
 
 		records[i].source = (uint32_t)(at - all);
 	}
@@ -202,7 +195,7 @@ int refold_deltas(const struct refold_input *in, struct records_of_build *record
 		.stop = in->stop};
 	int code = recall(&from, recalled, err);
 	size_t n = records->source_count + recalled->source_count,
-	       m = records->record_count + recalled->count, kept = 0;
+	       m = records->record_count + recalled->count;
 	struct source *all = arena_alloc(arena, (n + 1) * sizeof(*all));
 	struct record *list = arena_alloc(arena, (m + 1) * sizeof(*list));
 
@@ -212,15 +205,12 @@ int refold_deltas(const struct refold_input *in, struct records_of_build *record
 		return err_set(err, -ENOMEM, "out of memory for %zu records", m);
 	memcpy(all, records->sources, records->source_count * sizeof(*all));
 	memcpy(all + records->source_count, recalled->sources, recalled->source_count * sizeof(*all));
-	qsort(all, n, sizeof(*all), by_source);
-	for (size_t i = 0; i < n; i++)
-		if (!kept || source_cmp(&all[kept - 1], &all[i]))
-			all[kept++] = all[i];
-	renumber(records->records, records->record_count, records->sources, all, kept);
-	renumber(recalled->records, recalled->count, recalled->sources, all, kept);
+	n = sources_distinct(all, n);
+	renumber(records->records, records->record_count, records->sources, all, n);
+	renumber(recalled->records, recalled->count, recalled->sources, all, n);
 	memcpy(list, records->records, records->record_count * sizeof(*list));
 	memcpy(list + records->record_count, recalled->records, recalled->count * sizeof(*list));
 	*records = (struct records_of_build){
-		.sources = all, .source_count = kept, .records = list, .record_count = m};
+		.sources = all, .source_count = n, .records = list, .record_count = m};
 	return 0;
 }

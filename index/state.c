@@ -367,21 +367,13 @@ void state_free(struct state *s)
 
 /* ---- locks ---- */
 
-static int64_t monotonic(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * TIME_SECOND + ts.tv_nsec;
-}
-
 /* Tries until `wait` has passed. Returns 0, -EWOULDBLOCK, or -errno. */
 static int flock_wait(int fd, int64_t wait)
 {
-	int64_t start = monotonic(), pause = TIME_SECOND / 1000;
+	int64_t start = time_monotonic(), pause = TIME_SECOND / 1000;
 
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		int64_t left = wait - (monotonic() - start);
+		int64_t left = wait - (time_monotonic() - start);
 		struct timespec ts;
 
 		if (errno == EINTR)

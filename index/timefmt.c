@@ -17,6 +17,14 @@ int64_t time_now(void)
 	return (int64_t)ts.tv_sec * TIME_SECOND + ts.tv_nsec;
 }
 
+int64_t time_monotonic(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * TIME_SECOND + ts.tv_nsec;
+}
+
 int64_t time_add(int64_t a, int64_t b)
 {
 	int64_t sum;

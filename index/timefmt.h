@@ -21,7 +21,8 @@
 
 #define TIME_TEXT_MAX 32 /* enough for every text below, with its NUL */
 
-int64_t time_now(void); /* the wall clock */
+int64_t time_now(void);       /* the wall clock */
+int64_t time_monotonic(void); /* a clock that is never set: for deadlines */
 /* a + b, held within TIME_NONE..TIME_FOREVER. FOREVER and NONE stay what they are, as a or else as b,
  * and a minus FOREVER is NONE: so `watermark - window` is before every time where the window is `all`. */
 int64_t time_add(int64_t a, int64_t b);

@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "undo.h"
 
-static int by_identity(const void *va, const void *vb)
-{
-	const struct source *a = va, *b = vb;
-	int c = (a->ts > b->ts) - (a->ts < b->ts);
-
-	if (!c)
-		c = slice_cmp(a->partition, b->partition);
-	if (!c)
-		c = slice_cmp(a->file, b->file);
-	return c ? c : memcmp(a->hash, b->hash, sizeof(a->hash));
-}
+#include "source.h"
 
 static int segment_undo(struct undo *u, size_t i, const struct generation *g, const struct source *sorted,
 	size_t count, struct err *err)
@@ -32,7 +22,7 @@ static int segment_undo(struct undo *u, size_t i, const struct generation *g, co
 
 		if (r < 0)
 			return r;
-		if (!known && !bsearch(&source, sorted, count, sizeof(source), by_identity))
+		if (!known && !sources_find(sorted, count, &source))
 			continue;
 		list[used++] = k;
 		u->fresh += !known;
@@ -59,7 +49,7 @@ int undo_init(struct undo *u, const struct generation *g, const struct source *s
 		r = err_set(err, -ENOMEM, "out of memory");
 	if (r == 0) {
 		memcpy(sorted, sources, count * sizeof(*sorted));
-		qsort(sorted, count, sizeof(*sorted), by_identity);
+		count = sources_distinct(sorted, count);
 	}
 	for (size_t i = 0; r == 0 && i < segments; i++)
 		r = segment_undo(u, i, g, sorted, count, err);
