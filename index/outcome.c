@@ -184,6 +184,20 @@ static struct row row_taken_back(const struct plan_item *item, int64_t now)
 
 typedef struct row row_fn(const struct plan_item *item, int64_t now);
 
+/* It was to leave, and stays, since what was to push it out failed. Which files it has now is noted all the same: a later listing may not
+ * reach it. Returns whether there is anything to note. */
+static bool row_stays(const struct plan_item *item, struct row *out)
+{
+	const struct feed_partition *seen = item->seen;
+
+	if (!item->is_left || !item->row || item->row->has_content)
+		return false;
+	*out = *item->row;
+	out->files = seen ? seen->file_count : 0;
+	out->bytes = seen ? seen->bytes : 0;
+	return out->files != item->row->files || out->bytes != item->row->bytes;
+}
+
 static int rows_to_index(const struct plan *plan, int64_t now, row_fn *make, struct arena *arena,
 	struct row **rows, size_t *count, struct err *err)
 {
@@ -222,8 +236,12 @@ int outcome_rows(const struct outcome_input *in, struct arena *arena, struct row
 		const struct plan_item *item = &in->plan->items[i];
 		const struct intake_partition *part;
 
-		if (item->action == PLAN_KEEP || (item->action == PLAN_NOTE && !outcome_holds(in, item)))
+		if (item->action == PLAN_KEEP)
 			continue;
+		if (item->action == PLAN_NOTE && !outcome_holds(in, item)) {
+			n += row_stays(item, &out[n]);
+			continue;
+		}
 		out[n] = row_begin(item, in->now);
 		if (item->is_replaced && !outcome_has_replaced(in->plan, in->intake))
 			out[n].reason = slice_str("");
