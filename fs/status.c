@@ -233,7 +233,7 @@ void status_partitions(const struct row *rows, size_t row_count, struct buf *out
 		if (r->generation)
 			buf_addf(out, "%" PRIu64, r->generation);
 		buf_add_byte(out, '\t');
-		name_print(r->reason, out);
+		line_print(r->reason, out);
 		buf_add_byte(out, '\n');
 	}
 }

@@ -165,6 +165,15 @@ static int take_line(struct reading *r, const struct feed_file *f, uint32_t sour
 	return sorter_add(r->sorter, &record, err);
 }
 
+/* Says which file. */
+static int file_failed(const struct feed_file *f, int code, struct err *err)
+{
+	OWNED_BUF path = {0};
+
+	name_print(f->path, &path);
+	return err_context(err, code, "%s", buf_cstr(&path));
+}
+
 static int read_file_of(struct reading *r, const struct feed_file *f, uint32_t source, struct err *err)
 {
 	OWNED(reader) struct reader *reader = NULL;
@@ -185,7 +194,7 @@ static int read_file_of(struct reading *r, const struct feed_file *f, uint32_t s
 	if (code == 0)
 		reader_hash(reader, r->out->sources[source].hash);
 	r->done += f->size;
-	return code;
+	return code < 0 ? file_failed(f, code, err) : code;
 }
 
 static int read_all(struct reading *r, struct err *err)

@@ -18,6 +18,7 @@ struct open_file {
 	pthread_mutex_t lock;
 	struct reader *reader; /* NULL: not open yet */
 	uint64_t told;         /* bytes */
+	uint64_t refused;      /* in the batches that are parsed */
 	bool over;
 	struct intake_batch *last;
 };
@@ -70,15 +71,13 @@ static void crew_advance(struct crew *c, uint64_t bytes)
 
 /* ---- one file ---- */
 
-/* Messages end in tables of one line a row, whatever a file is called. */
-static char *one_line(const char *text)
+/* Messages end in tables of one line a row, whatever is in them. */
+static char *one_line(const char *message)
 {
-	char *copy = strdup(text), *p;
+	OWNED_BUF text = {0};
 
-	for (p = copy; p && *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
-	return copy;
+	line_print(slice_str(message), &text);
+	return buf_error(&text) ? NULL : strdup(buf_cstr(&text));
 }
 
 static int file_open(struct crew *c, struct intake_file *f, struct open_file *o, struct err *err)
@@ -129,6 +128,10 @@ static int file_read(struct worker *w, struct intake_file *f, struct open_file *
 	at = o->over ? f->seen->size : reader_raw_bytes(o->reader);
 	crew_advance(c, at > o->told ? at - o->told : 0);
 	o->told = at;
+	if (o->over) {
+		reader_free(o->reader); /* however many files there are, few are open */
+		o->reader = NULL;
+	}
 	if (r >= 0 || r == -ENOMEM)
 		return r < 0 ? r : 0;
 	f->code = r == -ENOENT ? -ESTALE : r;
@@ -151,7 +154,8 @@ static int batch_next(struct worker *w, struct intake_file *f, struct open_file 
 		r = *out ? 1 : -ENOMEM;
 	}
 	if (r == 1) {
-		**out = (struct intake_batch){0};
+		/* The parsed ones all lie before it. */
+		**out = (struct intake_batch){.only_counts = o->refused >= REJECTS_KEPT};
 		*(o->last ? &o->last->next : &f->batches) = *out;
 		o->last = *out;
 		f->lines += w->line_count;
@@ -225,25 +229,41 @@ static int batch_parse(struct worker *w, const struct intake_file *f, struct int
 			b->count++;
 			continue;
 		}
-		if (r == 1)
-			*refused = refusal_new(w, line, text, why.message);
-		if (r < 0 || !*refused)
+		if (r < 0)
+			return r;
+		b->refused_count++;
+		if (b->only_counts)
+			continue;
+		*refused = refusal_new(w, line, text, why.message);
+		if (!*refused)
 			return -ENOMEM;
 		refused = &(*refused)->next;
 	}
 	return 0;
 }
 
+/* What was refused of a batch. A file may be all refused, and be much larger than what is kept of it. */
+static void batch_done(struct open_file *o, const struct intake_batch *b)
+{
+	if (!b->refused_count)
+		return;
+	pthread_mutex_lock(&o->lock);
+	o->refused += b->refused_count;
+	pthread_mutex_unlock(&o->lock);
+}
+
 static int file_work(struct worker *w, size_t n)
 {
 	struct intake_file *f = &w->crew->out->files[n];
+	struct open_file *o = &w->crew->open[n];
 	struct intake_batch *b = NULL;
 	int r;
 
-	while ((r = crew_stopped(w->crew) ? -EINTR : batch_next(w, f, &w->crew->open[n], &b)) == 1) {
+	while ((r = crew_stopped(w->crew) ? -EINTR : batch_next(w, f, o, &b)) == 1) {
 		r = batch_parse(w, f, b);
 		if (r < 0)
 			break;
+		batch_done(o, b);
 	}
 	return r;
 }
@@ -345,6 +365,8 @@ static int file_refusals(struct intake_file *f)
 				asprintf(&text, "line %" PRIu64 ": %s", refusal->line, refusal->reason) < 0)
 				return -ENOMEM;
 		}
+		if (b->only_counts)
+			f->rejects.count += b->refused_count;
 	}
 	f->first_reject = text ? one_line(text) : NULL;
 	return text && !f->first_reject ? -ENOMEM : 0;

@@ -18,8 +18,9 @@
 struct intake_batch {
 	struct intake_batch *next; /* the lines behind these */
 	struct record *records;    /* owned */
-	size_t count;
+	size_t count, refused_count;
 	struct refusal *refused;
+	bool only_counts; /* so many were refused before it that these are not listed */
 };
 
 struct intake_file {
@@ -70,7 +71,7 @@ struct intake_input {
 	void (*progress)(void *ctx, uint64_t done, uint64_t total);
 	void *progress_ctx;
 };
-/* Returns 0, also when partitions failed, or -ENOMEM, -EINTR (stopped), -EAGAIN (no thread could be started). */
+/* Returns 0, also when partitions failed, or -ENOMEM, -EINTR (stopped). */
 int intake_read(const struct intake_input *in, struct intake *out, struct err *err);
 void intake_release(struct intake *in);
 

@@ -156,3 +156,17 @@ void name_print(struct slice raw, struct buf *out)
 		n = 1;
 	}
 }
+
+void line_print(struct slice message, struct buf *out)
+{
+	const uint8_t *p = (const uint8_t *)message.data;
+	size_t n;
+
+	for (size_t i = 0; i < message.len; i += n ? n : 1) {
+		n = utf8_step(p + i, message.len - i);
+		if (n && !is_control(p[i]))
+			buf_add(out, p + i, n);
+		else
+			buf_add_byte(out, '?');
+	}
+}

@@ -20,5 +20,8 @@ bool utf8_is_valid(struct slice s);
 /* Appends `raw` for one column of a text file or a message: control characters, '%' and bytes that are
  * not valid UTF-8 become %XX; everything else is kept. Any length, reversible. */
 void name_print(struct slice raw, struct buf *out);
+/* Appends a message that is made of such columns: control characters and bytes that are not valid UTF-8, which should not be there,
+ * become '?'. */
+void line_print(struct slice message, struct buf *out);
 
 #endif

@@ -28,7 +28,6 @@ struct reader {
 	bool raw_over, over; /* no more raw bytes; no more lines */
 	bool skipping;       /* the rest of a line that was handed out cut */
 	int failed;          /* -errno that every later call gets */
-	char path[];
 };
 
 static bool is_as_expected(const struct reader *r, const struct store_stat *st)
@@ -45,21 +44,19 @@ static int reader_compare(struct reader *r, struct err *err)
 	if (code < 0)
 		return code;
 	if (!is_as_expected(r, &st))
-		return err_set(err, -ESTALE, "%s: changed since it was listed", r->path);
+		return err_set(err, -ESTALE, "changed since it was listed");
 	return 0;
 }
 
 int reader_open(struct reader **out, struct store *store, const char *path, enum feed_packing packing,
 	const struct feed_file *expect, struct err *err)
 {
-	size_t path_size = strlen(path) + 1;
-	OWNED(reader) struct reader *r = calloc(1, sizeof(*r) + path_size);
+	OWNED(reader) struct reader *r = calloc(1, sizeof(*r));
 	int code;
 
 	*out = NULL;
 	if (!r)
 		return err_set(err, -ENOMEM, "out of memory");
-	memcpy(r->path, path, path_size);
 	r->expect = (struct store_stat){.size = expect->size, .mtime = expect->mtime, .ctime = expect->ctime};
 	r->cap = BUFFER_START;
 	r->data = malloc(r->cap + RECORD_PADDING);
@@ -106,8 +103,8 @@ static int64_t raw_fill(struct reader *r, char *to, size_t len, struct err *err)
 	xxh_stream_add(r->hash, slice_of(to, (size_t)n));
 	r->raw_read += (uint64_t)n;
 	if (r->raw_read > r->expect.size)
-		return err_set(err, -ESTALE, "%s: has grown over its %" PRIu64 " bytes while it was read",
-			r->path, r->expect.size);
+		return err_set(err, -ESTALE, "has grown over its %" PRIu64 " bytes while it was read",
+			r->expect.size);
 	return n;
 }
 
@@ -130,7 +127,7 @@ static int unpack_fill(struct reader *r, struct err *err)
 	more = unpack_step(
 		r->unpack, r->raw + r->raw_pos, &in_len, r->data + r->end, &out_len, r->raw_over, err);
 	if (more < 0)
-		return err_context(err, more, "%s: at byte %" PRIu64, r->path, r->raw_used);
+		return err_context(err, more, "at byte %" PRIu64, r->raw_used);
 	r->raw_pos += in_len;
 	r->raw_used += in_len;
 	r->end += out_len;
@@ -138,8 +135,8 @@ static int unpack_fill(struct reader *r, struct err *err)
 	r->over = more == 0;
 	if (r->unpacked > READER_FREE && r->unpacked / READER_RATIO_MAX > r->raw_used)
 		return err_set(err, -EBADMSG,
-			"%s: %" PRIu64 " bytes unpack to %" PRIu64 " and more, over %u times as many",
-			r->path, r->raw_used, r->unpacked, READER_RATIO_MAX);
+			"%" PRIu64 " bytes unpack to %" PRIu64 " and more, over %u times as many",
+			r->raw_used, r->unpacked, READER_RATIO_MAX);
 	return 0;
 }
 
@@ -169,7 +166,7 @@ static int reader_make_room(struct reader *r, struct err *err)
 		return 0;
 	data = realloc(r->data, cap + RECORD_PADDING);
 	if (!data)
-		return err_set(err, -ENOMEM, "%s: out of memory", r->path);
+		return err_set(err, -ENOMEM, "out of memory");
 	r->data = data;
 	r->cap = cap;
 	return 0;
@@ -270,8 +267,8 @@ static int reader_finish(struct reader *r, struct err *err)
 	if (code < 0)
 		return code;
 	if (r->raw_read != r->expect.size)
-		return err_set(err, -ESTALE, "%s: %" PRIu64 " bytes were read of %" PRIu64, r->path,
-			r->raw_read, r->expect.size);
+		return err_set(
+			err, -ESTALE, "%" PRIu64 " bytes were read of %" PRIu64, r->raw_read, r->expect.size);
 	return 0;
 }
 
@@ -280,12 +277,12 @@ int reader_next(struct reader *r, struct reader_line *line, struct err *err)
 	int code;
 
 	if (r->failed)
-		return err_set(err, r->failed, "%s: an earlier read failed", r->path);
+		return err_set(err, r->failed, "an earlier read failed");
 	code = line_next(r, line, err);
 	if (code == 0)
 		code = reader_finish(r, err);
 	else if (code == -EBADMSG && reader_compare(r, NULL) == -ESTALE)
-		code = err_set(err, -ESTALE, "%s: changed while it was read", r->path);
+		code = err_set(err, -ESTALE, "changed while it was read");
 	if (code < 0)
 		r->failed = code;
 	return code;
