@@ -145,10 +145,13 @@ static bool attribute_name_check(struct slice section, struct err *err)
 	}
 	if (section.len == from)
 		err_set(err, -EINVAL, "an attribute without a name");
-	return section.len > from;
+	else if (section.len > SECTION_NAME_MAX)
+		err_set(err, -EINVAL, "an attribute's name of %zu bytes, at most %zu", section.len - from,
+			SECTION_NAME_MAX - from);
+	return section.len > from && section.len <= SECTION_NAME_MAX;
 }
 
-bool config_section_is_known(struct slice section, struct err *err)
+static bool section_is_known(struct slice section, struct err *err)
 {
 	for (size_t i = 0; i < KEYS; i++) {
 		if (slice_eq(section, slice_str(keys[i].section)))
@@ -171,7 +174,7 @@ static const struct config_key *key_find(struct slice section, struct slice key,
 		if (slice_eq(section, slice_str(keys[i].section)) && slice_eq(key, slice_str(keys[i].name)))
 			return &keys[i];
 	}
-	if (config_section_is_known(section, err) && !is_later(section, key, err))
+	if (section_is_known(section, err) && !is_later(section, key, err))
 		err_set(err, -EINVAL, "unknown key");
 	return NULL;
 }
@@ -206,6 +209,15 @@ static int rule_of(struct config *c, struct slice section, size_t *n, struct err
 		if (slice_eq(slice_str(c->attributes[*n].name), name))
 			return 0;
 	return rule_add(c, name, err);
+}
+
+int config_section(struct config *c, struct slice section, struct err *err)
+{
+	size_t n;
+
+	if (!section_is_known(section, err))
+		return -EINVAL;
+	return section_is_attribute(section) ? rule_of(c, section, &n, err) : 0;
 }
 
 /* Finds what a key is about: *base, and its number for `which`. */

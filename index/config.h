@@ -86,6 +86,7 @@ struct config {
 #define CONFIG_VALUE_MAX 65536    /* bytes of one value, and more than any needs */
 #define CONFIG_TEXT_MAX (1 << 20) /* bytes of a file */
 #define CONFIG_RUN_MAX 170
+#define SECTION_NAME_MAX ((size_t)49) /* bytes, also of a key: what inih keeps of a name */
 
 int config_new(struct config **out, struct err *err); /* the defaults */
 void config_free(struct config *c);                   /* NULL is fine */
@@ -95,8 +96,9 @@ DEFINE_FREEP(config)
 int config_assign(struct config *c, struct slice section, struct slice key, struct slice value,
 	unsigned *which, struct err *err);
 #define CONFIG_KEYS_MAX (64 + 8 * ATTRIBUTES_MAX)
-bool config_section_is_known(
-	struct slice section, struct err *err); /* false: `err` says what is wrong with it */
+/* Takes note of a section: an attribute is there from its section on, so that one without keys is missed by config_check(). Returns 0,
+ * -EINVAL or -ENOMEM. */
+int config_section(struct config *c, struct slice section, struct err *err);
 /* Reads one ini text over `c`; `origin` is named in errors. Returns 0 or -EINVAL, -ENOMEM; after an
  * error `c` may be half changed: free it. */
 int config_parse(struct config *c, const char *origin, struct slice text, struct err *err);

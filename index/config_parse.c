@@ -13,8 +13,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define NAME_LINE_MAX 49 /* bytes of a section's or a key's name that inih keeps */
-
 struct reading {
 	struct config *c;
 	struct slice left;
@@ -22,7 +20,7 @@ struct reading {
 	bool indented; /* that line is */
 	bool has_key;  /* a key was read and waits for more lines of its value */
 	unsigned key_line;
-	char section[NAME_LINE_MAX + 1], key[NAME_LINE_MAX + 1];
+	char section[SECTION_NAME_MAX + 1], key[SECTION_NAME_MAX + 1];
 	struct buf value;
 	bool seen[CONFIG_KEYS_MAX]; /* keys so far, by number */
 	int code;                   /* the first error, */
@@ -101,21 +99,21 @@ static int check_bytes(struct slice line, struct err *err)
 }
 
 /* "[name]" and nothing behind it. */
-static int check_section(struct slice line, struct err *err)
+static int check_section(struct config *c, struct slice line, struct err *err)
 {
 	const char *close = memchr(line.data, ']', line.len);
 	struct slice name;
+	int r;
 
 	if (!close)
 		return err_set(err, -EINVAL, "a section's name ends in \"]\"");
 	if (close + 1 != line.data + line.len)
 		return err_set(err, -EINVAL, "something follows the \"]\"");
 	name = slice_of(line.data + 1, line.len - 2);
-	if (name.len > NAME_LINE_MAX)
+	if (name.len > SECTION_NAME_MAX)
 		return err_set(err, -EINVAL, "a section's name of %zu bytes", name.len);
-	if (!config_section_is_known(name, err))
-		return err_context(err, -EINVAL, "[%.*s]", (int)name.len, name.data);
-	return 0;
+	r = config_section(c, name, err);
+	return r < 0 ? err_context(err, r, "[%.*s]", (int)name.len, name.data) : 0;
 }
 
 static int check_key(struct slice line, struct err *err)
@@ -128,7 +126,7 @@ static int check_key(struct slice line, struct err *err)
 		return err_set(err, -EINVAL, "neither [section] nor key = value");
 	while (n && is_blank(line.data[n - 1]))
 		n--;
-	if (n > NAME_LINE_MAX)
+	if (n > SECTION_NAME_MAX)
 		return err_set(err, -EINVAL, "a key's name of %zu bytes", n);
 	return 0;
 }
@@ -164,7 +162,7 @@ static int check_line(struct reading *rd, struct slice line, size_t room)
 	r = finish_key(rd);
 	if (r < 0)
 		return r;
-	return text.data[0] == '[' ? check_section(text, &rd->why) : check_key(text, &rd->why);
+	return text.data[0] == '[' ? check_section(rd->c, text, &rd->why) : check_key(text, &rd->why);
 }
 
 /* inih's fgets(): one line a call, always whole and with its end. */

@@ -260,7 +260,10 @@ static void wrong_settings_are_refused(void)
 		{"feed.cadence=x", "feed.cadence: \"x\""}, {"feed.url=a\nb", "control character 0x0a"},
 		{"feed.url=a ;b", "\" ;\" in the value"}, {"feed.url=;b", "\" ;\" in the value"},
 		{"document.text=a,#b", "\" #\" in the value"}, {"feed.url=\xc0\x80", "UTF-8"},
-		{"attribute.a.b.when=x:y", "letters, digits"}, {"lag.policy=first", "none of latest"}};
+		{"attribute.a.b.when=x:y", "letters, digits"},
+		{"attribute.a123456789012345678901234567890123456789.when=x:y",
+			"name of 40 bytes, at most 39"},
+		{"lag.policy=first", "none of latest"}};
 	OWNED(config) struct config *c = defaults();
 	OWNED_BUF before = {0}, after = {0};
 
@@ -421,6 +424,9 @@ static void attributes_are_read_in_their_order(void)
 	check(slice_eq(buf_slice(&text), buf_slice(&back)));
 	check_refused("[attribute.a]\nkey = x\nkey = y\n", 30, "attribute.a.key is given twice");
 	check_refused("[attribute.]\nkey = x\n", 21, "without a name");
+	check_int(config_parse(c, "f.ini", slice_str("[attribute.empty]\n"), &err), 0);
+	check_int(config_check(c, &err), -EINVAL);
+	check_contains(err.message, "attribute.empty: no `when`");
 	check_refused("[attribute.a b]\nkey = x\n", 24, "letters, digits");
 	check_refused("[attribute.a]\nexpire = 1h\n", 26, "none of no, yes");
 	check_refused("[attribute.a]\nwhere = x\n", 24, "unknown key");
