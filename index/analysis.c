@@ -130,20 +130,19 @@ static void parts_plan(struct analysis *a)
 	a->count = count;
 }
 
-/* Runs the parts, the first in this thread. Returns what went wrong in the first where something did. */
+/* Runs the parts, the first in this thread, and with it those that no thread can be had for. Returns what went wrong in the first where
+ * something did. */
 static int parts_run(struct analysis *a, struct err *err)
 {
 	unsigned started = 1;
 	int r = 0;
 
-	while (r == 0 && started < a->count) {
-		r = pthread_create(&a->parts[started].thread, NULL, part_run, &a->parts[started]);
-		started += r == 0;
-	}
-	if (r)
-		r = err_sys(err, -r, "starting a thread");
-	else
-		part_run(&a->parts[0]);
+	while (started < a->count &&
+		!pthread_create(&a->parts[started].thread, NULL, part_run, &a->parts[started]))
+		started++;
+	part_run(&a->parts[0]);
+	for (unsigned i = started; i < a->count; i++)
+		part_run(&a->parts[i]);
 	for (unsigned i = 1; i < started; i++)
 		pthread_join(a->parts[i].thread, NULL);
 	for (unsigned i = 0; r == 0 && i < a->count; i++) {

@@ -6,6 +6,9 @@
  * costs less than a growing array a term. */
 #include "invert.h"
 
+#include <pthread.h>
+#include <sys/random.h>
+
 #include "bigmem.h"
 #include "record.h"
 #include "strsort.h"
@@ -85,12 +88,23 @@ static inline uint64_t term_total(const struct invert *v)
 	return v->terms.len / sizeof(struct term);
 }
 
+/* Nobody who writes a feed may know which terms fall together. Where terms lie in the table shows nowhere. */
+static uint64_t seed;
+
+static void seed_make(void)
+{
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+		seed = UINT64_C(0xa0761d6478bd642f);
+}
+
 struct invert *invert_new(void)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct invert *v = calloc(1, sizeof(*v));
 
 	if (!v)
 		return NULL;
+	pthread_once(&once, seed_make);
 	v->mask = SLOTS_MIN - 1;
 	v->doc = NO_DOC;
 	if (!bigmem_renew(&v->slots, SLOTS_MIN * sizeof(struct slot))) {
@@ -148,13 +162,13 @@ static inline uint64_t mix(uint64_t a, uint64_t b)
 
 static inline uint64_t short_hash(const uint64_t head[2], uint32_t shape)
 {
-	return mix(head[0] ^ UINT64_C(0xa0761d6478bd642f) ^ shape, head[1] ^ UINT64_C(0xe7037ed1a0b428db));
+	return mix(head[0] ^ seed ^ shape, head[1] ^ UINT64_C(0xe7037ed1a0b428db));
 }
 
 /* Of a text longer than INLINE_KEY; the last 16 bytes may count twice. */
 static uint64_t long_hash(const char *text, size_t len, uint32_t shape)
 {
-	uint64_t h = shape, v[2];
+	uint64_t h = seed ^ shape, v[2];
 
 	for (size_t i = 0; i + INLINE_KEY < len; i += INLINE_KEY) {
 		memcpy(v, text + i, INLINE_KEY);

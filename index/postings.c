@@ -352,10 +352,12 @@ static int exceptions_read(struct postings *p, struct postings_run *run, unsigne
 		return 0;
 	run->excess_width = cursor_u8(&p->in);
 	run->positions = cursor_bytes(&p->in, exceptions);
-	run->excess = cursor_bytes(&p->in, short_bytes(exceptions, run->excess_width));
-	if (run->excess_width > 32 - run->width)
+	if (!cursor_ok(&p->in))
+		return err_set(err, -EBADMSG, "postings end early, %u to go", p->left);
+	if (!run->excess_width || run->excess_width > 32 - run->width)
 		return err_set(
 			err, -EBADMSG, "exceptions %u bits wider than %u", run->excess_width, run->width);
+	run->excess = cursor_bytes(&p->in, short_bytes(exceptions, run->excess_width));
 	if (!cursor_ok(&p->in))
 		return err_set(err, -EBADMSG, "postings end early, %u to go", p->left);
 	at = (const uint8_t *)run->positions.data;

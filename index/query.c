@@ -249,16 +249,14 @@ static int in_segment(const struct generation *g, size_t s, int r, struct err *e
 static int count_terms(const struct generation *g, struct slice prefix, uint64_t *count, struct err *err)
 {
 	OWNED(view_terms) struct view_terms *terms = NULL;
-	struct slice text = slice_of(prefix.data + 1, prefix.len - 1);
-	bool keyword = prefix.data[0] == TERM_KEYWORD;
+	struct slice text;
 	uint64_t position;
-	int r = view_terms_open(&terms, g, text, 0, err);
+	int r = view_terms_open_class(&terms, g, prefix, err);
 
-	if (r < 0)
-		return r;
 	*count = 0;
-	while (*count <= QUERY_EXPAND_MAX && (r = view_terms_next(terms, &text, &position, err)) == 1)
-		*count += keyword == (memchr(text.data, ':', text.len) != NULL);
+	while (r >= 0 && *count <= QUERY_EXPAND_MAX &&
+		(r = view_terms_next(terms, &text, &position, err)) == 1)
+		++*count;
 	return r < 0 ? r : 0;
 }
 

@@ -173,6 +173,9 @@ static int statistics(struct ranker *k, struct err *err)
 
 		if (r < 0)
 			return r;
+		if (df > k->g->manifest.documents)
+			return err_set(err, -EBADMSG, "a word in %" PRIu64 " of %" PRIu64 " documents", df,
+				k->g->manifest.documents);
 		k->idf[i] = log(1 + (all - (double)df + 0.5) / ((double)df + 0.5));
 	}
 	return 0;

@@ -254,6 +254,8 @@ static int leaf_passes(struct record_parser *p, yyjson_val *v, void *ctx, struct
 {
 	const struct expr_test *t = ctx;
 
+	if (p->failed < 0)
+		return 1;
 	if (t->cmp != EXPR_IS)
 		return (yyjson_is_num(v) || yyjson_is_raw(v)) && number_holds(number_of(v), t);
 	if (yyjson_is_obj(v))

@@ -24,6 +24,10 @@ enum term_class {
 	TERM_KEYWORD = 'k',
 	TERM_WORD = 'w',
 };
+static inline bool term_class_is_known(char cls)
+{
+	return cls == TERM_ATTRIBUTE || cls == TERM_GROUP || cls == TERM_KEYWORD || cls == TERM_WORD;
+}
 static inline bool term_class_is_internal(char cls)
 {
 	return cls == TERM_ATTRIBUTE || cls == TERM_GROUP;

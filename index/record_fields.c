@@ -118,12 +118,18 @@ void field_init(struct record_parser *p, struct field *f, const char *name, bool
 
 static bool keyword_init(struct record_parser *p, struct field *f, const char *name)
 {
+	OWNED_BUF prefix = {0};
+
 	field_init(p, f, name, false);
-	f->term = calloc(1, f->name.len + 1 + TERM_MAX + TAIL);
+	/* Terms are looked up by the NFC of all of "name:value". */
+	if (text_nfc(p->text, f->name, &prefix) == -EBADMSG)
+		buf_add_slice(&prefix, f->name);
+	buf_add_byte(&prefix, ':');
+	f->term = buf_error(&prefix) ? NULL : calloc(1, prefix.len + TERM_MAX + TAIL);
 	if (!f->term)
 		return false;
-	memcpy(f->term, f->name.data, f->name.len);
-	f->term[f->name.len] = ':';
+	memcpy(f->term, prefix.data, prefix.len);
+	f->prefix = prefix.len;
 	return true;
 }
 
@@ -419,11 +425,10 @@ static bool printable_copy(struct slice s, char *to)
 static bool plain_term(yyjson_val *v, const struct field *f, struct slice *out)
 {
 	struct slice s = string_of(v);
-	size_t prefix = f->name.len + 1;
 
-	if (s.len > TERM_MAX || prefix + s.len > TERM_MAX || !printable_copy(s, f->term + prefix))
+	if (s.len > TERM_MAX || f->prefix + s.len > TERM_MAX || !printable_copy(s, f->term + f->prefix))
 		return false;
-	*out = slice_of(f->term, prefix + s.len);
+	*out = slice_of(f->term, f->prefix + s.len);
 	return true;
 }
 
@@ -440,7 +445,7 @@ static int other_term(struct record_parser *p, yyjson_val *v, const struct field
 		return err_set(err, 1, "%s: %zu bytes, at most %d with the field's name", f->name.data, s.len,
 			TERM_MAX);
 	buf_clear(&p->term);
-	buf_add(&p->term, f->term, f->name.len + 1);
+	buf_add(&p->term, f->term, f->prefix);
 	if (value_text(p, v, &p->term) < 0 || !buf_reserve(&p->term, TAIL))
 		return err_set(err, -ENOMEM, "out of memory");
 	if (p->term.len > TERM_MAX)

@@ -26,7 +26,8 @@ struct member {
 struct field {
 	struct slice name, rest;
 	unsigned member;
-	char *term; /* owned; of a keyword: "name:", then room for a value; else NULL */
+	char *term; /* owned; of a keyword: "name:" in NFC, `prefix` bytes, then room for a value; else NULL */
+	size_t prefix;
 };
 
 /* yyjson's memory: one block, lent to one document at a time. */

@@ -198,7 +198,7 @@ static int map_file(struct segment *s, const char *path, struct err *err)
 	struct stat st;
 	int r;
 
-	s->fd = open(path, O_RDONLY | O_CLOEXEC);
+	s->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (s->fd < 0 || fstat(s->fd, &st) < 0)
 		return err_sys(err, -errno, "%s", path);
 	if (!S_ISREG(st.st_mode) || st.st_size < SEGMENT_HEADER)

@@ -253,6 +253,8 @@ static int verify_term(struct terms *t, const struct dict_term *term, struct err
 
 	if (r < 0)
 		return r;
+	if (!term_class_is_known(cls))
+		return err_set(err, -EBADMSG, "a term of class 0x%02x", (uint8_t)cls);
 	if (!term->is_inline && term->offset != t->postings_end)
 		return err_set(err, -EBADMSG, "postings at %llu, not %llu", (unsigned long long)term->offset,
 			(unsigned long long)t->postings_end);

@@ -26,8 +26,7 @@
 #define RUNS_MAX 1024
 
 struct run {
-	int fd;
-	uint64_t at, end; /* read next; length of the file */
+	uint64_t at, end; /* in the file: what is read next, and where the run ends */
 	struct buf buf;   /* read and not handed out, from `from` on */
 	size_t from;
 	struct record record; /* the current one; its strings lie in `text` */
@@ -41,6 +40,7 @@ struct sorter {
 	struct buf records; /* struct record: those of the run in memory */
 	uint32_t *order;    /* owned; of the last run, which stays in memory; its winners only */
 	size_t order_count, order_next;
+	int fd;                       /* the file of the runs, which has no name; -1: none yet */
 	struct run *runs;             /* owned */
 	size_t run_count, run_buffer; /* bytes of each while they are read */
 	struct heap heap;             /* of the runs, and, as stream run_count, of the records in memory */
@@ -58,6 +58,7 @@ int sorter_new(struct sorter **out, const char *dir, size_t memory, struct err *
 		return err_set(err, -ENOMEM, "out of memory");
 	s->dir = dir;
 	s->memory = memory;
+	s->fd = -1;
 	return 0;
 }
 
@@ -66,10 +67,11 @@ void sorter_free(struct sorter *s)
 	if (!s)
 		return;
 	for (size_t i = 0; i < s->run_count; i++) {
-		close(s->runs[i].fd);
 		buf_release(&s->runs[i].buf);
 		buf_release(&s->runs[i].text);
 	}
+	if (s->fd >= 0)
+		close(s->fd);
 	free(s->runs);
 	free(s->order);
 	free(s->heap.items);
@@ -125,7 +127,7 @@ static int sort_memory(struct sorter *s, struct err *err)
 	return 0;
 }
 
-static int flush(struct sorter *s, int fd, struct buf *b, struct err *err)
+static int flush(struct sorter *s, struct buf *b, struct err *err)
 {
 	const char *p = b->data;
 	size_t left = b->len;
@@ -133,7 +135,7 @@ static int flush(struct sorter *s, int fd, struct buf *b, struct err *err)
 	if (buf_error(b))
 		return err_set(err, -ENOMEM, "out of memory for a run");
 	while (left) {
-		ssize_t n = write(fd, p, left);
+		ssize_t n = write(s->fd, p, left);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -160,20 +162,22 @@ static void encode(const struct record *r, struct buf *out)
 		buf_add_slice(out, *parts[i]);
 }
 
-static int run_open(struct sorter *s, struct err *err)
+/* All runs lie in one file, however many there are. */
+static int file_open(struct sorter *s, struct err *err)
 {
 	OWNED_STR char *path = NULL;
-	int fd;
 
-	if (asprintf(&path, "%s/run", s->dir) < 0) {
+	if (s->fd >= 0)
+		return 0;
+	if (asprintf(&path, "%s/runs", s->dir) < 0) {
 		path = NULL;
 		return err_set(err, -ENOMEM, "out of memory");
 	}
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
+	s->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (s->fd < 0)
 		return err_sys(err, -errno, "%s", path);
 	unlink(path);
-	return fd;
+	return 0;
 }
 
 /* Writes what is in memory as a run. */
@@ -190,13 +194,12 @@ static int spill(struct sorter *s, struct err *err)
 	if (s->run_count == RUNS_MAX)
 		return err_set(err, -EOVERFLOW, "more than %d sorted runs: give build.memory more", RUNS_MAX);
 	r = sort_memory(s, err);
+	if (r == 0)
+		r = file_open(s, err);
 	if (r < 0)
 		return r;
-	run = &s->runs[s->run_count];
-	*run = (struct run){.fd = run_open(s, err)};
-	if (run->fd < 0)
-		return run->fd;
-	s->run_count++;
+	run = &s->runs[s->run_count++];
+	*run = (struct run){.at = s->spilled, .end = s->spilled};
 	for (size_t i = 0; r == 0 && i < s->order_count; i++) {
 		const struct record *record = &records_of(s)[s->order[i]];
 
@@ -204,10 +207,10 @@ static int spill(struct sorter *s, struct err *err)
 		run->end +=
 			HEAD + record->id.len + record->group.len + record->version.len + record->json.len;
 		if (out.len >= BUFFER || out.failed)
-			r = flush(s, run->fd, &out, err);
+			r = flush(s, &out, err);
 	}
 	if (r == 0)
-		r = flush(s, run->fd, &out, err);
+		r = flush(s, &out, err);
 	arena_release(&s->arena);
 	buf_release(&s->records);
 	return r;
@@ -238,7 +241,9 @@ static int run_fill(struct sorter *s, struct run *run, size_t want, struct err *
 	if (!to)
 		return err_set(err, -ENOMEM, "out of memory for a run");
 	while (run->buf.len < want) {
-		ssize_t n = pread(run->fd, run->buf.data + run->buf.len, size - run->buf.len, (off_t)run->at);
+		size_t room = size - run->buf.len,
+		       len = room < run->end - run->at ? room : (size_t)(run->end - run->at);
+		ssize_t n = pread(s->fd, run->buf.data + run->buf.len, len, (off_t)run->at);
 
 		if (n < 0 && errno == EINTR)
 			continue;

@@ -337,7 +337,8 @@ static int position_text(const struct generation *g, uint64_t position, struct b
 	return buf_error(text) ? err_set(err, -ENOMEM, "out of memory") : 0;
 }
 
-int view_terms_open(struct view_terms **out, const struct generation *g, struct slice prefix,
+/* `cls`: of this class only; 0: of both. */
+static int terms_open(struct view_terms **out, const struct generation *g, char cls, struct slice prefix,
 	uint64_t position, struct err *err)
 {
 	size_t streams = g->manifest.segment_count * CLASSES;
@@ -356,11 +357,24 @@ int view_terms_open(struct view_terms **out, const struct generation *g, struct 
 	if (position)
 		r = position_text(g, position, &v->text, err);
 	for (size_t i = 0; i < streams && r == 0; i++)
-		r = stream_seek(v, i, position ? buf_slice(&v->text) : prefix, position != 0, err);
+		if (!cls || classes[i % CLASSES] == cls)
+			r = stream_seek(v, i, position ? buf_slice(&v->text) : prefix, position != 0, err);
 	if (r < 0)
 		return r;
 	*out = steal(&v);
 	return 0;
+}
+
+int view_terms_open(struct view_terms **out, const struct generation *g, struct slice prefix,
+	uint64_t position, struct err *err)
+{
+	return terms_open(out, g, 0, prefix, position, err);
+}
+
+int view_terms_open_class(
+	struct view_terms **out, const struct generation *g, struct slice key, struct err *err)
+{
+	return terms_open(out, g, key.data[0], slice_of(key.data + 1, key.len - 1), 0, err);
 }
 
 static int stream_has_live(const struct view_terms *v, size_t stream, struct err *err)

@@ -29,6 +29,9 @@ struct view_terms;
 /* Terms whose text starts with `prefix` (may be empty); `position` 0 is the start. */
 int view_terms_open(struct view_terms **out, const struct generation *g, struct slice prefix,
 	uint64_t position, struct err *err);
+/* The same of one class: `key` is its byte, and how their texts start. */
+int view_terms_open_class(
+	struct view_terms **out, const struct generation *g, struct slice key, struct err *err);
 /* Returns 1 with text (valid until the next call) and its position, 0 at the end, or -errno. */
 int view_terms_next(struct view_terms *v, struct slice *text, uint64_t *position, struct err *err);
 /* Goes on behind all terms that begin with the same character as the last one handed out, or as the one that

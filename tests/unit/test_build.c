@@ -160,6 +160,19 @@ static void a_file_that_ends_early_fails_its_partition_and_no_other(void)
 	check_term(&s, "cup", "a\n");
 }
 
+/* The feed may spell the field's name in two characters what others spell in one. */
+static void keywords_are_found_however_their_name_is_composed(void)
+{
+	SITE s;
+
+	site_init(&s);
+	site_set(&s, "document.keyword=cafe\u0301");
+	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"cafe\u0301\":\"re\u0301al\"}\n");
+	check_int(tick(&s), 0);
+	check_term(&s, "cafe\u0301:re\u0301al", "a\n");
+	check_term(&s, "caf\u00e9:r\u00e9al", "a\n");
+}
+
 static void a_late_file_that_fails_leaves_what_was_indexed(void)
 {
 	OWNED_BUF bad = {0};
@@ -610,6 +623,7 @@ int main(void)
 	RUN(when_every_partition_fails_the_rejects_can_be_read_all_the_same);
 	RUN(ten_refused_records_are_no_failure_and_eleven_are);
 	RUN(a_file_that_ends_early_fails_its_partition_and_no_other);
+	RUN(keywords_are_found_however_their_name_is_composed);
 	RUN(a_late_file_that_fails_leaves_what_was_indexed);
 	RUN(one_thread_and_four_give_the_same_bytes);
 	RUN(threads_that_share_a_file_keep_its_lines_in_order);

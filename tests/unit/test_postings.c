@@ -261,7 +261,8 @@ static void exceptions_that_lie_are_refused(void)
 		uint8_t value;
 		const char *want;
 	} cases[] = {{2, 129, "129 and 0 exceptions"}, {2, 0, "behind postings"}, {3, 1, "end early"},
-		{52, 30, "exceptions 30 bits wider than 3"}, {53, 128, "exception at 128 of 128"}};
+		{52, 30, "exceptions 30 bits wider than 3"}, {52, 0, "exceptions 0 bits wider than 3"},
+		{53, 128, "exception at 128 of 128"}};
 	OWNED_BUF b = {0};
 
 	fill(128, 3, 0);
