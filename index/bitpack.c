@@ -21,15 +21,6 @@ static uint32_t low_bits(unsigned width)
 	return width < 32 ? (1u << width) - 1 : UINT32_MAX;
 }
 
-unsigned bitpack_width(const uint32_t in[BITPACK_COUNT])
-{
-	uint32_t all = 0;
-
-	for (unsigned i = 0; i < BITPACK_COUNT; i++)
-		all |= in[i];
-	return all ? 32 - (unsigned)__builtin_clz(all) : 0;
-}
-
 static void pack_lane(const uint32_t *in, unsigned width, uint8_t *out)
 {
 	uint64_t acc = 0;

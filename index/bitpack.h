@@ -15,7 +15,6 @@ static inline size_t bitpack_bytes(unsigned width) /* of a packed block */
 {
 	return 16 * (size_t)width;
 }
-unsigned bitpack_width(const uint32_t in[BITPACK_COUNT]); /* widest integer's bits, 0..32 */
 void bitpack_pack(const uint32_t in[BITPACK_COUNT], unsigned width, void *out);
 /* Reads bitpack_bytes(width) bytes and no more; `width` must be at most 32. */
 void bitpack_unpack(const void *in, unsigned width, uint32_t out[BITPACK_COUNT]);

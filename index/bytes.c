@@ -97,17 +97,6 @@ void buf_add_varint(struct buf *b, uint64_t v)
 	buf_add(b, raw, n);
 }
 
-void buf_align(struct buf *b, size_t align)
-{
-	size_t pad = (align - b->len % align) % align;
-	char *to = pad ? buf_reserve(b, pad) : NULL;
-
-	if (!to)
-		return;
-	memset(to, 0, pad);
-	b->len += pad;
-}
-
 const char *buf_cstr(struct buf *b)
 {
 	char *to = buf_reserve(b, 1);

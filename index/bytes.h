@@ -141,8 +141,6 @@ static inline void buf_add_byte(struct buf *b, int c)
 void buf_add_le32(struct buf *b, uint32_t v);
 void buf_add_le64(struct buf *b, uint64_t v);
 void buf_add_varint(struct buf *b, uint64_t v); /* LEB128: 7 bits a byte, low first, at most 10 bytes */
-/* Zero bytes up to the next multiple of `align` (a power of two). */
-void buf_align(struct buf *b, size_t align);
 /* A terminating NUL that len does not count; returns data ("" when failed). */
 const char *buf_cstr(struct buf *b);
 static inline int buf_error(const struct buf *b)

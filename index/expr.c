@@ -419,11 +419,6 @@ uint32_t expr_root(const struct expr *e)
 	return e->root;
 }
 
-uint32_t expr_count(const struct expr *e)
-{
-	return e->count;
-}
-
 const struct expr_node *expr_node(const struct expr *e, uint32_t i)
 {
 	return &e->nodes[i];

@@ -63,8 +63,7 @@ int expr_parse(struct expr **out, const char *text, struct err *err);
 /* The same for a query. */
 int expr_parse_query(struct expr **out, const char *text, struct err *err);
 uint32_t expr_root(const struct expr *e);
-uint32_t expr_count(const struct expr *e);                           /* of nodes */
-const struct expr_node *expr_node(const struct expr *e, uint32_t i); /* below expr_count() */
+const struct expr_node *expr_node(const struct expr *e, uint32_t i); /* reached from the root */
 /* Of an expression without words and prefixes: not of a query. */
 bool expr_eval(const struct expr *e, expr_test_fn *test, void *ctx);
 /* Calls `fn` for each test in the expression. */

@@ -103,12 +103,11 @@ static int look_into(struct lister *l, struct slice dir, store_entry_fn *fn, voi
 
 struct scan {
 	struct lister *lister;
-	struct slice root;       /* the partition's path */
-	struct slice dir;        /* the directory being listed, in the feed */
-	struct buf subdirs;      /* of struct slice: of this directory */
-	unsigned depth;          /* 0: the partition itself */
-	bool has_marker;         /* set by depth 0 */
-	int64_t marker_times[2]; /* mtime, ctime */
+	struct slice root;  /* the partition's path */
+	struct slice dir;   /* the directory being listed, in the feed */
+	struct buf subdirs; /* of struct slice: of this directory */
+	unsigned depth;     /* 0: the partition itself */
+	bool has_marker;    /* set by depth 0 */
 };
 
 static int scan_file(struct scan *s, struct slice path, const struct store_stat *st)
@@ -134,8 +133,6 @@ static int scan_entry(void *ctx, struct slice name, const struct store_stat *st)
 
 	if (s->depth == 0 && !st->is_dir && slice_eq(name, slice_str(l->cfg->marker))) {
 		s->has_marker = true;
-		s->marker_times[0] = st->mtime;
-		s->marker_times[1] = st->ctime;
 		return 0;
 	}
 	if (is_hidden(name))
@@ -200,18 +197,9 @@ static int fingerprint(struct feed_partition *p)
 	return 0;
 }
 
-static void count_newest(struct feed_partition *p, int64_t mtime, int64_t ctime)
-{
-	int64_t newer = mtime > ctime ? mtime : ctime;
-
-	if (p->newest == TIME_NONE || newer > p->newest)
-		p->newest = newer;
-}
-
 static void count_file(struct feed_partition *p, const struct feed_file *f)
 {
 	p->bytes += f->size;
-	count_newest(p, f->mtime, f->ctime);
 	if (p->oldest == TIME_NONE || f->mtime < p->oldest)
 		p->oldest = f->mtime;
 }
@@ -221,7 +209,7 @@ static int partition_finish(struct lister *l, const struct scan *s, struct feed_
 {
 	size_t size = l->files.len;
 
-	p->newest = p->oldest = TIME_NONE;
+	p->oldest = TIME_NONE;
 	p->has_marker = s->has_marker;
 	p->file_count = size / sizeof(p->files[0]);
 	p->files = arena_alloc(l->arena, size ? size : 1);
@@ -233,8 +221,6 @@ static int partition_finish(struct lister *l, const struct scan *s, struct feed_
 	}
 	for (size_t i = 0; i < p->file_count; i++)
 		count_file(p, &p->files[i]);
-	if (p->has_marker)
-		count_newest(p, s->marker_times[0], s->marker_times[1]);
 	return fingerprint(p) < 0 ? out_of_memory(l) : 0;
 }
 

@@ -23,7 +23,6 @@ struct feed_partition {
 	struct feed_file *files; /* data files, bytewise by path */
 	size_t file_count;
 	uint64_t bytes;
-	int64_t newest; /* the newer of mtime and ctime over the files and the marker; TIME_NONE without */
 	int64_t oldest; /* likewise the oldest mtime: when the partition began to arrive */
 	bool has_marker;
 	uint64_t

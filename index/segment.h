@@ -66,8 +66,7 @@ uint32_t segment_sources_until(const struct segment *s, int64_t ts);
 /* Groups, sorted; `i` below segment_groups(). The history's are among them. */
 uint64_t segment_groups(const struct segment *s);
 int segment_group(const struct segment *s, uint64_t i, struct slice *name, struct err *err);
-#define SEGMENT_NO_GROUP UINT32_MAX
-/* The number of entry n's group, not checked; SEGMENT_NO_GROUP: it has none. */
+/* The number of entry n's group, not checked; GROUP_NONE (segment_format.h): it has none. */
 uint32_t segment_group_of(const struct segment *s, uint32_t n);
 /* Appends the numbers (uint32_t) of the live and hidden entries of group `name`, ascending: those of its term. Returns 0,
  * -EBADMSG, -ENOMEM. */

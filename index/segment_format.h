@@ -11,7 +11,6 @@
 #define SEGMENT_HEADER 256   /* bytes before the section table */
 #define SEGMENT_TABLE_ROW 48 /* bytes a section */
 #define SEGMENT_SECTIONS_MAX 64
-#define SEGMENT_VERSIONS_AT 128
 #define SEGMENT_VERSIONS_MAX 120 /* bytes of the text; zeros behind it */
 #define SEGMENT_OF_BASE 1        /* optional feature bit: made as part of a base */
 #define SEGMENT_ALIGN 64

@@ -114,11 +114,8 @@ static inline bool sim_slice_list(
 	const struct sim_slice *slice = &s->slices[n];
 	bool there = now >= slice->marker;
 
-	*p = (struct feed_partition){.ts = sim_ts(n),
-		.path = slice_str(slice->path),
-		.files = files,
-		.oldest = TIME_NONE,
-		.newest = TIME_NONE};
+	*p = (struct feed_partition){
+		.ts = sim_ts(n), .path = slice_str(slice->path), .files = files, .oldest = TIME_NONE};
 	p->has_marker = there;
 	p->fingerprint = 1 + there;
 	for (size_t i = 0; i < FILES; i++) {

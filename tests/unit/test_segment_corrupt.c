@@ -373,8 +373,7 @@ static void add_section(struct buf *out, uint16_t flags)
 	segment_header_encode(&h, out);
 	buf_add(out, good.data + front, good.len - front);
 	buf_add_str(out, "abc");
-	buf_align(out, 64);
-	buf_add(out, (char[64]){0}, 64);
+	buf_add(out, (char[128]){0}, 64 + (64 - out->len % 64) % 64);
 	reseal(out->data);
 	put_le64(out->data + SEGMENT_HEADER + SECTION_KINDS * SEGMENT_TABLE_ROW + 32,
 		xxh64(slice_of(out->data + s->offset, s->length)));
