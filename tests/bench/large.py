@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """tests/bench/large.py - figures of a base with deltas over it, on the ads feed; queries beside SQLite FTS5.
 
-    tests/bench/large.sh DIR [--documents N] [--partitions N] [--rounds N] [--only base,and,rank,deltas]
+    tests/bench/large.sh DIR [--documents N] [--partitions N] [--rounds N] [--only base,and,rank,deltas,touch]
 
 DIR keeps the feed (10,000,000 documents and 60 partitions are 5 GB) and FTS5's database from run to run; the state is made anew
 with the base. The peer's rows are the documents that the base shows, their text and keywords put together by the rules of freshet.ini in
@@ -162,13 +162,52 @@ def bench_deltas(work, table, _):
               None)  # fmt: skip
 
 
+def some_items(work, count):
+    """Items that have ads, from all over the snapshot."""
+    found, files = {}, sorted(work.snapshot.glob("ads*"))
+    for path in files:
+        with open(path) as f:
+            lines = sum(1 for _ in f)
+            step = max(1, lines * len(files) // (count * 2))  # an item comes up more than once
+            f.seek(0)
+            found.update((json.loads(line)["item_id"], None) for i, line in enumerate(f) if i % step == 0)
+    return list(found)[:: max(1, len(found) // count)][:count]
+
+
+def bench_touch(work, table, _):
+    """Signals of 50,000 items change: each of these groups is written again. Once with the base's pages in memory, once without."""
+    items = some_items(work, 50_000)
+    for i, cold in enumerate((False, True), 1):
+        at = AT + (work.partitions + i) * CADENCE
+        part = work.feed / (at - CADENCE).strftime("dt=%Y-%m-%d/hour=%H/minute=%M")
+        part.mkdir(parents=True, exist_ok=True)
+        (part / "signals.jsonl").write_text("".join(
+            json.dumps({"kind": "signal", "item_id": item, "rev": 10**6 + i, "trend": f"touched{i}"}) + "\n" for item in items))  # fmt: skip
+        if cold:
+            os.sync()
+            Path("/proc/sys/vm/drop_caches").write_text("3")  # needs root
+        else:
+            for segment in work.manifest()["segments"]:
+                run("cat", work.state / "segments" / (segment["name"] + ".seg"), out=subprocess.DEVNULL)
+        cpu = os.times()
+        seconds, _, read, _, _ = work.freshet("build", "--no-merge", "--now", rfc3339(at))
+        cpu = sum(os.times()[2:4]) - sum(cpu[2:4])
+        newest = max((s for s in work.manifest()["segments"] if not s["base"]), key=lambda s: s["last"])
+        shutil.rmtree(part)
+        table.add(f"delta of {len(items)} signals, {newest['documents']} documents of these items, "
+                  + ("nothing in the page cache" if cold else "base in the page cache"), "-",
+                  f"{seconds:.1f} s, {cpu:.1f} s of CPU, {read / 1e6:.0f} MB read of "
+                  f"{sum(work.segment_bytes()[s['name'] + '.seg'] for s in work.manifest()['segments']) / 1e9:.2f} GB",
+                  "-", "-", "-", None)  # fmt: skip
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("dir")
     args.add_argument("--documents", type=int, default=10_000_000)
     args.add_argument("--partitions", type=int, default=60)
     args.add_argument("--rounds", type=int, default=3)
-    args.add_argument("--only", default="base,and,rank,deltas")
+    args.add_argument("--only", default="base,and,rank,deltas,touch")
     args = args.parse_args()
     table, work = Table(), Work(args.dir, args.documents, args.partitions)
     print(f"{machine()}\nmedians of {args.rounds} paired rounds\n", flush=True)

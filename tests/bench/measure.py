@@ -20,11 +20,11 @@ def tool(name):
     return os.path.join(BUILD, "tests", "bench", name)
 
 
-def run(*command, cpus=None, **kw):
+def run(*command, cpus=None, out=subprocess.PIPE, **kw):
     """Standard output of a command that must succeed, held to `cpus`."""
     if cpus:
         command = ("taskset", "-c", cpus) + command
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **kw).stdout
+    return subprocess.run(command, check=True, stdout=out, text=True, **kw).stdout
 
 
 class Mount:
