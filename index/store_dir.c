@@ -183,6 +183,44 @@ static int entries_hand_out(struct buf *entries, store_entry_fn *fn, void *ctx)
 	return 0;
 }
 
+static int root_open(const char *path, struct err *err)
+{
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (fd >= 0) {
+		/* O_PATH asks for no permission; a feed that cannot be listed should be known of at once. */
+		if (faccessat(fd, ".", R_OK | X_OK, AT_EACCESS) == 0)
+			return fd;
+		r = -errno;
+		close(fd);
+		return err_sys(err, r, "%s: cannot read the feed's directory", path);
+	}
+	r = -errno;
+	if (r == -ENOENT)
+		return err_set(err, r,
+			"%s: there is no such feed: make the directory, or correct the path "
+			"(FEED on the command line, or url in section [feed])",
+			path);
+	if (r == -ENOTDIR)
+		return err_set(err, r, "%s: a feed must be a directory", path);
+	return err_sys(err, r, "%s: cannot open the feed's directory", path);
+}
+
+/* Another directory may have taken the place of one that was removed: it is the feed now. */
+static int root_reopen(struct dir_store *d, struct err *err)
+{
+	int fd = root_open(d->base.url, err), r = 0;
+
+	if (fd < 0)
+		return fd;
+	/* In one step, for whoever resolves a path meanwhile. */
+	if (dup3(fd, d->root, O_CLOEXEC) < 0)
+		r = err_sys(err, -errno, "cannot open the directory again");
+	close(fd);
+	return r;
+}
+
 /* A removed root still opens, and reads as empty: that would look like a feed whose data is all gone. */
 static int root_check(int fd, struct err *err)
 {
@@ -195,7 +233,7 @@ static int root_check(int fd, struct err *err)
 	return 0;
 }
 
-static int dir_list(struct store *s, const char *path, store_entry_fn *fn, void *ctx, struct err *err)
+static int list_once(struct store *s, const char *path, store_entry_fn *fn, void *ctx, struct err *err)
 {
 	OWNED_BUF entries = {0};
 	struct arena names = {0};
@@ -219,6 +257,22 @@ static int dir_list(struct store *s, const char *path, store_entry_fn *fn, void 
 		r = entries_hand_out(&entries, fn, ctx);
 	arena_release(&names);
 	return r;
+}
+
+static bool root_is_removed(const struct dir_store *d)
+{
+	struct stat st;
+
+	return fstat(d->root, &st) == 0 && st.st_nlink == 0;
+}
+
+static int dir_list(struct store *s, const char *path, store_entry_fn *fn, void *ctx, struct err *err)
+{
+	struct dir_store *d = dir_of(s);
+
+	if (root_is_removed(d) && root_reopen(d, NULL) < 0)
+		return err_set(err, -ENOENT, "the feed's directory was removed");
+	return list_once(s, path, fn, ctx, err);
 }
 
 static int other_kind(mode_t mode, struct err *err)
@@ -324,30 +378,6 @@ static const struct store_ops dir_ops = {
 	.close = dir_close,
 	.free = dir_free,
 };
-
-static int root_open(const char *path, struct err *err)
-{
-	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int r;
-
-	if (fd >= 0) {
-		/* O_PATH asks for no permission; a feed that cannot be listed should be known of at once. */
-		if (faccessat(fd, ".", R_OK | X_OK, AT_EACCESS) == 0)
-			return fd;
-		r = -errno;
-		close(fd);
-		return err_sys(err, r, "%s: cannot read the feed's directory", path);
-	}
-	r = -errno;
-	if (r == -ENOENT)
-		return err_set(err, r,
-			"%s: there is no such feed: make the directory, or correct the path "
-			"(FEED on the command line, or url in section [feed])",
-			path);
-	if (r == -ENOTDIR)
-		return err_set(err, r, "%s: a feed must be a directory", path);
-	return err_sys(err, r, "%s: cannot open the feed's directory", path);
-}
 
 int store_dir_open(struct store **out, const char *path, struct err *err)
 {

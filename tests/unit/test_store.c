@@ -420,6 +420,18 @@ static void a_root_that_was_removed_is_an_error_and_no_empty_feed(void)
 	store_free(f.store);
 }
 
+static void what_takes_the_place_of_a_removed_root_is_the_feed(void)
+{
+	struct feed f;
+
+	feed_open(&f);
+	check_int(rmdir(f.root), 0);
+	check_int(mkdir(f.root, 0777), 0);
+	put(&f, "new", "x", TIME_A);
+	check_list(&f, "", "new|");
+	feed_close(&f);
+}
+
 static void a_root_that_was_moved_is_still_held(void)
 {
 	struct feed f;
@@ -469,6 +481,7 @@ static void run_on_directories(void)
 	RUN(other_kinds_of_files_are_not_listed_and_do_not_block);
 	RUN(a_directory_that_vanishes_during_a_listing_is_enoent_after_it);
 	RUN(a_root_that_was_removed_is_an_error_and_no_empty_feed);
+	RUN(what_takes_the_place_of_a_removed_root_is_the_feed);
 	RUN(a_root_that_was_moved_is_still_held);
 	RUN(what_may_not_be_read_says_so);
 }
