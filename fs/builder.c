@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder.h"
+#include "log.h"
 #include "thread.h"
 
 #include <fcntl.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 /* How long an orderly stop may take: the build ends at its next record. */
@@ -115,6 +117,7 @@ static void end_line(struct builder *b)
 	if (b->partial_len) {
 		memcpy(b->last_line, b->partial, b->partial_len);
 		b->last_line[b->partial_len] = 0;
+		log_words(b->last_line);
 	}
 	b->partial_len = 0;
 }
@@ -130,8 +133,6 @@ static void read_words(struct builder *b)
 				continue;
 			return; /* EAGAIN: that is all for now */
 		}
-		if (write(STDERR_FILENO, chunk, (size_t)n) < 0)
-			errno = 0; /* nobody listens; the last line is kept anyway */
 		for (ssize_t i = 0; i < n; i++) {
 			if (chunk[i] == '\n')
 				end_line(b);
@@ -180,7 +181,7 @@ bool builder_check(struct builder *b, int *status)
 	if (r == 0)
 		return false;
 	if (r < 0)
-		*status = 0;
+		*status = EX_OSERR << 8; /* somebody else took its end */
 	finish(b);
 	return true;
 }

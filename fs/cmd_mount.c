@@ -18,7 +18,7 @@ static const char help[] =
 	"out where the configuration has feed.url. The mount goes to the background once it answers; take it\n"
 	"down with `fusermount3 -u MOUNTPOINT` or `umount MOUNTPOINT`.\n\n"
 	"  -f, --foreground   stay in the foreground; errors go to stderr\n"
-	"  -o OPTION[,...]    refresh=lazy|eager|manual, poll=1s, wait=2s; state=DIR, config=FILE,\n"
+	"  -o OPTION[,...]    refresh=lazy|eager|manual, poll=1s, wait=2s, feed_timeout=10s; state=DIR, config=FILE,\n"
 	"                     set=SECTION.KEY=VALUE; allow_other, and what mount(8) has for every type\n"
 	"                     (a comma in a value is written \\,)\n";
 
@@ -345,6 +345,7 @@ static int go_to_background(struct mount_command *c)
 		r = err_sys(&err, -errno, "pipe");
 		return cli_fail(&c->cli, r, &err);
 	}
+	signal(SIGCHLD, SIG_DFL); /* where it was ignored, nobody would learn how a child ended */
 	child = fork();
 	if (child < 0) {
 		r = err_sys(&err, -errno, "fork");

@@ -109,9 +109,13 @@ static inline struct slice node_text(const struct node *n)
 {
 	return slice_of(n->text, n->text_len);
 }
+static inline bool node_kind_is_dir(enum node_kind kind)
+{
+	return kind <= NODE_LAST_DIR;
+}
 static inline bool node_is_dir(const struct node *n)
 {
-	return n->kind <= NODE_LAST_DIR;
+	return node_kind_is_dir(n->kind);
 }
 
 struct inode_table; /* safe for several threads */

@@ -30,3 +30,11 @@ void log_line(const char *fmt, ...)
 	}
 	va_end(args);
 }
+
+void log_words(const char *line)
+{
+	if (syslog_is_open)
+		syslog(LOG_WARNING, "%s", line);
+	else
+		fprintf(stderr, "%s\n", line);
+}

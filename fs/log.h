@@ -4,6 +4,8 @@
 #define FRESHET_LOG_H
 
 void log_to_syslog(void);
+/* A line that another process of freshet has written, as it is. */
+void log_words(const char *line);
 void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -78,6 +78,12 @@ static int add_entry(void *ctx, struct slice name, const struct store_stat *st)
 	return buf_error(out);
 }
 
+/* rejects/ comes into being with the first reject. A feed that is not there is an error, and no empty directory. */
+static bool may_be_missing(const struct mirror *m, const struct node *dir)
+{
+	return *m->base && !mirror_path(dir).len;
+}
+
 int mirror_list(const struct mirror *m, const struct node *dir, struct buf *out, struct err *err)
 {
 	OWNED_BUF path = {0};
@@ -85,8 +91,7 @@ int mirror_list(const struct mirror *m, const struct node *dir, struct buf *out,
 
 	add_path(m, mirror_path(dir), slice_of(NULL, 0), &path);
 	r = store_list(m->store, buf_cstr(&path), add_entry, out, err);
-	/* rejects/ comes into being with the first reject. */
-	return r == -ENOENT && !mirror_path(dir).len ? 0 : r;
+	return r == -ENOENT && may_be_missing(m, dir) ? 0 : r;
 }
 
 static bool is_as_looked_up(const struct node *file, const struct store_stat *st)

@@ -15,10 +15,12 @@
 #include <fuse_lowlevel.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #define RENDER_BYTES (64u << 20)
-#define WORKERS 4
+#define WORKERS 4      /* for queries, and generations that are opened */
+#define FEED_WORKERS 4 /* for partitions/ and rejects/ */
 #define SERVERS_MAX 16
 #define KICK SIGUSR2      /* ends the main thread's sleep in libfuse's loop */
 #define LOOP_OVER SIGUSR1 /* tells the signal thread to go */
@@ -32,6 +34,7 @@ struct mount {
 	pthread_t main, signals;
 	sigset_t waited;
 	bool mounted, broke;
+	bool hangs; /* a thread waits for a feed that does not answer */
 	atomic_bool stopped_in_order, loop_ended;
 };
 
@@ -209,7 +212,7 @@ static void *wait_for_signal(void *arg)
 	if (sig == LOOP_OVER)
 		return NULL;
 	m->stopped_in_order = true;
-	refresh_stop(m->ops.tree.refresh);
+	m->hangs |= !refresh_stop(m->ops.tree.refresh);
 	notify_stop(m->notify);
 	fuse_session_exit(m->se);
 	/* The loop's main thread may be about to sleep when the flag is set: kick until it has seen it. */
@@ -227,6 +230,7 @@ static void hold_signals(struct mount *m)
 
 	sigaction(KICK, &kick, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
+	signal(SIGCHLD, SIG_DFL); /* a child's end is waited for */
 	sigemptyset(&m->waited);
 	sigaddset(&m->waited, SIGTERM);
 	sigaddset(&m->waited, SIGINT);
@@ -247,8 +251,10 @@ static int take_signals(struct mount *m, struct err *err)
 
 static int start_threads(struct mount *m, struct err *err)
 {
-	int r = workers_start(&m->ops.workers, WORKERS);
+	int r = workers_start(&m->ops.workers, WORKERS, TIME_FOREVER);
 
+	if (r == 0)
+		r = workers_start(&m->ops.feed_workers, FEED_WORKERS, m->opt->cfg->feed_timeout);
 	if (r == 0)
 		r = notify_start(&m->notify, m->se);
 	if (r < 0)
@@ -283,12 +289,15 @@ static void take_down(struct mount *m)
 		fuse_session_unmount(m->se);
 	if (!m->stopped_in_order) {
 		if (t->refresh)
-			refresh_stop(t->refresh);
+			m->hangs |= !refresh_stop(t->refresh);
 		notify_stop(m->notify);
 	}
-	workers_stop(m->ops.workers);
+	m->hangs |= !workers_stop(m->ops.workers);
+	m->hangs |= !workers_stop(m->ops.feed_workers);
 	if (m->mounted && !m->broke)
 		fuse_session_unmount(m->se);
+	if (m->hangs)
+		return; /* what that thread uses stays */
 	if (m->se)
 		fuse_session_destroy(m->se);
 	refresh_free(t->refresh);
@@ -315,5 +324,10 @@ int mount_run(const struct mount_options *opt, struct err *err)
 	}
 	m.broke = r < 0 && m.mounted;
 	take_down(&m);
+	if (m.hangs) {
+		if (r < 0)
+			log_line("%s", err->message);
+		_exit(r < 0 ? EX_IOERR : EX_OK);
+	}
 	return r;
 }

@@ -36,12 +36,19 @@ static void reply_failed(fuse_req_t req, int code, const struct err *err)
 	fuse_reply_err(req, code == -EBADMSG ? EIO : -code);
 }
 
+static void forget(struct ops *ops, fuse_ino_t ino, uint64_t n)
+{
+	if (inode_forget(ops->tree.inodes, ino, n))
+		render_drop(ops->tree.render, ino);
+}
+
 /* A request that is answered elsewhere than where it came in. */
 struct job {
 	struct work work;
 	struct refresh_waiter waiter;
-	fuse_req_t req;
-	struct node *node; /* stays: the kernel holds it while the request is open */
+	struct ops *ops;
+	fuse_req_t req;    /* until it is answered */
+	struct node *node; /* held: the request may be answered, being late, while a worker is at it */
 	size_t size;
 	uint64_t offset;
 	char name[]; /* of a lookup */
@@ -57,15 +64,31 @@ static struct job *job_new(fuse_req_t req, struct node *node, const char *name)
 		fuse_reply_err(req, ENOMEM);
 		return NULL;
 	}
-	*job = (struct job){.req = req, .node = node};
+	*job = (struct job){.ops = ops_of(req), .req = req, .node = node};
 	strcpy(job->name, name);
+	inode_hold(job->ops->tree.inodes, node);
 	return job;
+}
+
+static void job_free(struct job *job)
+{
+	forget(job->ops, job->node->ino, 1);
+	free(job);
+}
+
+static void late(struct work *w)
+{
+	fuse_reply_err(JOB_OF(w, work)->req, ETIMEDOUT);
 }
 
 static void to_worker(struct job *job, void (*run)(struct work *w))
 {
+	bool is_feed = job->node->kind == NODE_MIRROR_DIR || job->node->kind == NODE_MIRROR_FILE;
+
 	job->work.run = run;
-	workers_submit(ops_of(job->req)->workers, &job->work);
+	if (!job->work.late)
+		job->work.late = late;
+	workers_submit(is_feed ? job->ops->feed_workers : job->ops->workers, &job->work);
 }
 
 /* --- lookup and attributes --- */
@@ -93,7 +116,7 @@ static void reply_entry(fuse_req_t req, int r, const struct tree_entry *entry, c
 	if (tree_attr_is_slow(entry->node))
 		e.attr_timeout = 0; /* the kernel asks for them at once, which goes to a worker */
 	if (fuse_reply_entry(req, &e) < 0)
-		inode_forget(t->inodes, e.ino, 1);
+		forget(ops_of(req), e.ino, 1);
 }
 
 static void lookup_on_worker(struct work *w)
@@ -101,10 +124,13 @@ static void lookup_on_worker(struct work *w)
 	struct job *job = JOB_OF(w, work);
 	struct err err = ERR_INIT;
 	struct tree_entry entry;
-	int r = tree_lookup_slow(&ops_of(job->req)->tree, job->node, job->name, &entry, &err);
+	int r = tree_lookup_slow(&job->ops->tree, job->node, job->name, &entry, &err);
 
-	reply_entry(job->req, r, &entry, &err);
-	free(job);
+	if (work_claim(w))
+		reply_entry(job->req, r, &entry, &err);
+	else if (r == 1)
+		forget(job->ops, entry.node->ino, 1);
+	job_free(job);
 }
 
 static void lookup_now(fuse_req_t req, struct node *parent, const char *name)
@@ -128,7 +154,7 @@ static void lookup_after_look(struct refresh_waiter *w)
 	struct job *job = JOB_OF(w, waiter);
 
 	lookup_now(job->req, job->node, job->name);
-	free(job);
+	job_free(job);
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -152,12 +178,6 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	refresh_wait(refresh, &job->waiter);
 }
 
-static void forget(struct ops *ops, fuse_ino_t ino, uint64_t n)
-{
-	if (inode_forget(ops->tree.inodes, ino, n))
-		render_drop(ops->tree.render, ino);
-}
-
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
 {
 	forget(ops_of(req), ino, nlookup);
@@ -177,13 +197,28 @@ static void getattr_on_worker(struct work *w)
 	struct err err = ERR_INIT;
 	struct stat st;
 	int64_t valid;
-	int r = tree_attr_slow(&ops_of(job->req)->tree, job->node, &st, &valid, &err);
+	int r = tree_attr_slow(&job->ops->tree, job->node, &st, &valid, &err);
 
-	if (r < 0)
-		reply_failed(job->req, r, &err);
+	if (work_claim(w)) {
+		if (r < 0)
+			reply_failed(job->req, r, &err);
+		else
+			fuse_reply_attr(job->req, &st, seconds(valid));
+	}
+	job_free(job);
+}
+
+/* A mirror's root is there, whatever its feed does: `ls -l` of the mount shows it without its time. */
+static void getattr_late(struct work *w)
+{
+	struct job *job = JOB_OF(w, work);
+	struct stat st;
+
+	tree_attr(&job->ops->tree, job->node, &st);
+	if (job->node->text_len)
+		late(w);
 	else
-		fuse_reply_attr(job->req, &st, seconds(valid));
-	free(job);
+		fuse_reply_attr(job->req, &st, 0);
 }
 
 static void getattr_now(fuse_req_t req, struct node *n)
@@ -199,7 +234,7 @@ static void getattr_after_look(struct refresh_waiter *w)
 	struct job *job = JOB_OF(w, waiter);
 
 	getattr_now(job->req, job->node);
-	free(job);
+	job_free(job);
 }
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -224,6 +259,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	if (!job)
 		return;
 	if (slow) {
+		job->work.late = getattr_late;
 		to_worker(job, getattr_on_worker);
 		return;
 	}
@@ -286,16 +322,18 @@ static void read_plain(fuse_req_t req, struct node *n, struct slice bytes, uint6
 static void read_on_worker(struct work *w)
 {
 	struct job *job = JOB_OF(w, work);
-	const struct tree *t = &ops_of(job->req)->tree;
+	const struct tree *t = &job->ops->tree;
 	struct err err = ERR_INIT;
 	OWNED_BUF bytes = {0};
 	int r = mirror_read(&t->mirrors[job->node->place], job->node, job->offset, job->size, &bytes, &err);
 
-	if (r < 0)
-		reply_failed(job->req, r, &err);
-	else
-		fuse_reply_buf(job->req, bytes.data, bytes.len);
-	free(job);
+	if (work_claim(w)) {
+		if (r < 0)
+			reply_failed(job->req, r, &err);
+		else
+			fuse_reply_buf(job->req, bytes.data, bytes.len);
+	}
+	job_free(job);
 }
 
 static void read_later(fuse_req_t req, struct node *n, uint64_t offset, size_t size)
@@ -390,16 +428,16 @@ static void reply_page(struct page *p, int r, const struct err *err)
 static void readdir_on_worker(struct work *w)
 {
 	struct job *job = JOB_OF(w, work);
-	struct page p = page_new(job->req, job->size);
 	struct err err = ERR_INIT;
+	struct page p = {.req = job->req, .size = job->size < READDIR_MAX ? job->size : READDIR_MAX};
 	int r;
 
-	if (p.bytes) {
-		r = tree_list_slow(&ops_of(job->req)->tree, job->node, job->offset, fill_page, &p, &err);
+	p.bytes = malloc(p.size);
+	r = p.bytes ? tree_list_slow(&job->ops->tree, job->node, job->offset, fill_page, &p, &err) : -ENOMEM;
+	if (work_claim(w))
 		reply_page(&p, r, &err);
-	}
 	free(p.bytes);
-	free(job);
+	job_free(job);
 }
 
 static void readdir_later(fuse_req_t req, struct node *dir, uint64_t offset, size_t size)
@@ -496,6 +534,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	/* Listings of directories that do change are dropped by their time. */
 	conn->want |= conn->capable & FUSE_CAP_AUTO_INVAL_DATA;
 	conn->want |= conn->capable & (FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
+	/* Else lookups in one directory wait for one another. libfuse before 3.17 does not pass it on. */
+	conn->want |= conn->capable & FUSE_CAP_PARALLEL_DIROPS;
 }
 
 /* The mount is read-only, so the kernel refuses these itself, until somebody remounts it. */

@@ -12,7 +12,8 @@ struct fuse_lowlevel_ops;
 /* What a FUSE session has as its userdata. */
 struct ops {
 	struct tree tree;
-	struct workers *workers;
+	struct workers *workers;      /* for what is here */
+	struct workers *feed_workers; /* for what lies in the feed, which may not answer */
 };
 
 extern const struct fuse_lowlevel_ops ops_table;

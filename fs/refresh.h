@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fs/refresh.h - the thread that keeps the mount fresh: looks at the feed, has builds run, swaps snapshots in.
  *
- * It alone touches the feed's listing, the catalog and the builder. Requests take the current snapshot,
+ * It alone touches the catalog and the builder, and has the looker look at the feed. Requests take the current snapshot,
  * which never blocks, or leave a waiter that is answered after the next look, with a deadline. */
 #ifndef FRESHET_REFRESH_H
 #define FRESHET_REFRESH_H
@@ -27,8 +27,9 @@ struct refresh_options {
 /* Loads what is published now, without looking at the feed. */
 int refresh_open(struct refresh **out, const struct refresh_options *opt, struct err *err);
 int refresh_start(struct refresh *r, struct err *err); /* the thread */
-/* Answers every waiter, stops a build in order, ends the thread. Later waiters are answered at once. */
-void refresh_stop(struct refresh *r);
+/* Answers every waiter, stops a build in order, ends the threads. Later waiters are answered at once. Returns false where the feed does not
+ * answer: then a thread stays in it, which uses the feed's store and the configuration for as long as the process is there. */
+bool refresh_stop(struct refresh *r);
 void refresh_free(struct refresh *r); /* after refresh_stop(); NULL is fine */
 
 struct snapshot *refresh_snapshot(struct refresh *r); /* with a reference */
@@ -48,7 +49,7 @@ bool refresh_is_fresh(struct refresh *r);
  * that no answer is older than that; TIME_FOREVER in eager mode, where a publish invalidates it. */
 int64_t refresh_valid_for(struct refresh *r);
 /* Calls w->done() once: after a look that began less than `poll` before now, and where that look has a build
- * run, after its end, or at the latest `wait` after the build began. */
+ * run, after its end, or at the latest `wait` after the build began, or the look, where the feed does not answer. */
 void refresh_wait(struct refresh *r, struct refresh_waiter *w);
 
 #endif

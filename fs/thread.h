@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <time.h>
 
 /* Returns 0 or -errno. `name` has at most 15 bytes. */
 static inline int thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *arg)
@@ -25,6 +27,18 @@ static inline int thread_start(pthread_t *out, const char *name, void *(*run)(vo
 	if (r == 0)
 		pthread_setname_np(*out, name);
 	return -r;
+}
+
+#define THREAD_GRACE 2 /* seconds that a thread which waits for the feed gets to end */
+
+/* Waits for a thread that ends unless it hangs. Returns whether it has ended. */
+static inline bool thread_join_soon(pthread_t thread)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += THREAD_GRACE;
+	return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0;
 }
 
 #endif

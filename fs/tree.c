@@ -131,6 +131,8 @@ static int get_text(struct tree *t, enum rootfile which, const struct snapshot *
 	return get_node(t, &key, g, text.len, out, err);
 }
 
+#define ROWS_AT_ONCE 4096
+
 /* --- lookups below a generation --- */
 
 static int lookup_term(struct tree *t, struct generation *g, struct slice prefix, const char *name,
@@ -191,17 +193,29 @@ static int lookup_made(struct tree *t, struct generation *g, enum node_kind kind
 	return get_made(t, g, kind, buf_slice(&text), out, err);
 }
 
+/* Those of a frequent term take long to make. */
 static int lookup_rows(
-	struct tree *t, struct generation *g, const char *name, struct node **out, struct err *err)
+	struct tree *t, struct generation *g, const char *name, bool slow, struct node **out, struct err *err)
 {
+	struct inode_key node_key = {.kind = NODE_TERM_ROWS, .generation = id_of(g)};
 	OWNED_BUF text = {0};
 	OWNED_BUF key = {0};
+	struct view_term term;
 	int r;
 
 	if (!name_unescape(slice_str(name), &text))
 		return 0;
 	r = view_term_key(buf_slice(&text), &key);
-	return r <= 0 ? r : get_made(t, g, NODE_TERM_ROWS, buf_slice(&key), out, err);
+	if (r <= 0)
+		return r;
+	node_key.text = buf_slice(&key);
+	*out = inode_lookup(t->inodes, &node_key);
+	if (*out)
+		return 1;
+	r = slow ? 0 : view_term_stat(g, buf_slice(&key), &term, err);
+	if (r == 1 && term.df > ROWS_AT_ONCE)
+		return TREE_SLOW;
+	return r < 0 || (r == 0 && !slow) ? r : get_made(t, g, NODE_TERM_ROWS, buf_slice(&key), out, err);
 }
 
 /* A query takes as long as what it asks for; one that the kernel still knows is at hand. */
@@ -463,7 +477,7 @@ static int lookup(
 	case NODE_PREFIXES:
 		return lookup_prefix(t, parent, name, &out->node, err);
 	case NODE_POSTINGS:
-		return lookup_rows(t, g, name, &out->node, err);
+		return lookup_rows(t, g, name, false, &out->node, err);
 	case NODE_GROUPS:
 		return lookup_made(t, g, NODE_GROUP, name, &out->node, err);
 	case NODE_QUERIES:
@@ -481,36 +495,34 @@ int tree_check(const struct node *dir, struct err *err)
 	return reads ? generation_check(dir->generation, err) : 0;
 }
 
-int tree_lookup(
-	struct tree *t, const struct node *parent, const char *name, struct tree_entry *out, struct err *err)
+/* What was found in a generation counts only while its segments are whole. */
+static int checked(
+	struct tree *t, const struct node *parent, int r, const struct tree_entry *found, struct err *err)
 {
-	int r = lookup(t, parent, name, out, err),
-	    broken = r < 0 || r == TREE_SLOW ? 0 : tree_check(parent, err);
+	int broken = r < 0 || r == TREE_SLOW ? 0 : tree_check(parent, err);
 
 	if (broken == 0)
 		return r;
 	if (r == 1)
-		inode_forget(t->inodes, out->node->ino, 1);
+		inode_forget(t->inodes, found->node->ino, 1);
 	return broken;
 }
 
-int tree_lookup_slow(
+int tree_lookup(
+	struct tree *t, const struct node *parent, const char *name, struct tree_entry *out, struct err *err)
+{
+	return checked(t, parent, lookup(t, parent, name, out, err), out, err);
+}
+
+static int lookup_in_mirror(
 	struct tree *t, const struct node *parent, const char *name, struct tree_entry *out, struct err *err)
 {
 	struct inode_parts parts;
 	OWNED_BUF text = {0};
 	struct inode_key key;
-	int r;
-
-	*out = (struct tree_entry){0};
-	if (parent->kind == NODE_GENERATIONS)
-		return lookup_generation(t, name, true, out, err);
-	if (parent->kind == NODE_QUERIES || parent->kind == NODE_RANKS) {
-		out->valid = TREE_FOREVER;
-		return lookup_query(t, parent, name, true, &out->node, err);
-	}
-	r = mirror_lookup(
+	int r = mirror_lookup(
 		&t->mirrors[parent->place], parent->place, parent, slice_str(name), &text, &key, &parts, err);
+
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
@@ -518,6 +530,28 @@ int tree_lookup_slow(
 	out->valid = t->cfg->poll;
 	out->node = inode_get(t->inodes, &key, &parts);
 	return out->node ? 1 : err_set(err, -ENOMEM, "out of memory");
+}
+
+int tree_lookup_slow(
+	struct tree *t, const struct node *parent, const char *name, struct tree_entry *out, struct err *err)
+{
+	int r;
+
+	*out = (struct tree_entry){.valid = TREE_FOREVER};
+	switch (parent->kind) {
+	case NODE_GENERATIONS:
+		return lookup_generation(t, name, true, out, err);
+	case NODE_QUERIES:
+	case NODE_RANKS:
+		r = lookup_query(t, parent, name, true, &out->node, err);
+		return checked(t, parent, r, out, err);
+	case NODE_POSTINGS:
+		r = lookup_rows(t, parent->generation, name, true, &out->node, err);
+		return checked(t, parent, r, out, err);
+	default:
+		out->valid = 0;
+		return lookup_in_mirror(t, parent, name, out, err);
+	}
 }
 
 /* --- attributes --- */

@@ -10,11 +10,6 @@
 
 #define OFFSET_FIRST 2 /* behind "." and ".." */
 
-static bool is_dir_kind(enum node_kind kind)
-{
-	return kind <= NODE_LAST_DIR;
-}
-
 struct filler {
 	tree_fill_fn *fill;
 	void *ctx;
@@ -41,7 +36,7 @@ static void list_names(struct filler *f, bool pinned)
 
 	for (size_t i = 0; i < TREE_NAMES; i++) {
 		if ((!pinned || tree_names[i].pinned) &&
-			!add_counted(f, &index, tree_names[i].name, is_dir_kind(tree_names[i].kind)))
+			!add_counted(f, &index, tree_names[i].name, node_kind_is_dir(tree_names[i].kind)))
 			return;
 	}
 }

@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker.h"
 #include "thread.h"
+#include "timefmt.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 
+/* Once one was late, the next get so much less time, until one is not: in some directories they come one by one. */
+#define IMPATIENCE 10
+
 struct workers {
-	pthread_mutex_t lock; /* everything below but `threads` */
-	pthread_cond_t more;
-	struct work *first, **last;
-	bool stopping;
+	pthread_mutex_t lock; /* everything below but `timeout` and `threads` */
+	pthread_cond_t more, sooner;
+	struct work *first, **last;  /* queued */
+	struct work *open, **latest; /* not answered, in the order of their deadlines */
+	bool stopping, over;
+	bool hangs; /* the last that was answered was late */
+	int64_t timeout;
 	unsigned count;
+	pthread_t clock;
+	bool has_clock;
 	pthread_t threads[];
 };
 
@@ -37,7 +45,64 @@ static void *work_on(void *arg)
 	return NULL;
 }
 
-int workers_start(struct workers **out, unsigned threads)
+static void open_remove(struct workers *p, struct work *w)
+{
+	struct work **at = &p->open;
+
+	while (*at != w)
+		at = &(*at)->later;
+	*at = w->later;
+	if (!*at)
+		p->latest = at;
+}
+
+/* In the order of deadlines: nearly always at the end. */
+static void open_add(struct workers *p, struct work *w)
+{
+	struct work **at = p->latest;
+
+	if (p->hangs)
+		for (at = &p->open; *at && (*at)->deadline <= w->deadline;)
+			at = &(*at)->later;
+	if (at == &p->open)
+		pthread_cond_signal(&p->sooner);
+	w->later = *at;
+	*at = w;
+	if (!w->later)
+		p->latest = &w->later;
+}
+
+static void wait_until(struct workers *p, int64_t deadline)
+{
+	struct timespec t = {.tv_sec = deadline / TIME_SECOND, .tv_nsec = deadline % TIME_SECOND};
+
+	pthread_cond_clockwait(&p->sooner, &p->lock, CLOCK_MONOTONIC, &t);
+}
+
+/* The oldest is the first to be late. */
+static void *watch_clock(void *arg)
+{
+	struct workers *p = arg;
+	struct work *w;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->over) {
+		w = p->open;
+		if (!w) {
+			pthread_cond_wait(&p->sooner, &p->lock);
+		} else if (time_monotonic() < w->deadline) {
+			wait_until(p, w->deadline);
+		} else {
+			open_remove(p, w);
+			w->answered = p->hangs = true;
+			w->late(w); /* with the lock, so that the job is there until it has answered */
+		}
+	}
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+int workers_start(struct workers **out, unsigned threads, int64_t timeout)
 {
 	struct workers *p = calloc(1, sizeof(*p) + threads * sizeof(p->threads[0]));
 	int r = 0;
@@ -47,9 +112,16 @@ int workers_start(struct workers **out, unsigned threads)
 		return -ENOMEM;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->more, NULL);
+	pthread_cond_init(&p->sooner, NULL);
 	p->last = &p->first;
+	p->latest = &p->open;
+	p->timeout = timeout;
+	if (timeout != TIME_FOREVER) {
+		r = thread_start(&p->clock, "freshet-late", watch_clock, p);
+		p->has_clock = r == 0;
+	}
 	while (r == 0 && p->count < threads) {
-		r = thread_start(&p->threads[p->count], "freshet-feed", work_on, p);
+		r = thread_start(&p->threads[p->count], "freshet-worker", work_on, p);
 		if (r == 0)
 			p->count++;
 	}
@@ -63,25 +135,64 @@ int workers_start(struct workers **out, unsigned threads)
 
 void workers_submit(struct workers *p, struct work *w)
 {
-	w->next = NULL;
+	w->next = w->later = NULL;
+	w->of = p;
+	w->answered = false;
 	pthread_mutex_lock(&p->lock);
 	*p->last = w;
 	p->last = &w->next;
+	if (p->has_clock) {
+		w->deadline = time_add(time_monotonic(), p->hangs ? p->timeout / IMPATIENCE : p->timeout);
+		open_add(p, w);
+	}
 	pthread_cond_signal(&p->more);
 	pthread_mutex_unlock(&p->lock);
 }
 
-void workers_stop(struct workers *p)
+bool work_claim(struct work *w)
 {
-	if (!p)
+	struct workers *p = w->of;
+	bool claimed;
+
+	pthread_mutex_lock(&p->lock);
+	claimed = !w->answered;
+	p->hangs &= !claimed;
+	if (claimed && p->has_clock)
+		open_remove(p, w);
+	w->answered = true;
+	pthread_mutex_unlock(&p->lock);
+	return claimed;
+}
+
+static void stop_clock(struct workers *p)
+{
+	if (!p->has_clock)
 		return;
+	pthread_mutex_lock(&p->lock);
+	p->over = true;
+	pthread_cond_signal(&p->sooner);
+	pthread_mutex_unlock(&p->lock);
+	pthread_join(p->clock, NULL);
+}
+
+bool workers_stop(struct workers *p)
+{
+	bool ended = true;
+
+	if (!p)
+		return true;
 	pthread_mutex_lock(&p->lock);
 	p->stopping = true;
 	pthread_cond_broadcast(&p->more);
 	pthread_mutex_unlock(&p->lock);
 	for (unsigned i = 0; i < p->count; i++)
-		pthread_join(p->threads[i], NULL);
+		ended &= p->has_clock ? thread_join_soon(p->threads[i]) : !pthread_join(p->threads[i], NULL);
+	stop_clock(p);
+	if (!ended)
+		return false;
 	pthread_cond_destroy(&p->more);
+	pthread_cond_destroy(&p->sooner);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
+	return true;
 }

@@ -4,6 +4,7 @@
 #include "build.h"
 
 #include "gc.h"
+#include "look.h"
 #include "outcome.h"
 #include "publish.h"
 #include "tick.h"
@@ -35,58 +36,6 @@ void meter_phase(struct meter *m, const char *phase)
 static bool is_stopped(const struct tick *t)
 {
 	return t->opt->stop && *t->opt->stop;
-}
-
-/* ---- look ---- */
-
-struct look {
-	const struct config *cfg;
-	struct catalog *catalog;
-	struct store *store;
-	int64_t now;
-	bool retry;
-};
-
-static int look(const struct look *l, struct plan *plan, struct listing *listing, struct arena *arena,
-	struct err *err)
-{
-	OWNED(template) struct template *template = NULL;
-	struct catalog_current current = {.watermark = TIME_NONE, .base_at = TIME_NONE};
-	struct plan_input in = {.cfg = l->cfg, .now = l->now, .listing = listing, .retry = l->retry};
-	struct row *rows = NULL;
-	int64_t from;
-	int r;
-
-	r = template_parse(&template, l->cfg->partition, err);
-	if (r < 0)
-		return err_context(err, r, "feed.partition");
-	if (l->catalog)
-		r = catalog_current(l->catalog, &current, err);
-	in.watermark = current.number ? current.watermark : TIME_NONE;
-	in.base_at = current.number ? current.base_at : TIME_NONE;
-	from = plan_horizon(l->cfg, in.watermark, in.base_at);
-	if (r == 0 && l->catalog)
-		r = catalog_rows(l->catalog, from, true, arena, &rows, &in.row_count, err);
-	if (r < 0)
-		return err_context(err, r, "catalog.db");
-	in.rows = rows;
-	r = feed_list(l->store, template, l->cfg, from, l->now, listing, err);
-	if (r < 0)
-		return r;
-	r = plan_make(&in, plan, err);
-	if (r < 0)
-		listing_release(listing);
-	return r;
-}
-
-int build_look(struct catalog *catalog, struct store *store, const struct config *cfg, int64_t now,
-	struct plan *plan, struct listing *listing, struct arena *arena, struct err *err)
-{
-	struct look l = {.cfg = cfg, .catalog = catalog, .store = store, .now = now};
-
-	*plan = (struct plan){0};
-	*listing = (struct listing){0};
-	return look(&l, plan, listing, arena, err);
 }
 
 /* ---- before reading ---- */
@@ -157,18 +106,16 @@ static int prepare(struct tick *t, struct err *err)
 
 static int list_and_plan(struct tick *t, struct err *err)
 {
-	struct look l = {.cfg = t->cfg,
-		.catalog = t->catalog,
-		.store = t->store,
-		.now = t->plan_now,
-		.retry = t->opt->retry};
+	struct look look = {.cfg = t->cfg, .now = t->plan_now, .retry = t->opt->retry, .arena = &t->arena};
 	int r;
 
 	meter_phase(&t->meter, "listing");
-	r = look(&l, &t->plan, &t->listing, &t->arena, err);
-	if (r < 0)
-		return r;
-	t->out->next_due = t->plan.next_due;
+	r = look_at_catalog(&look, t->catalog, err);
+	if (r == 0)
+		r = look_at_feed(&look, t->store, &t->listing, &t->plan, err);
+	if (r == 0)
+		t->out->next_due = t->plan.next_due;
+	look_release(&look);
 	return r;
 }
 

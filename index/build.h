@@ -44,8 +44,5 @@ int build_tick(struct state *state, struct catalog *catalog, struct store *store
 void build_result_release(struct build_result *r);
 /* Notes the configuration as the one that was used last: by a tick, or for a base. */
 int build_remember_config(struct catalog *catalog, const struct config *cfg, struct err *err);
-/* List the feed as a tick would: what mounts use to learn whether one is due. Reads rows, writes nothing. */
-int build_look(struct catalog *catalog, struct store *store, const struct config *cfg, int64_t now,
-	struct plan *plan, struct listing *listing, struct arena *arena, struct err *err);
 
 #endif

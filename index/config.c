@@ -52,6 +52,7 @@ static const struct config_key keys[] = {
 	{"mount", "refresh", KIND_CHOICE, AT(refresh), "lazy", .choices = refresh_words},
 	{"mount", "poll", KIND_DURATION, AT(poll), "1s", 0, DURATION_MAX},
 	{"mount", "wait", KIND_DURATION, AT(wait), "2s", 0, DURATION_MAX},
+	{"mount", "feed_timeout", KIND_DURATION, AT(feed_timeout), "10s", 1, DURATION_MAX},
 	/* clang-format on */
 };
 #undef AT

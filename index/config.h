@@ -80,6 +80,7 @@ struct config {
 	enum refresh_mode refresh; /* lazy */
 	int64_t poll;              /* 1s */
 	int64_t wait;              /* 2s */
+	int64_t feed_timeout;      /* 10s; > 0 */
 };
 
 #define CONFIG_HASH_BYTES 16

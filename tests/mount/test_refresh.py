@@ -3,12 +3,13 @@
 
 import os
 import signal
+import subprocess
 import time
 from datetime import datetime, timezone
 
 import pytest
 
-from harness import DOCUMENTS, HANG, eventually, is_running, rfc3339, slice_time
+from harness import DOCUMENTS, HANG, Mount, eventually, is_running, rfc3339, slice_time
 
 
 def waits(box, i):
@@ -142,6 +143,28 @@ def test_a_build_in_which_nothing_moves_is_killed(box):
     waits(box, 1)
     eventually(lambda: len(mount.ids("lungo") or []) == 30000, "the new generation")
     assert mount.pids() == server and all(map(is_running, server))
+
+
+def test_builds_that_leave_nothing_new_are_not_started_back_to_back(box):
+    """Rules that refuse what is indexed fail every build in the same way: from the second on the next one waits, longer each time."""
+    box.feed.put(0, [{"id": f"d{i}", "title": "espresso"} for i in range(20)])
+    box.build()
+    box.configure(DOCUMENTS.replace("id = id", "id = ident"))
+    box.feed.put(1, [{"id": "new", "title": "espresso"}])
+    mount = Mount(box, box.root / "mnt")
+    mount.point.mkdir()
+    box.mounts.append(mount)
+    argv = box.argv("mount", box.feed.root, mount.point, "-f", "-o", "refresh=eager", "--config", box.config)
+    times = []
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, env=box.environment()) as server:
+        for line in server.stderr:
+            times += [time.monotonic()] if "refuse 20 of 20" in line else []
+            if len(times) == 4:
+                break
+        assert times[2] - times[1] > 0.9 and times[3] - times[2] > 1.8
+        assert len(mount.ids("espresso")) == 20
+        server.terminate()
+        server.stderr.read()
 
 
 def stop(pid):

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A feed that does not answer: what is served is served on, and nobody waits for ever.
+
+The feed is the partitions/ of another mount, whose server is stopped: a request that nobody takes, as of an NFS server that is away."""
+
+import errno
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from harness import HANG, Box, eventually, is_running
+
+
+@pytest.fixture
+def hung(box):
+    """(the mount, whose feed answers until stop(), the feed behind it, stop(), go_on())."""
+    box.feed.put(0, [{"id": "a", "title": "espresso"}, {"id": "b", "title": "espresso lungo"}])
+    box.build()
+    source = box.mount()
+    (box.root / "reader").mkdir()
+    reader = Box(box.root / "reader")
+    reader.feed.root = source / "partitions"
+    reader.build()
+    mount = reader.mount("refresh=lazy,poll=0s,wait=500ms,feed_timeout=1s")
+    server = source.pids()
+    everyone = lambda sig: [os.kill(pid, sig) for pid in server]
+    try:
+        yield mount, box.feed, lambda: everyone(signal.SIGSTOP), lambda: everyone(signal.SIGCONT)
+    finally:
+        everyone(signal.SIGCONT)
+        reader.close()
+
+
+def timed(call):
+    began = time.monotonic()
+    return call(), time.monotonic() - began
+
+
+@pytest.mark.release
+def test_what_is_published_is_served_while_the_feed_hangs(hung):
+    mount, feed, stop, go_on = hung
+    before = mount.text("watermark")
+    stop()
+    for _ in range(20):
+        text, took = timed(lambda: mount.text("watermark"))
+        assert text == before and took < HANG
+    assert mount.ids("espresso") == ["a", "b"]
+    assert "has not answered for more than 500ms" in mount.text("status")
+    assert mount.text("query/espresso lungo") == "b\n"
+    go_on()
+    feed.put(1, [{"id": "c", "title": "espresso"}])
+    eventually(lambda: mount.ids("espresso") == ["a", "b", "c"])
+    eventually(lambda: "has not answered" not in mount.text("status"))
+
+
+@pytest.mark.release
+def test_partitions_of_a_hung_feed_time_out_and_hold_up_nothing_else(hung):
+    mount, _, stop, go_on = hung
+    directory = os.listdir(mount / "partitions")
+    wanted = (mount / "terms/espresso").read_bytes()
+    stop()
+    codes = []
+
+    def look(n):
+        try:
+            os.stat(mount / "partitions" / f"dt=1999-01-{n:02}")
+        except OSError as e:
+            codes.append(e.errno)
+
+    readers = [threading.Thread(target=look, args=(n,)) for n in range(1, 13)]
+    for r in readers:
+        r.start()
+    assert mount.text("rank/lungo").endswith("\tb\n")
+    assert (mount / "docs/b").read_bytes().startswith(b'{"id": "b"')
+    assert (mount / "terms/espresso").read_bytes() == wanted
+    os.stat(mount / "partitions")
+    for r in readers:
+        r.join(HANG)
+    assert codes == [errno.ETIMEDOUT] * 12
+    go_on()
+    eventually(lambda: os.listdir(mount / "partitions") == directory)
+
+
+@pytest.mark.release
+def test_a_mount_of_a_hung_feed_ends_when_it_is_told_to(hung):
+    mount, _, stop, _ = hung
+    stop()
+    mount.text("watermark")
+    pids = mount.pids()
+    for pid in pids:
+        os.kill(pid, signal.SIGTERM)
+    eventually(lambda: not any(map(is_running, pids)))
+    assert not os.path.ismount(mount.point)
