@@ -128,13 +128,14 @@ unit_tests()
 	count "unit tests, $name" "$dir/meson-logs/testlog.junit.xml" $code "$log"
 }
 
+# mount_tests BUILD FILE [PYTEST-ARGUMENT...]: all of tests/mount, or one file of it.
 mount_tests()
 {
-	local name=$1 log=$builds/logs/mount-$1.log report=$builds/logs/mount-$1.xml code
-	shift
+	local name=$1 file=$2 log=$builds/logs/mount-$1.log report=$builds/logs/mount-$1.xml code
+	shift 2
 	rm -f "$report"
 	(cd "$top" && FRESHET="$builds/$name/freshet" timeout 3600 "$python" -m pytest -q -p no:cacheprovider --confcutdir tests \
-		--timeout 600 --junitxml "$report" -o junit_family=xunit2 "$@" tests/mount) >"$log" 2>&1
+		--timeout 600 --junitxml "$report" -o junit_family=xunit2 "$@" "tests/mount/$file") >"$log" 2>&1
 	code=$?
 	count "mount tests, $name" "$report" $code "$log"
 }
@@ -161,7 +162,7 @@ release_part()
 {
 	check "build, release" build release gcc || return
 	unit_tests release env
-	mount_tests release -m release
+	mount_tests release "" -m release
 }
 
 asan_part()
@@ -169,7 +170,7 @@ asan_part()
 	check "build, asan" build asan gcc --buildtype=debugoptimized -Db_sanitize=address,undefined \
 		-Db_lundef=false || return
 	unit_tests asan env "${sanitizer_env[@]}"
-	mount_tests asan
+	mount_tests asan ""
 }
 
 tsan_part()
@@ -186,6 +187,8 @@ tsan_part()
 	fi
 	check "build, tsan" build tsan gcc --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false || return
 	unit_tests tsan "${tsan_run[@]}" TSAN_OPTIONS=halt_on_error=1
+	# The mount's threads: those that look, build and wait, and those that are late.
+	[ ${#tsan_run[@]} -gt 1 ] || mount_tests tsan test_hung_feed.py
 }
 
 # model_run BUILD ARGUMENT...: random steps or kept traces; what fails is cut down and saved in model/ beside the builds.
