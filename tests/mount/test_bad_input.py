@@ -197,20 +197,23 @@ def test_a_mount_over_a_damaged_segment_serves_errors_or_the_truth(published, at
     good = path.read_bytes()
     os.chmod(path, 0o644)
     where = int(len(good) * at) if isinstance(at, float) else at % len(good)
+    mount = published.mount()
+    truth = {name: os.listdir(mount / name) for name in ("terms", "docs")}
+    truth |= {name: (mount / name).read_bytes() for name in ("terms/espresso", "docs/a")}
+    mount.take_down()
     path.write_bytes(good[:where] + bytes([good[where] ^ 0x55]) + good[where + 1 :])
     mount, result = published.try_mount()
     if result.code:
         assert path.stem in result.err, result
         return
-    for name in ("terms/espresso", "docs/a", "terms", "docs", "status"):
+    for name, true in truth.items():
         try:
-            if name.count("/"):
-                (mount / name).read_bytes()
-            else:
-                os.listdir(mount / name) if name != "status" else mount.text(name)
-        except OSError:
-            pass
-    assert mount.text("README")
+            shown = os.listdir(mount / name) if isinstance(true, list) else (mount / name).read_bytes()
+        except OSError as e:
+            assert e.errno == errno.EIO, (name, e)
+        else:
+            assert shown == true, name
+    assert mount.text("status") and mount.text("README")
 
 
 @pytest.mark.release
@@ -445,7 +448,7 @@ def test_a_zst_bomb_fails_its_partition_within_bounds(box):
 def test_a_zst_with_a_huge_window_fails_its_partition(box):
     lines = b'{"id":"b","title":"y"}\n' * 10
     data = subprocess.run(
-        ["bash", "-c", "zstd -qc --ultra -22 --long=31 --no-content-size"], input=os.urandom(10) + lines, capture_output=True,
+        ["bash", "-c", "zstd -qc --ultra -22 --long=31 --no-content-size"], input=os.urandom(10) + lines, capture_output=True, check=True,
     ).stdout  # fmt: skip
     fails_alone(box, "part-0.jsonl.zst", data)
 
@@ -479,6 +482,14 @@ def test_file_names_with_spaces_newlines_and_percents(box):
         assert (part / name).read_bytes() == (box.feed.dir(0) / name).read_bytes()
     assert len(mount.text("partitions.tsv").splitlines()) == 2
     assert box.status()["rejected"] == 1
+    box.feed.put(1, b"no JSON\n" * 20, "line\nbreak.jsonl")
+    (box.feed.dir(2) / "").mkdir(parents=True)
+    with open(os.fsencode(box.feed.dir(2)) + b"/not\xffutf8.jsonl", "wb") as f:
+        f.write(b"no JSON\n" * 20)
+    result = box.try_build()
+    assert result.code == EX_DATAERR
+    for shown in (result.err, mount.text("partitions.tsv")):
+        assert "line%0Abreak.jsonl" in shown and "not%FFutf8.jsonl" in shown
 
 
 def test_of_two_builders_the_second_says_who_holds_the_lock(box):

@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+from harness import eventually
 from test_paths import random_records
 
 KILLS = int(os.environ.get("FRESHET_KILLS") or 20)
@@ -86,7 +87,7 @@ def test_one_kill_leaves_no_trace(big):
 @pytest.mark.release
 @pytest.mark.timeout(7200)
 def test_a_kill_of_a_later_build_loses_nothing_that_was_published(big):
-    """A generation is there already; during and after the kill it is served."""
+    """A generation is there already; after the kill it is served, or the one that the build had just published."""
     rng = random.Random(SEED)
     print(f"FRESHET_SEED={SEED}")
     first = big.root / "first"
@@ -98,10 +99,11 @@ def test_a_kill_of_a_later_build_loses_nothing_that_was_published(big):
     peace = big.root / "peace"
     subprocess.run(["cp", "-a", first, peace], check=True)
     duration, after = undisturbed(big, peace)
+    killed = 0
     for n in range(max(KILLS // 4, 1)):
         state = big.root / f"killed-{n}"
         subprocess.run(["cp", "-a", first, state], check=True)
-        kill_at_random(big, state, rng, duration)
+        killed += kill_at_random(big, state, rng, duration)
         now = big.status(state)["generation"]
         if now == generation:
             assert published(big, state)[0] == before[0]
@@ -110,6 +112,7 @@ def test_a_kill_of_a_later_build_loses_nothing_that_was_published(big):
         big.verify(state=state)
         assert published(big, state)[:2] == after[:2]
         assert published(big, state)[2] == after[2]
+    assert killed, "no build was killed: the instants are wrong"
 
 
 @pytest.mark.timeout(7200)
@@ -117,11 +120,11 @@ def test_several_kills_in_a_row_change_no_posting(big):
     rng = random.Random(SEED)
     print(f"FRESHET_SEED={SEED}")
     duration, expected = undisturbed(big, big.root / "peace")
-    reading = {}
+    reading, killed = {}, 0
     for n in range(max(KILLS // 10, 1)):
         state = big.root / f"killed-{n}"
         for _ in range(4):
-            kill_at_random(big, state, rng, duration)
+            killed += kill_at_random(big, state, rng, duration)
         # On request: what four builds in a row died at has failed, and is tried again later.
         big.build("--all", "--retry", state=state)
         big.verify(state=state)
@@ -130,14 +133,26 @@ def test_several_kills_in_a_row_change_no_posting(big):
             reading[name] = {t: (mount / "terms" / t).read_bytes() for t in os.listdir(mount / "terms")}
             reading[name]["watermark"] = mount.text("watermark")
         assert reading["killed"] == reading["peace"]
+    assert killed, "no build was killed: the instants are wrong"
+
+
+def is_reading(box):
+    """The build has noted which partitions it is about to read."""
+    done = box.run("status", "--json")
+    return done.code == 0 and json.loads(done.out)["partitions"]["building"] > 0
 
 
 def test_an_orderly_stop_counts_for_no_death_and_leaves_nothing(big):
+    """Three deaths while a partition is read would have it fail; here each of six builds is stopped while it reads."""
+    big.feed.put(4, random_records(random.Random(7), 60000), "large.jsonl")
     for sig in (signal.SIGTERM, signal.SIGINT):
         for _ in range(3):
-            build = big.start_build()
+            build = big.start_build("--set", "build.threads=1")
+            eventually(lambda: is_reading(big) or build.poll() is not None, "a build that reads")
             build.send_signal(sig)
-            build.communicate()
+            said = build.communicate()[0].decode()
+            assert build.returncode == 128 + sig, said
+            assert big.status()["partitions"]["building"] == 0
     big.build()
     assert strays(big.state) == []
     assert big.status()["partitions"]["failed"] == 0

@@ -48,9 +48,8 @@ def test_a_feed_with_everything_in_it(box):
     assert abs(seconds(row["arrived"]) - good.stat().st_mtime) <= 1
     assert started - 1 <= seconds(row["detected"]) <= seconds(row["published"]) + 1
 
-    if slice_path(2) in rows:
-        assert rows[slice_path(2)]["state"] == "open"
-        assert rows[slice_path(2)]["files"] == "0"
+    row = rows[slice_path(2)]
+    assert (row["state"], row["files"], row["reason"]) == ("open", "0", "no files")
     assert rows[slice_path(3)]["state"] == "failed"
     assert rows[slice_path(3)]["reason"]
     row = rows[slice_path(4)]

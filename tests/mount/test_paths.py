@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the paths of a mount hold, against what the raw feed says."""
 
+import errno
 import json
 import os
 import random
@@ -200,8 +201,9 @@ def test_the_mount_is_read_only(box):
         lambda: os.mkdir(mount / "docs/x"),
         lambda: os.rename(mount / "watermark", mount / "x"),
     ):
-        with pytest.raises(OSError):
+        with pytest.raises(OSError) as refused:
             change()
+        assert refused.value.errno == errno.EROFS
 
 
 def test_extended_attributes_say_what_a_file_is(box):

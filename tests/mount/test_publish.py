@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import HANG
+from harness import HANG, eventually
 from test_partitions import table
 
 PUBLISHES, READERS, IDS = 100, 8, 1500
@@ -47,6 +47,7 @@ def test_a_hundred_publishes_under_eight_readers(box, refresh):
         assert [r.returncode for r in readers] == [0] * READERS, said
         held.seek(0)
         assert held.read() == first
+    eventually(lambda: {line.split("-")[0] for line in mount.ids("espresso")} == {str(publishes)}, "the last publish")
     if refresh == "manual":
         assert {line.split("-")[0] for line in mount.ids("espresso")} == {str(publishes)}
         # Each publish is a generation, and merges come between them: neither has shown to any reader.

@@ -36,12 +36,21 @@ def test_lazy_within_poll_the_old_names_are_kept(box):
 
 
 def test_lazy_a_look_waits_no_longer_than_it_may_and_the_build_goes_on(box):
-    # A broken partition makes no difference either.
-    box.feed.put(0, [{"id": f"ad-{i}", "title": "espresso " * 20} for i in range(20000)])
-    mount = box.mount("refresh=lazy,poll=0s,wait=0s")
-    mount.ids("espresso")
-    waits(box, 0)
-    eventually(lambda: len(mount.ids("espresso") or []) == 20000, "the new generation")
+    """While a build is stopped, looks are answered all the same, with the generation before."""
+    box.feed.put(0, [{"id": "a", "title": "espresso"}])
+    box.build()
+    mount = box.mount("refresh=lazy,poll=0s,wait=1ms")
+    server = mount.pids()
+    box.feed.put(1, [{"id": f"ad-{i}", "title": "lungo " * 20} for i in range(20000)])
+    stopped = eventually(lambda: mount.ids("lungo") or [b for b in children(server) if stop(b)], "a build")
+    assert isinstance(stopped[0], int), "the build was too fast to be stopped"
+    for _ in range(5):
+        began = time.monotonic()
+        assert mount.ids("lungo") is None and mount.ids("espresso") == ["a"]
+        assert time.monotonic() - began < HANG
+    os.kill(stopped[0], signal.SIGCONT)
+    waits(box, 1)
+    eventually(lambda: len(mount.ids("lungo") or []) == 20000, "the new generation")
 
 
 def test_lazy_names_that_were_not_there_appear(box):
