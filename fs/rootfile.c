@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rootfile.h"
+#include "metrics.h"
 #include "tree.h"
 
 #include <inttypes.h>
@@ -16,6 +17,7 @@ static void add_readme(const struct tree *t, struct buf *out)
 			 "complete_through     up to here nothing is missing\n"
 			 "generation           number of the published state\n"
 			 "status, status.json  how things stand, for people and for programs\n"
+			 "metrics              the same for monitoring, as Prometheus reads it\n"
 			 "partitions.tsv       every partition seen, its state, and why\n"
 			 "partitions/          the feed itself, byte for byte\n"
 			 "rejects/             records that could not be used, by partition\n"
@@ -55,7 +57,7 @@ static const char *refresh_name(enum refresh_mode mode)
 	return mode == REFRESH_EAGER ? "eager" : mode == REFRESH_MANUAL ? "manual" : "lazy";
 }
 
-static int add_status(const struct tree *t, const struct snapshot *s, bool json, struct buf *out)
+static int add_status(const struct tree *t, const struct snapshot *s, enum rootfile which, struct buf *out)
 {
 	struct status status = s->status;
 	char error[ERR_MAX];
@@ -65,9 +67,12 @@ static int add_status(const struct tree *t, const struct snapshot *s, bool json,
 	status.refresh = refresh_name(t->cfg->refresh);
 	if (*error)
 		status.last_error = error;
-	if (json)
+	if (which == ROOTFILE_STATUS_JSON)
 		return status_json(&status, now, out);
-	status_text(&status, now, out);
+	if (which == ROOTFILE_METRICS)
+		metrics_text(&status, now, out);
+	else
+		status_text(&status, now, out);
 	return 0;
 }
 
@@ -89,7 +94,8 @@ int rootfile_make(const struct tree *t, enum rootfile which, const struct snapsh
 		break;
 	case ROOTFILE_STATUS:
 	case ROOTFILE_STATUS_JSON:
-		r = add_status(t, s, which == ROOTFILE_STATUS_JSON, out);
+	case ROOTFILE_METRICS:
+		r = add_status(t, s, which, out);
 		break;
 	case ROOTFILE_WATERMARK:
 		if (g)

@@ -12,6 +12,7 @@ enum rootfile {
 	ROOTFILE_GENERATION,
 	ROOTFILE_STATUS,
 	ROOTFILE_STATUS_JSON,
+	ROOTFILE_METRICS,
 	ROOTFILE_WATERMARK,
 };
 /* Appends its text. `s` may be NULL for ROOTFILE_WATERMARK, `g` where nothing is published. 0 or -ENOMEM. */

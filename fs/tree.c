@@ -18,6 +18,7 @@ const struct tree_name tree_names[TREE_NAMES] = {
 	{"generation", NODE_TEXT, ROOTFILE_GENERATION, HOLDS_POINTER, false},
 	{"generations", NODE_GENERATIONS, 0, HOLDS_FOREVER, false},
 	{"groups", NODE_GROUPS, 0, HOLDS_POINTER, true},
+	{"metrics", NODE_TEXT, ROOTFILE_METRICS, HOLDS_NOT, false},
 	{"partitions", NODE_MIRROR_DIR, MIRROR_PARTITIONS, HOLDS_FOREVER, false},
 	{"partitions.tsv", NODE_TABLE, 0, HOLDS_NOT, false},
 	{"postings", NODE_POSTINGS, 0, HOLDS_POINTER, true},

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "metrics.h"
+
+#include <inttypes.h>
+
+/* Nothing here has a label whose value comes from outside: none needs escaping. */
+static void head(struct buf *out, const char *name, const char *help)
+{
+	buf_addf(out, "# HELP freshet_%s %s\n# TYPE freshet_%s gauge\n", name, help, name);
+}
+
+static void gauge(struct buf *out, const char *name, const char *help, uint64_t value)
+{
+	head(out, name, help);
+	buf_addf(out, "freshet_%s %" PRIu64 "\n", name, value);
+}
+
+static void instant(struct buf *out, const char *name, const char *help, int64_t t)
+{
+	if (t == TIME_NONE)
+		return;
+	head(out, name, help);
+	buf_addf(out, "freshet_%s %" PRId64 ".%09" PRId64 "\n", name, t / TIME_SECOND, t % TIME_SECOND);
+}
+
+static void add_partitions(const struct status *s, struct buf *out)
+{
+	head(out, "partitions", "Partitions seen, by state.");
+	for (int i = 0; i < PART_STATES; i++)
+		buf_addf(out, "freshet_partitions{state=\"%s\"} %" PRIu64 "\n",
+			partition_state_name((enum partition_state)i), s->partitions[i]);
+}
+
+void metrics_text(const struct status *s, int64_t now, struct buf *out)
+{
+	head(out, "build_info", "The version that serves.");
+	buf_addf(out, "freshet_build_info{version=\"%s\"} 1\n", FRESHET_VERSION);
+	gauge(out, "generation", "Number of the published generation, 0 before the first.", s->generation);
+	instant(out, "watermark_timestamp_seconds", "Newest partition that is indexed.", s->watermark);
+	instant(out, "complete_through_timestamp_seconds", "Up to here nothing is missing.",
+		s->complete_through);
+	instant(out, "published_timestamp_seconds", "When the generation was published.", s->published);
+	instant(out, "age_seconds", "How long ago the newest indexed partition ended.", status_age(s, now));
+	add_partitions(s, out);
+	gauge(out, "uncovered_partitions", "Partitions with data that the index should have and has not.",
+		s->uncovered);
+	gauge(out, "rejected_records", "Records refused, over all partitions.", s->rejected);
+	gauge(out, "segments", "Segments of the generation.", s->segments);
+	gauge(out, "segment_bytes", "Their bytes.", s->segment_bytes);
+	gauge(out, "documents", "Live documents.", s->documents);
+	gauge(out, "rules_changed",
+		"Whether the configuration has other rules than the index was folded by (0 or 1).",
+		s->rules_changed);
+	gauge(out, "paused", "Whether builds are paused by a rollback (0 or 1).", s->paused != 0);
+	gauge(out, "last_error",
+		"Whether the last look, build or merge went wrong (0 or 1); status says how.",
+		*s->last_error != 0);
+	if (s->refresh)
+		instant(out, "building_since_timestamp_seconds", "When the build that runs began.",
+			s->building_since);
+}
