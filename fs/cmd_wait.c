@@ -38,11 +38,13 @@ static int look(struct cli *cli, struct catalog_current *out, struct err *err)
 	const struct catalog_current none = {.watermark = TIME_NONE};
 	uint8_t sha256[SHA256_BYTES];
 	uint64_t number = 0;
-	int r = 0;
+	int r;
 
 	*out = none;
-	if (!cli->catalog)
-		r = catalog_open(&cli->catalog, cli->state, false, err);
+	/* Anew each time: the state may be emptied meanwhile, and an index built there again. */
+	catalog_free(cli->catalog);
+	cli->catalog = NULL;
+	r = catalog_open(&cli->catalog, cli->state, false, err);
 	if (r == -ENOENT)
 		return 0;
 	if (r == 0)

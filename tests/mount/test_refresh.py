@@ -2,6 +2,7 @@
 """How a mount comes to see a new generation: lazy, eager, manual."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -209,3 +210,18 @@ def test_a_pointer_that_is_behind_is_mended_by_looking(box):
     mount = box.mount("refresh=lazy,poll=0s")
     eventually(lambda: mount.ids("espresso") == ["a", "b"], "the newer generation")
     assert "current" not in box.run("verify").err
+
+
+def test_who_waits_sees_another_index_in_an_emptied_state(box):
+    box.feed.put(0, [{"id": "a", "title": "espresso"}])
+    box.build()
+    waiting = subprocess.Popen(
+        box.argv("wait", "--newer-than", "1", "--timeout", "200s"), stdout=subprocess.PIPE, text=True, env=box.environment()
+    )
+    box.run("wait", "--newer-than", "0", "--timeout", "200s")  # so that the other has begun, as far as one can tell
+    shutil.rmtree(box.state)
+    box.build()
+    box.feed.put(1, [{"id": "b", "title": "espresso"}])
+    box.build("--no-merge")
+    said, _ = waiting.communicate(timeout=HANG)
+    assert waiting.returncode == 0 and "generation 2" in said
