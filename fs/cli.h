@@ -97,6 +97,7 @@ int cmd_build(int argc, char **argv);
 int cmd_base(int argc, char **argv);
 int cmd_query(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_rollback(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);

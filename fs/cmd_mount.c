@@ -2,12 +2,12 @@
 /* freshet mount. The process forks before it has a thread or a database handle; the child opens everything,
  * mounts and serves, the parent waits until the mount answers, or gives the child's exit status on. */
 #include "cli.h"
+#include "fuse_check.h"
 #include "log.h"
 #include "mount.h"
 #include "mount_option.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -133,32 +133,10 @@ static int check_mountpoint(struct mount_command *c, const char *given)
 	return CLI_GO;
 }
 
-static bool program_exists(const char *name)
+static int check_fuse(void)
 {
-	const char *path = getenv("PATH");
-	OWNED_STR char *dirs = strdup(path && *path ? path : "/usr/bin:/bin");
-	char *dir, *rest = dirs;
-	char file[PATH_MAX];
+	const char *why = fuse_missing();
 
-	while (rest && (dir = strsep(&rest, ":"))) {
-		snprintf(file, sizeof(file), "%s/%s", dir, name);
-		if (access(file, X_OK) == 0)
-			return true;
-	}
-	snprintf(file, sizeof(file), "/usr/bin/%s", name);
-	return access(file, X_OK) == 0;
-}
-
-static int check_fuse(struct mount_command *c)
-{
-	const char *why = NULL;
-
-	if (access("/dev/fuse", F_OK) < 0)
-		why = "there is no /dev/fuse; load the kernel module `fuse`, or give the container that device";
-	else if (access("/dev/fuse", R_OK | W_OK) < 0)
-		why = "this user may not open /dev/fuse; its mode should be 0666";
-	else if (geteuid() != 0 && !program_exists("fusermount3"))
-		why = "fusermount3, which mounts for users other than root, is not installed (package fuse3)";
 	if (!why)
 		return CLI_GO;
 	fprintf(stderr, "freshet: mount: FUSE is not available: %s\n", why);
@@ -174,7 +152,7 @@ static int prepare(struct mount_command *c)
 	if (r == CLI_GO)
 		r = check_mountpoint(c, cli->args[cli->arg_count - 1]);
 	if (r == CLI_GO)
-		r = check_fuse(c);
+		r = check_fuse();
 	if (r == CLI_GO && cli->arg_count == 2) {
 		c->feed = cli_absolute_url(cli->args[0]);
 		if (!c->feed)

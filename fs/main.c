@@ -14,6 +14,7 @@ static const struct {
 	{"base", cmd_base, "build a full index from a snapshot, under what the feed brings"},
 	{"query", cmd_query, "print the documents that match an expression"},
 	{"status", cmd_status, "say how fresh the index is, and what became of each partition"},
+	{"doctor", cmd_doctor, "check what a mount needs, and say what to do"},
 	{"verify", cmd_verify, "check what is published, or a segment file"},
 	{"inspect", cmd_inspect, "print a segment or a manifest as text"},
 	{"gc", cmd_gc, "let old generations go"},
