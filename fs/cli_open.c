@@ -66,21 +66,23 @@ static int config_resolve(struct cli *cli, struct err *err)
 	return r;
 }
 
-/* Takes `url` for the feed, or refuses it when another source named another feed. */
-static int url_agree(struct cli *cli, const char *url, const char *origin, struct err *err)
+/* Takes `absolute` for the feed, or refuses it when another source named another feed. */
+static int absolute_agree(struct cli *cli, const char *absolute, const char *origin, struct err *err)
 {
-	OWNED_STR char *absolute = NULL;
-
-	absolute = cli_absolute_url(url);
-	if (!absolute)
-		return -ENOMEM;
 	if (cli->url && strcmp(cli->url, absolute))
 		return err_set(err, -EINVAL,
 			"the feed is %s, but %s says %s: use another --state, or the same feed", cli->url,
 			origin, absolute);
 	if (!cli->url)
-		cli->url = steal(&absolute);
-	return 0;
+		cli->url = strdup(absolute);
+	return cli->url ? 0 : -ENOMEM;
+}
+
+static int url_agree(struct cli *cli, const char *url, const char *origin, struct err *err)
+{
+	OWNED_STR char *absolute = cli_absolute_url(url);
+
+	return absolute ? absolute_agree(cli, absolute, origin, err) : -ENOMEM;
 }
 
 /* Where the state lies; malloc()ed. */
@@ -120,13 +122,14 @@ static int open_state(struct cli *cli, unsigned flags, struct err *err)
 	return r == -ENOENT ? 0 : r;
 }
 
-/* The feed that the state was built from, where it was. */
+/* The feed that the state was built from, where it was: absolute already, so that commands which need no feed do not touch one that may not
+ * answer. */
 static int url_of_state(struct cli *cli, struct err *err)
 {
 	OWNED_BUF url = {0};
 	int r = cli->catalog ? catalog_get(cli->catalog, "url", &url, err) : 0;
 
-	return r == 1 ? url_agree(cli, buf_cstr(&url), "the state directory", err) : r;
+	return r == 1 ? absolute_agree(cli, buf_cstr(&url), "the state directory", err) : r;
 }
 
 static int settle_url(struct cli *cli, unsigned flags, struct err *err)

@@ -136,6 +136,7 @@ static int look_on(struct refresh *r, int64_t began, struct err *err)
 	if (r->now->paused)
 		return build_if_due(r, false, err);
 	r->looks = 1;
+	r->next_taking = time_monotonic() + TIME_SECOND;
 	return begin_sight(r, began, err);
 }
 
@@ -203,6 +204,8 @@ static int sleep_ms(struct refresh *r)
 		until = refresh_stalls_at(r, &r->merger);
 	if (!busy && r->next_look < until)
 		until = r->next_look;
+	if (busy && r->next_taking < until)
+		until = r->next_taking;
 	pthread_mutex_lock(&r->lock);
 	if (r->building && r->build_deadline < until)
 		until = r->build_deadline;
@@ -237,6 +240,18 @@ static bool stopping(struct refresh *r)
 	return stop;
 }
 
+/* While the feed is looked at, which may take for ever, others may publish. */
+static void keep_up(struct refresh *r)
+{
+	struct err err = ERR_INIT;
+
+	if (!r->looker || !looker_is_busy(r->looker) || time_monotonic() < r->next_taking)
+		return;
+	if (refresh_take_in(r, &err) < 0)
+		refresh_set_error(r, r->look_error, err.message);
+	r->next_taking = time_monotonic() + TIME_SECOND;
+}
+
 static void kill_stalled(struct refresh *r, struct builder *b)
 {
 	if (time_monotonic() >= refresh_stalls_at(r, b))
@@ -254,6 +269,7 @@ static void *run(void *arg)
 		if (want_look(r))
 			look(r);
 		refresh_expire(r);
+		keep_up(r);
 		fds[0] = (struct pollfd){.fd = r->wakefd, .events = POLLIN};
 		fds[1] = (struct pollfd){.fd = r->watch ? watch_fd(r->watch) : -1, .events = POLLIN};
 		fds[2] = (struct pollfd){.fd = r->looker ? looker_fd(r->looker) : -1, .events = POLLIN};

@@ -35,6 +35,7 @@ struct refresh {
 	struct published published;
 	struct looker *looker; /* NULL: `manual` needs none */
 	unsigned looks;        /* at the feed, one right after the other */
+	int64_t next_taking;   /* monotonic: while it looks, when to see next what others published */
 	struct builder builder, merger;
 	uint64_t built_on;   /* the serial of the snapshot when the last build began */
 	struct watch *watch; /* eager only; NULL: cannot be had, then it polls */
