@@ -107,6 +107,7 @@ def test_the_alerts_of_the_example_are_about_metrics_that_are_there(box):
     assert asked and asked <= there
 
 
-def test_the_alerts_of_the_example_are_rules_that_promtool_takes():
+def test_the_alerts_of_the_example_fire_when_they_should_and_not_before():
     needs("promtool")
     tool("promtool", "check", "rules", EXAMPLE / "freshet.rules.yml")
+    tool("promtool", "test", "rules", TOP / "tests/mount/metrics_alerts.yml")
