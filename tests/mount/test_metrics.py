@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 
-from harness import EX_DATAERR, FRESHET, TOP, eventually, needs, tool
+from harness import EX_DATAERR, FRESHET, TOP, eventually, tool
 
 HELP = re.compile(r"# HELP (freshet_[a-z_]+) ([A-Z][^\\\n]+\.)")
 TYPE = re.compile(r"# TYPE (freshet_[a-z_]+) gauge")
@@ -39,8 +39,7 @@ def seconds(text):
 
 
 def check(mount):
-    """What they say is what status.json says, and promtool has nothing against the form."""
-    needs("promtool")
+    """What they say is what status.json says, and promtool, where it is, has nothing against the form."""
     before, text, status = json.loads(mount.text("status.json")), mount.text("metrics"), json.loads(mount.text("status.json"))
     metrics = parse(text)
     for name, key in (("generation",) * 2, ("segments",) * 2, ("segment_bytes",) * 2, ("documents",) * 2,
@@ -57,7 +56,8 @@ def check(mount):
         value = metrics.get(f"freshet_{key}_timestamp_seconds")
         assert value is None if status[key] is None else abs(value - seconds(status[key])) < 1
     assert metrics["freshet_last_error"] == (status["last_error"] is not None)
-    assert tool("promtool", "check", "metrics", input=text.encode()) == ""
+    if shutil.which("promtool"):
+        assert tool("promtool", "check", "metrics", input=text.encode()) == ""
     return metrics
 
 
@@ -108,6 +108,7 @@ def test_the_alerts_of_the_example_are_about_metrics_that_are_there(box):
 
 
 def test_the_alerts_of_the_example_fire_when_they_should_and_not_before():
-    needs("promtool")
+    if not shutil.which("promtool"):
+        pytest.skip("promtool is not here")
     tool("promtool", "check", "rules", EXAMPLE / "freshet.rules.yml")
     tool("promtool", "test", "rules", TOP / "tests/mount/metrics_alerts.yml")
