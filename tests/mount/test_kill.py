@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from harness import eventually
+from harness import eventually, killed_at
 from test_paths import random_records
 
 KILLS = int(os.environ.get("FRESHET_KILLS") or 20)
@@ -56,14 +56,7 @@ def strays(state):
 
 
 def kill_at_random(box, state, rng, duration):
-    build = box.start_build(state=state)
-    try:
-        # The one pause that is meant: a random instant.
-        build.wait(timeout=rng.uniform(0, duration * 1.1))
-    except subprocess.TimeoutExpired:
-        build.send_signal(signal.SIGKILL)
-    build.communicate()
-    return build.returncode == -signal.SIGKILL
+    return killed_at(box.start_build(state=state), rng.uniform(0, duration * 1.1))
 
 
 @pytest.mark.release

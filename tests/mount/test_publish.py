@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import HANG, eventually
-from test_partitions import table
+from harness import HANG, eventually, table
 
 PUBLISHES, READERS, IDS = 100, 8, 1500
 

@@ -4,33 +4,20 @@
 import json
 import os
 import random
-import signal
 import subprocess
 import time
 
 import pytest
 
-from harness import EX_NOINPUT, EX_TEMPFAIL, EX_USAGE, eventually, rfc3339, slice_path, slice_time
+from harness import EX_NOINPUT, EX_TEMPFAIL, EX_USAGE, eventually, killed_at, rfc3339, shown, slice_path, slice_time, table
 
 KILLS = int(os.environ.get("FRESHET_KILLS") or 20)
 SEED = int(os.environ.get("FRESHET_SEED") or time.time())
-TREES = ("terms", "docs", "groups", "postings")
-
-
-def shown(mount, at=""):
-    """All that one generation shows, its number apart."""
-    root = mount.point / at
-    found = {"watermark": (root / "watermark").read_bytes()}
-    for tree in TREES:
-        for path in sorted((root / tree).iterdir()):
-            found[f"{tree}/{path.name}"] = path.read_bytes()
-    return found
 
 
 def partitions(mount):
     """{partition: (state, reason)}"""
-    lines = [line.split("\t") for line in mount.text("partitions.tsv").splitlines()[1:]]
-    return {c[0]: (c[1], c[10]) for c in lines}
+    return {path: (row["state"], row["reason"]) for path, row in table(mount).items()}
 
 
 def fill(box, count=3):
@@ -195,12 +182,7 @@ def test_a_kill_leaves_it_as_it_was_or_rolled_back(box):
         process = subprocess.Popen(
             box.argv("rollback", "1", state=state), stdout=subprocess.DEVNULL, env=box.environment(killed=True)
         )
-        try:
-            # The one pause that is meant: a random instant.
-            process.wait(timeout=rng.uniform(0, duration))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
+        killed += killed_at(process, rng.uniform(0, duration))
         status = box.status(state)
         was = (status["generation"], status["watermark"], status["documents"], status["paused"])
         assert was in ((4, rfc3339(slice_time(3)), 5, False), (5, rfc3339(slice_time(0)), 2, True)), f"kill {n}"
