@@ -49,6 +49,33 @@ def eventually(probe, what="it", seconds=HANG):
         time.sleep(0.01)
 
 
+def all_children(parents):
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if int(stat_of(pid)[1]) in parents:
+                found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
+def children(parents):
+    """Those that run."""
+    return list(filter(is_running, all_children(parents)))
+
+
+def have_started(servers):
+    """Page faults of the children that each server has seen end: more with every child, whatever became of it."""
+    assert not all_children(servers)
+    return [int(stat_of(pid)[8]) for pid in servers]
+
+
+def stat_of(pid):
+    """The fields of /proc/PID/stat behind the name: state, parent …"""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
 def killed_at(process, seconds, meanwhile=None):
     """Kills it after so long, unless it has ended: was it killed? `meanwhile` is called again and again until then."""
     end = time.monotonic() + seconds
@@ -192,10 +219,9 @@ def shown(mount, at="", segments=True):
 
 def is_running(pid):
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return stat_of(pid)[0] != "Z"
     except OSError:
         return False
-    return state != "Z"
 
 
 class Box:

@@ -9,7 +9,9 @@ import time
 
 import pytest
 
-from harness import EX_NOINPUT, EX_TEMPFAIL, EX_USAGE, eventually, killed_at, rfc3339, shown, slice_path, slice_time, table
+from harness import (
+    EX_NOINPUT, EX_TEMPFAIL, EX_USAGE, eventually, have_started, killed_at, rfc3339, shown, slice_path, slice_time, table,
+)  # fmt: skip
 
 KILLS = int(os.environ.get("FRESHET_KILLS") or 20)
 SEED = int(os.environ.get("FRESHET_SEED") or time.time())
@@ -82,13 +84,18 @@ def test_a_mount_neither_builds_nor_merges_while_paused(box, refresh):
     fill(box)
     mount = box.mount(f"refresh={refresh}")
     eventually(lambda: mount.ids("espresso") == ["ad-0", "ad-1", "ad-2"])
+    server = mount.pids()
+    none = have_started(server)
     rollback(box, "1")
     eventually(lambda: mount.ids("espresso") == ["ad-0"], "the rollback")
     box.feed.put(3, [{"id": "ad-3", "title": "espresso"}])
-    # A look that ends after the feed has changed: were it to build, it would wait for that.
-    for _ in range(3):
-        assert mount.ids("espresso") == ["ad-0"]
-    assert box.status()["generation"] == 4
+    # Two more looks after the feed has changed, as what they show says: the second begins when the first has done all that it does.
+    rollback(box, "2")
+    eventually(lambda: mount.ids("espresso") == ["ad-0", "ad-1"], "a look")
+    rollback(box, "1")
+    eventually(lambda: mount.ids("espresso") == ["ad-0"], "another look")
+    assert have_started(server) == none
+    assert box.status()["generation"] == 6
     rollback(box, "--resume")
     eventually(lambda: mount.ids("espresso") == ["ad-0", "ad-1", "ad-2", "ad-3"], "the build")
 
