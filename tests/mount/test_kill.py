@@ -155,17 +155,23 @@ def is_reading(box):
     return done.code == 0 and json.loads(done.out)["partitions"]["building"] > 0
 
 
+def end_while_it_reads(box, sig):
+    """Its exit code."""
+    build = box.start_build("--set", "build.threads=1")
+    eventually(lambda: is_reading(box) or build.poll() is not None, "a build that reads")
+    build.send_signal(sig)
+    build.communicate()
+    return build.returncode
+
+
 def test_an_orderly_stop_counts_for_no_death_and_leaves_nothing(big):
-    """Three deaths while a partition is read would have it fail; here each of six builds is stopped while it reads."""
+    """Three deaths while a partition is read would have it fail; here are six builds that are stopped while they read, and one death."""
     big.feed.put(4, random_records(random.Random(7), 60000), "large.jsonl")
     for sig in (signal.SIGTERM, signal.SIGINT):
         for _ in range(3):
-            build = big.start_build("--set", "build.threads=1")
-            eventually(lambda: is_reading(big) or build.poll() is not None, "a build that reads")
-            build.send_signal(sig)
-            said = build.communicate()[0].decode()
-            assert build.returncode == 128 + sig, said
+            assert end_while_it_reads(big, sig) == 128 + sig
             assert big.status()["partitions"]["building"] == 0
+    assert end_while_it_reads(big, signal.SIGKILL) == -signal.SIGKILL
     big.build()
     assert strays(big.state) == []
     assert big.status()["partitions"]["failed"] == 0
