@@ -24,6 +24,10 @@ HANG = 300  # seconds after which something is taken for hanging, on a slow mach
 EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE = 64, 65, 66, 69
 EX_CANTCREAT, EX_IOERR, EX_TEMPFAIL, EX_NOPERM, EX_CONFIG = 73, 74, 75, 77, 78
 
+COLUMNS = "partition state files bytes records rejected arrived detected published generation reason".split()
+TREES = ("terms", "postings", "docs", "groups")
+QUERIES = ("espresso", "gr*", "brand:a%2Fb OR filter", "NOT espresso", "naïve 东京塔")
+
 DOCUMENTS = """\
 [document]
 id = id
@@ -43,6 +47,47 @@ def eventually(probe, what="it", seconds=HANG):
         if time.monotonic() > end:
             raise AssertionError(f"{what}: not within {seconds} s")
         time.sleep(0.01)
+
+
+def all_children(parents):
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if int(stat_of(pid)[1]) in parents:
+                found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
+def children(parents):
+    """Those that run."""
+    return list(filter(is_running, all_children(parents)))
+
+
+def have_started(servers):
+    """Page faults of the children that each server has seen end: more with every child, whatever became of it."""
+    assert not all_children(servers)
+    return [int(stat_of(pid)[8]) for pid in servers]
+
+
+def stat_of(pid):
+    """The fields of /proc/PID/stat behind the name: state, parent …"""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def killed_at(process, seconds, meanwhile=None):
+    """Kills it after so long, unless it has ended: was it killed? `meanwhile` is called again and again until then."""
+    end = time.monotonic() + seconds
+    while meanwhile and process.poll() is None and time.monotonic() < end:
+        meanwhile()
+    try:
+        # The one pause that is meant: a random instant.
+        process.wait(timeout=max(end - time.monotonic(), 0))
+    except subprocess.TimeoutExpired:
+        process.kill()
+    process.communicate()
+    return process.returncode == -signal.SIGKILL
 
 
 def slice_time(i):
@@ -151,12 +196,32 @@ class Mount:
         return complaint
 
 
+def table(mount):
+    """partitions.tsv: {partition: {column: value}}"""
+    header, *lines = mount.text("partitions.tsv").splitlines()
+    assert header.split("\t") == COLUMNS
+    rows = [dict(zip(COLUMNS, line.split("\t"), strict=True)) for line in lines]
+    return {row["partition"]: row for row in rows}
+
+
+def shown(mount, at="", segments=True):
+    """All that one generation shows, its number apart; or without the names of its segments too."""
+    found = {"watermark": (mount / at / "watermark").read_bytes()}
+    for tree in TREES:
+        for name in os.listdir(mount / at / tree):
+            found[f"{tree}/{name}"] = (mount / at / tree / name).read_bytes()
+    for name in [] if segments else [n for n in found if n.startswith("postings/")]:
+        found[name] = b"".join(line.rpartition(b"\t")[0] + b"\n" for line in found[name].splitlines())
+    for tree in ("query", "rank"):
+        found.update({f"{tree}/{q}": (mount / at / tree / q).read_bytes() for q in QUERIES})
+    return found
+
+
 def is_running(pid):
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return stat_of(pid)[0] != "Z"
     except OSError:
         return False
-    return state != "Z"
 
 
 class Box:

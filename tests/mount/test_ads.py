@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import EX_CANTCREAT, EX_USAGE, FRESHET, HANG, TOP, needs, shell, tool
+from harness import EX_CANTCREAT, EX_USAGE, FRESHET, HANG, TOP, needs, shell, table, tool
 
 ADS = Path(os.environ.get("FRESHET_ADS", Path(FRESHET).parent / "examples" / "ads" / "freshet-ads"))
 EXAMPLE = TOP / "examples" / "ads"
@@ -272,8 +272,7 @@ def test_partitions_are_complete_by_rate_and_their_ads_are_in_the_index(box):
     for partition in partitions(box.feed.root):
         fold(state, records(partition))
     mount = box.mount()
-    rows = [line.split("\t") for line in mount.text("partitions.tsv").splitlines()[1:]]
-    assert [row[1] for row in rows] == ["published"] * 6
+    assert [row["state"] for row in table(mount).values()] == ["published"] * 6
     assert set(mount.ids("kind:ad")) == {ad for _, ad in state}
     for _, ad in sorted(state)[:50]:
         assert json.loads(mount.text(f"docs/{ad}")) == state["ad", ad]

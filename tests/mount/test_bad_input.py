@@ -483,13 +483,12 @@ def test_file_names_with_spaces_newlines_and_percents(box):
     assert len(mount.text("partitions.tsv").splitlines()) == 2
     assert box.status()["rejected"] == 1
     box.feed.put(1, b"no JSON\n" * 20, "line\nbreak.jsonl")
-    (box.feed.dir(2) / "").mkdir(parents=True)
-    with open(os.fsencode(box.feed.dir(2)) + b"/not\xffutf8.jsonl", "wb") as f:
-        f.write(b"no JSON\n" * 20)
+    box.feed.put(2, b"no JSON\n" * 20, os.fsdecode(b"not\xffutf8.jsonl"))
     result = box.try_build()
     assert result.code == EX_DATAERR
     for shown in (result.err, mount.text("partitions.tsv")):
         assert "line%0Abreak.jsonl" in shown and "not%FFutf8.jsonl" in shown
+    assert len(mount.text("partitions.tsv").splitlines()) == 4
 
 
 def test_of_two_builders_the_second_says_who_holds_the_lock(box):

@@ -8,8 +8,7 @@ import threading
 
 import pytest
 
-from harness import CADENCE, DOCUMENTS, EX_DATAERR, HANG, eventually, lines_of, rfc3339, slice_path, slice_time
-from test_partitions import table
+from harness import CADENCE, DOCUMENTS, EX_DATAERR, HANG, eventually, lines_of, rfc3339, slice_path, slice_time, table
 
 
 def snapshot(box, records, name="base.jsonl"):

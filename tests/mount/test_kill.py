@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from harness import eventually
+from harness import eventually, killed_at
 from test_paths import random_records
 
 KILLS = int(os.environ.get("FRESHET_KILLS") or 20)
@@ -55,15 +55,22 @@ def strays(state):
     return [p.name for p in (state / "tmp").iterdir()] + sorted(generations)[1:] + unknown
 
 
-def kill_at_random(box, state, rng, duration):
-    build = box.start_build(state=state)
+def kill_at_random(box, state, rng, duration, meanwhile=None):
+    return killed_at(box.start_build(state=state), rng.uniform(0, duration * 1.1), meanwhile)
+
+
+def served(mount):
+    """Of one generation, whatever is published meanwhile: a directory that is held shows one."""
+    here = os.open(mount / "terms", os.O_RDONLY | os.O_DIRECTORY)
     try:
-        # The one pause that is meant: a random instant.
-        build.wait(timeout=rng.uniform(0, duration * 1.1))
-    except subprocess.TimeoutExpired:
-        build.send_signal(signal.SIGKILL)
-    build.communicate()
-    return build.returncode == -signal.SIGKILL
+        return {name: read_in(here, name) for name in os.listdir(here)}
+    finally:
+        os.close(here)
+
+
+def read_in(directory, name):
+    with os.fdopen(os.open(name, os.O_RDONLY, dir_fd=directory), "rb") as f:
+        return f.read()
 
 
 @pytest.mark.release
@@ -87,32 +94,38 @@ def test_one_kill_leaves_no_trace(big):
 @pytest.mark.release
 @pytest.mark.timeout(7200)
 def test_a_kill_of_a_later_build_loses_nothing_that_was_published(big):
-    """A generation is there already; after the kill it is served, or the one that the build had just published."""
+    """A generation is there already; during and after the kill it is served, or the one that the build has just published."""
     rng = random.Random(SEED)
     print(f"FRESHET_SEED={SEED}")
     first = big.root / "first"
     big.build(state=first)
     generation = big.status(first)["generation"]
-    before = published(big, first)
+    before, old = published(big, first), served(big.mount(state=first))
     late = random_records(random.Random(6), 3000)
     big.feed.put(3, late, "a.jsonl")
     peace = big.root / "peace"
     subprocess.run(["cp", "-a", first, peace], check=True)
     duration, after = undisturbed(big, peace)
-    killed = 0
+    new, killed, reads = served(big.mount(state=peace)), 0, 0
+    assert old != new
     for n in range(max(KILLS // 4, 1)):
         state = big.root / f"killed-{n}"
         subprocess.run(["cp", "-a", first, state], check=True)
-        killed += kill_at_random(big, state, rng, duration)
-        now = big.status(state)["generation"]
-        if now == generation:
-            assert published(big, state)[0] == before[0]
+        mount, seen = big.mount(state=state), []
+        killed += kill_at_random(big, state, rng, duration, lambda: seen.append(served(mount)))
+        assert all(s in (old, new) for s in seen), f"kill {n}"
+        reads += len(seen)
+        # Killed before `current` is renamed it may have published what mounts see from the next build on.
+        if big.status(state)["generation"] == generation:
+            assert (served(mount), published(big, state)[0]) == (old, before[0]), f"kill {n}"
+        assert served(mount) in (old, new), f"kill {n}"
         big.verify(state=state)
         big.build(state=state)
         big.verify(state=state)
+        assert served(mount) == new
         assert published(big, state)[:2] == after[:2]
         assert published(big, state)[2] == after[2]
-    assert killed, "no build was killed: the instants are wrong"
+    assert killed and reads, "no build was killed, or none read beside: the instants are wrong"
 
 
 @pytest.mark.timeout(7200)
@@ -142,17 +155,23 @@ def is_reading(box):
     return done.code == 0 and json.loads(done.out)["partitions"]["building"] > 0
 
 
+def end_while_it_reads(box, sig):
+    """Its exit code."""
+    build = box.start_build("--set", "build.threads=1")
+    eventually(lambda: is_reading(box) or build.poll() is not None, "a build that reads")
+    build.send_signal(sig)
+    build.communicate()
+    return build.returncode
+
+
 def test_an_orderly_stop_counts_for_no_death_and_leaves_nothing(big):
-    """Three deaths while a partition is read would have it fail; here each of six builds is stopped while it reads."""
+    """Three deaths while a partition is read would have it fail; here are six builds that are stopped while they read, and one death."""
     big.feed.put(4, random_records(random.Random(7), 60000), "large.jsonl")
     for sig in (signal.SIGTERM, signal.SIGINT):
         for _ in range(3):
-            build = big.start_build("--set", "build.threads=1")
-            eventually(lambda: is_reading(big) or build.poll() is not None, "a build that reads")
-            build.send_signal(sig)
-            said = build.communicate()[0].decode()
-            assert build.returncode == 128 + sig, said
+            assert end_while_it_reads(big, sig) == 128 + sig
             assert big.status()["partitions"]["building"] == 0
+    assert end_while_it_reads(big, signal.SIGKILL) == -signal.SIGKILL
     big.build()
     assert strays(big.state) == []
     assert big.status()["partitions"]["failed"] == 0

@@ -4,18 +4,14 @@
 import os
 import random
 import shutil
-import signal
-import subprocess
 import time
 
 import pytest
 
-from harness import CADENCE, DOCUMENTS, rfc3339, slice_time, tool
+from harness import CADENCE, DOCUMENTS, killed_at, rfc3339, shown, slice_time, tool
 from test_paths import random_records
 
 SLICES = 24
-TREES = ("terms", "postings", "docs", "groups")
-QUERIES = ("espresso", "gr*", "brand:a%2Fb OR filter", "NOT espresso", "naïve 东京塔")
 SEED = int(os.environ.get("FRESHET_SEED") or time.time())
 
 
@@ -32,20 +28,6 @@ def many(box):
     return box
 
 
-def shown(mount, at=""):
-    """Everything that the paths say, but for what names segments and generations."""
-    found = {}
-    for tree in TREES:
-        for name in os.listdir(mount / at / tree):
-            data = (mount / at / tree / name).read_bytes()
-            if tree == "postings":  # the last column is the segment
-                data = b"".join(line.rpartition(b"\t")[0] + b"\n" for line in data.splitlines())
-            found[f"{tree}/{name}"] = data
-    for tree in ("query", "rank"):
-        found.update({f"{tree}/{q}": (mount / at / tree / q).read_bytes() for q in QUERIES})
-    return found
-
-
 def pointers(mount):
     return {p: mount.text(p) for p in ("watermark", "complete_through", "partitions.tsv")}
 
@@ -53,14 +35,14 @@ def pointers(mount):
 @pytest.mark.release
 def test_merging_shows_nowhere(many):
     mount = many.mount()
-    generation, before, pointed = many.status()["generation"], shown(mount), pointers(mount)
+    generation, before, pointed = many.status()["generation"], shown(mount, segments=False), pointers(mount)
     assert many.status()["segments"] > 12
     many.build("--merge-only")
     assert many.status()["generation"] > generation
     assert many.status()["segments"] <= 12
-    assert shown(mount) == before
+    assert shown(mount, segments=False) == before
     assert pointers(mount) == pointed
-    assert shown(mount, f"generations/{generation}") == before
+    assert shown(mount, f"generations/{generation}", segments=False) == before
     many.verify()
     # Where there is nothing to merge, nothing is published.
     generation = many.status()["generation"]
@@ -101,7 +83,7 @@ def test_merging_gives_the_same_bytes_on_any_machine(many):
 def test_a_killed_merge_changes_nothing(many):
     rng = random.Random(SEED)
     print(f"FRESHET_SEED={SEED}")
-    before, peace = shown(many.mount()), many.root / "peace"
+    before, peace = shown(many.mount(), segments=False), many.root / "peace"
     shutil.copytree(many.state, peace)
     started = time.monotonic()
     many.build("--merge-only", state=peace)
@@ -110,19 +92,13 @@ def test_a_killed_merge_changes_nothing(many):
     for n in range(8):
         state = many.root / f"killed-{n}"
         shutil.copytree(many.state, state)
-        merge = many.start_build("--merge-only", state=state)
-        try:
-            merge.wait(timeout=rng.uniform(0, duration))  # the one pause that is meant: a random instant
-        except subprocess.TimeoutExpired:
-            merge.send_signal(signal.SIGKILL)
-        merge.communicate()
-        killed += merge.returncode == -signal.SIGKILL
+        killed += killed_at(many.start_build("--merge-only", state=state), rng.uniform(0, duration))
         many.verify(state=state)
-        assert shown(many.mount(state=state)) == before, f"kill {n}"
+        assert shown(many.mount(state=state), segments=False) == before, f"kill {n}"
         many.build("--merge-only", state=state)
         # What was merged before the kill and what comes after add up to what comes in peace.
         assert many.status(state)["segments"] == many.status(peace)["segments"]
-        assert shown(many.mount(state=state)) == before, f"kill {n}"
+        assert shown(many.mount(state=state), segments=False) == before, f"kill {n}"
         many.build(state=state)
         assert not list((state / "tmp").iterdir()), "the next build sweeps"
     assert killed, "no merge was killed: the instants are wrong"

@@ -7,16 +7,7 @@ import time
 
 import pytest
 
-from harness import DOCUMENTS, EX_DATAERR, eventually, rfc3339, slice_path, slice_time
-
-COLUMNS = "partition state files bytes records rejected arrived detected published generation reason".split()
-
-
-def table(mount):
-    header, *lines = mount.text("partitions.tsv").splitlines()
-    assert header.split("\t") == COLUMNS
-    rows = [dict(zip(COLUMNS, line.split("\t"), strict=True)) for line in lines]
-    return {row["partition"]: row for row in rows}
+from harness import DOCUMENTS, EX_DATAERR, eventually, rfc3339, slice_path, slice_time, table
 
 
 def seconds(stamp):

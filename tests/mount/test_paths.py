@@ -197,9 +197,21 @@ def test_the_mount_is_read_only(box):
     for change in (
         lambda: open(mount / "terms/espresso", "a"),
         lambda: open(mount / "new", "w"),
+        lambda: open(mount / "partitions" / slice_path(0) / "part-0.jsonl", "w"),
+        lambda: os.open(mount / "docs/a", os.O_RDWR),
+        lambda: os.truncate(mount / "docs/a", 0),
         lambda: os.unlink(mount / "terms/espresso"),
         lambda: os.mkdir(mount / "docs/x"),
+        lambda: os.rmdir(mount / "docs"),
         lambda: os.rename(mount / "watermark", mount / "x"),
+        lambda: os.link(mount / "watermark", mount / "x"),
+        lambda: os.symlink("watermark", mount / "x"),
+        lambda: os.mkfifo(mount / "x"),
+        lambda: os.chmod(mount / "watermark", 0o600),
+        lambda: os.chown(mount / "watermark", os.getuid(), os.getgid()),
+        lambda: os.utime(mount / "watermark"),
+        lambda: os.setxattr(mount / "terms/espresso", "user.freshet.df", b"2"),
+        lambda: os.removexattr(mount / "terms/espresso", "user.freshet.df"),
     ):
         with pytest.raises(OSError) as refused:
             change()

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from harness import DOCUMENTS, HANG, Mount, eventually, is_running, rfc3339, slice_time
+from harness import DOCUMENTS, HANG, Mount, children, eventually, have_started, is_running, rfc3339, slice_time
 
 
 def waits(box, i):
@@ -37,21 +37,25 @@ def test_lazy_within_poll_the_old_names_are_kept(box):
 
 
 def test_lazy_a_look_waits_no_longer_than_it_may_and_the_build_goes_on(box):
-    """While a build is stopped, looks are answered all the same, with the generation before."""
+    """While the build that it started is stopped, a look waits for it as long as it may, and those that follow do not."""
     box.feed.put(0, [{"id": "a", "title": "espresso"}])
     box.build()
-    mount = box.mount("refresh=lazy,poll=0s,wait=1ms")
-    server = mount.pids()
-    box.feed.put(1, [{"id": f"ad-{i}", "title": "lungo " * 20} for i in range(20000)])
-    stopped = eventually(lambda: mount.ids("lungo") or [b for b in children(server) if stop(b)], "a build")
-    assert isinstance(stopped[0], int), "the build was too fast to be stopped"
-    for _ in range(5):
-        began = time.monotonic()
-        assert mount.ids("lungo") is None and mount.ids("espresso") == ["a"]
-        assert time.monotonic() - began < HANG
-    os.kill(stopped[0], signal.SIGCONT)
+    mount = box.mount("refresh=lazy,poll=0s,wait=1s")
+    server, before = mount.pids(), mount.text("watermark")
+    box.feed.put(1, [{"id": f"ad-{i}", "title": "lungo " * 20} for i in range(40000)])
+    began = time.monotonic()
+    look = subprocess.Popen(["cat", mount / "watermark"], stdout=subprocess.PIPE, text=True)
+    stopped = eventually(lambda: [b for b in children(server) if stop(b)], "a build")[0]
+    assert look.communicate(timeout=HANG)[0] == before
+    assert 1 <= time.monotonic() - began < 20
+    began = time.monotonic()
+    for _ in range(40):
+        assert mount.text("watermark") == before
+    assert time.monotonic() - began < 20
+    assert mount.ids("lungo") is None and mount.ids("espresso") == ["a"]
+    os.kill(stopped, signal.SIGCONT)
     waits(box, 1)
-    eventually(lambda: len(mount.ids("lungo") or []) == 20000, "the new generation")
+    eventually(lambda: len(mount.ids("lungo") or []) == 40000, "the new generation")
 
 
 def test_lazy_names_that_were_not_there_appear(box):
@@ -100,11 +104,20 @@ def test_eager_wakes_when_a_slice_ends_though_no_file_changes(box):
 @pytest.mark.release
 def test_manual_never_builds_and_sees_what_others_publish(box):
     mount = box.mount("refresh=manual,poll=0s")
+    server = mount.pids()
+    none = have_started(server)
     box.feed.put(0, [{"id": "a", "title": "espresso"}])
+    box.feed.put(1, [{"id": "b", "title": "espresso"}])
     assert mount.ids("espresso") is None
     assert mount.text("generation") == ""
-    box.build()
+    # Others see the end of slice 0 only: what the mount shows of it, it has looked for while slice 1 was due.
+    box.build("--now", rfc3339(slice_time(1)))
     assert mount.ids("espresso") == ["a"]
+    assert mount.text("generation") == "1\n"
+    assert have_started(server) == none
+    box.build()
+    assert mount.ids("espresso") == ["a", "b"]
+    assert have_started(server) == none
 
 
 def test_eager_sees_what_others_publish_too(box):
@@ -183,18 +196,6 @@ def stop(pid):
     except ProcessLookupError:
         return False
     return is_running(pid)
-
-
-def children(parents):
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/stat") as f:
-                if int(f.read().rpartition(")")[2].split()[1]) in parents and is_running(pid):
-                    found.append(int(pid))
-        except OSError:
-            pass
-    return found
 
 
 def test_a_pointer_that_is_behind_is_mended_by_looking(box):

@@ -4,33 +4,22 @@
 import json
 import os
 import random
-import signal
 import subprocess
 import time
 
 import pytest
 
-from harness import EX_NOINPUT, EX_TEMPFAIL, EX_USAGE, eventually, rfc3339, slice_path, slice_time
+from harness import (
+    EX_NOINPUT, EX_TEMPFAIL, EX_USAGE, eventually, have_started, killed_at, rfc3339, shown, slice_path, slice_time, table,
+)  # fmt: skip
 
 KILLS = int(os.environ.get("FRESHET_KILLS") or 20)
 SEED = int(os.environ.get("FRESHET_SEED") or time.time())
-TREES = ("terms", "docs", "groups", "postings")
-
-
-def shown(mount, at=""):
-    """All that one generation shows, its number apart."""
-    root = mount.point / at
-    found = {"watermark": (root / "watermark").read_bytes()}
-    for tree in TREES:
-        for path in sorted((root / tree).iterdir()):
-            found[f"{tree}/{path.name}"] = path.read_bytes()
-    return found
 
 
 def partitions(mount):
     """{partition: (state, reason)}"""
-    lines = [line.split("\t") for line in mount.text("partitions.tsv").splitlines()[1:]]
-    return {c[0]: (c[1], c[10]) for c in lines}
+    return {path: (row["state"], row["reason"]) for path, row in table(mount).items()}
 
 
 def fill(box, count=3):
@@ -95,13 +84,18 @@ def test_a_mount_neither_builds_nor_merges_while_paused(box, refresh):
     fill(box)
     mount = box.mount(f"refresh={refresh}")
     eventually(lambda: mount.ids("espresso") == ["ad-0", "ad-1", "ad-2"])
+    server = mount.pids()
+    none = have_started(server)
     rollback(box, "1")
     eventually(lambda: mount.ids("espresso") == ["ad-0"], "the rollback")
     box.feed.put(3, [{"id": "ad-3", "title": "espresso"}])
-    # A look that ends after the feed has changed: were it to build, it would wait for that.
-    for _ in range(3):
-        assert mount.ids("espresso") == ["ad-0"]
-    assert box.status()["generation"] == 4
+    # Two more looks after the feed has changed, as what they show says: the second begins when the first has done all that it does.
+    rollback(box, "2")
+    eventually(lambda: mount.ids("espresso") == ["ad-0", "ad-1"], "a look")
+    rollback(box, "1")
+    eventually(lambda: mount.ids("espresso") == ["ad-0"], "another look")
+    assert have_started(server) == none
+    assert box.status()["generation"] == 6
     rollback(box, "--resume")
     eventually(lambda: mount.ids("espresso") == ["ad-0", "ad-1", "ad-2", "ad-3"], "the build")
 
@@ -195,12 +189,7 @@ def test_a_kill_leaves_it_as_it_was_or_rolled_back(box):
         process = subprocess.Popen(
             box.argv("rollback", "1", state=state), stdout=subprocess.DEVNULL, env=box.environment(killed=True)
         )
-        try:
-            # The one pause that is meant: a random instant.
-            process.wait(timeout=rng.uniform(0, duration))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
+        killed += killed_at(process, rng.uniform(0, duration))
         status = box.status(state)
         was = (status["generation"], status["watermark"], status["documents"], status["paused"])
         assert was in ((4, rfc3339(slice_time(3)), 5, False), (5, rfc3339(slice_time(0)), 2, True)), f"kill {n}"
