@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 #define RENDER_BYTES (64u << 20)
-#define WORKERS 4      /* for queries, and generations that are opened */
-#define FEED_WORKERS 4 /* for partitions/ and rejects/ */
+#define WORKERS 4      /* for queries, rejects/, and generations that are opened */
+#define FEED_WORKERS 4 /* for partitions/ */
 #define SERVERS_MAX 16
 #define KICK SIGUSR2      /* ends the main thread's sleep in libfuse's loop */
 #define LOOP_OVER SIGUSR1 /* tells the signal thread to go */

@@ -83,7 +83,8 @@ static void late(struct work *w)
 
 static void to_worker(struct job *job, void (*run)(struct work *w))
 {
-	bool is_feed = job->node->kind == NODE_MIRROR_DIR || job->node->kind == NODE_MIRROR_FILE;
+	bool is_mirror = job->node->kind == NODE_MIRROR_DIR || job->node->kind == NODE_MIRROR_FILE;
+	bool is_feed = is_mirror && job->node->place == MIRROR_PARTITIONS;
 
 	job->work.run = run;
 	if (!job->work.late)

@@ -49,7 +49,8 @@ bool refresh_is_fresh(struct refresh *r);
  * that no answer is older than that; TIME_FOREVER in eager mode, where a publish invalidates it. */
 int64_t refresh_valid_for(struct refresh *r);
 /* Calls w->done() once: after a look that began less than `poll` before now, and where that look has a build
- * run, after its end, or at the latest `wait` after the build began, or the look, where the feed does not answer. */
+ * run, after its end, or at the latest `wait` after the build began, or the look (a second at least), where the feed does not
+ * answer. */
 void refresh_wait(struct refresh *r, struct refresh_waiter *w);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#define LOOK_MIN TIME_SECOND
+
 void refresh_answer(struct refresh_waiter *w)
 {
 	struct refresh_waiter *next;
@@ -53,9 +55,15 @@ void refresh_looked(struct refresh *r, int64_t began)
 	refresh_answer(ready);
 }
 
+/* A short `wait` is for builds: a look takes some milliseconds unless something is wrong. */
+static int64_t look_patience(const struct refresh *r)
+{
+	return r->opt.cfg->wait > LOOK_MIN ? r->opt.cfg->wait : LOOK_MIN;
+}
+
 int64_t refresh_look_deadline(const struct refresh *r)
 {
-	return time_add(r->look_began, r->opt.cfg->wait);
+	return time_add(r->look_began, look_patience(r));
 }
 
 /* Who waits for a feed that does not answer gets what there is. */
@@ -68,7 +76,7 @@ static void answer_late(struct refresh *r)
 	w = r->waiting;
 	r->waiting = NULL;
 	snprintf(text, sizeof(text), "%s: has not answered for more than %s", r->opt.url,
-		duration_text(r->opt.cfg->wait, time));
+		duration_text(look_patience(r), time));
 	pthread_mutex_unlock(&r->lock);
 	refresh_set_error(r, r->look_error, text);
 	refresh_answer(w);

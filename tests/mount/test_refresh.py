@@ -58,6 +58,14 @@ def test_lazy_a_look_waits_no_longer_than_it_may_and_the_build_goes_on(box):
     eventually(lambda: len(mount.ids("lungo") or []) == 40000, "the new generation")
 
 
+def test_lazy_without_waiting_for_builds_a_look_is_no_feed_that_hangs(box):
+    box.feed.put(0, [{"id": "a", "title": "espresso"}])
+    box.build()
+    mount = box.mount("refresh=lazy,poll=0s,wait=0s")
+    for _ in range(100):
+        assert "has not answered" not in mount.text("status")
+
+
 def test_lazy_names_that_were_not_there_appear(box):
     mount = box.mount(f"refresh=lazy,poll=0s,wait={HANG}s")
     assert mount.ids("espresso") is None
