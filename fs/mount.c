@@ -9,6 +9,7 @@
 #include "mapping.h"
 #include "notify.h"
 #include "ops.h"
+#include "passthrough.h"
 #include "readahead.h"
 #include "thread.h"
 
@@ -22,15 +23,14 @@
 #define WORKERS 4      /* for queries, rejects/, and generations that are opened */
 #define FEED_WORKERS 4 /* for partitions/ */
 #define SERVERS_MAX 16
-#define KICK SIGUSR2      /* ends the main thread's sleep in libfuse's loop */
 #define LOOP_OVER SIGUSR1 /* tells the signal thread to go */
-#define KICK_EVERY_NS 10000000
 
 struct mount {
 	const struct mount_options *opt;
 	struct ops ops;
 	struct fuse_session *se;
 	struct notify *notify;
+	struct passthrough *passthrough; /* NULL: not asked for */
 	pthread_t main, signals;
 	sigset_t waited;
 	bool mounted, broke;
@@ -63,8 +63,12 @@ __attribute__((format(printf, 2, 0))) static void take_fuse_log(
 static void tell_pointers(struct mount *m, bool moved)
 {
 	for (size_t i = 0; tree_pointers[i]; i++) {
-		if (moved || !strcmp(tree_pointers[i], "complete_through"))
-			notify_entry(m->notify, INODE_ROOT, tree_pointers[i]);
+		const char *name = tree_pointers[i];
+
+		if (m->passthrough && !strcmp(name, "segments"))
+			continue; /* told when it is shown, in that order */
+		if (moved || !strcmp(name, "complete_through"))
+			notify_entry(m->notify, INODE_ROOT, name);
 	}
 }
 
@@ -114,6 +118,8 @@ static void published(void *ctx, const struct snapshot *before, const struct sna
 		tell_pointers(m, another || before->status.generation != now->status.generation);
 	else if (dropped)
 		tell_pointers(m, true);
+	if (now->generation && (another || before->status.generation != now->status.generation))
+		passthrough_show(m->passthrough, now->generation);
 }
 
 /* --- going up --- */
@@ -148,7 +154,7 @@ static int set_up_tree(struct mount *m, struct err *err)
 	r = template_parse(&t->template, opt->cfg->partition, err);
 	if (r < 0)
 		return r;
-	t->inodes = inode_table_new();
+	t->inodes = inode_table_new(INODE_ROOT + 1);
 	t->render = render_new(RENDER_BYTES);
 	if (!t->inodes || !t->render || tree_plant(t) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -204,7 +210,6 @@ static void ignore_signal(int sig)
 static void *wait_for_signal(void *arg)
 {
 	struct mount *m = arg;
-	struct timespec pause = {.tv_nsec = KICK_EVERY_NS};
 	int sig = 0;
 
 	while (sigwait(&m->waited, &sig) != 0)
@@ -214,12 +219,9 @@ static void *wait_for_signal(void *arg)
 	m->stopped_in_order = true;
 	m->hangs |= !refresh_stop(m->ops.tree.refresh);
 	notify_stop(m->notify);
+	passthrough_stop(m->passthrough);
 	fuse_session_exit(m->se);
-	/* The loop's main thread may be about to sleep when the flag is set: kick until it has seen it. */
-	while (!m->loop_ended) {
-		pthread_kill(m->main, KICK);
-		nanosleep(&pause, NULL);
-	}
+	thread_kick(m->main, &m->loop_ended);
 	return NULL;
 }
 
@@ -228,7 +230,7 @@ static void hold_signals(struct mount *m)
 {
 	struct sigaction kick = {.sa_handler = ignore_signal}, ignore = {.sa_handler = SIG_IGN};
 
-	sigaction(KICK, &kick, NULL);
+	sigaction(THREAD_KICK, &kick, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 	signal(SIGCHLD, SIG_DFL); /* a child's end is waited for */
 	sigemptyset(&m->waited);
@@ -249,6 +251,26 @@ static int take_signals(struct mount *m, struct err *err)
 
 /* --- the whole --- */
 
+static int start_passthrough(struct mount *m, struct err *err)
+{
+	OWNED(snapshot) struct snapshot *s = refresh_snapshot(m->ops.tree.refresh);
+	int r;
+
+	if (!m->opt->cfg->passthrough)
+		return 0;
+	r = passthrough_start(&m->passthrough,
+		&(struct passthrough_options){.se = m->se,
+			.ops = &m->ops,
+			.mountpoint = m->opt->mountpoint,
+			.allow_other = strstr(m->opt->kernel_options, "allow_other") != NULL});
+	if (r < 0)
+		return err_sys(err, r, "starting a thread");
+	m->ops.tree.passthrough = m->passthrough;
+	if (s->generation)
+		passthrough_show(m->passthrough, s->generation);
+	return 0;
+}
+
 static int start_threads(struct mount *m, struct err *err)
 {
 	int r = workers_start(&m->ops.workers, WORKERS, TIME_FOREVER);
@@ -259,7 +281,9 @@ static int start_threads(struct mount *m, struct err *err)
 		r = notify_start(&m->notify, m->se);
 	if (r < 0)
 		return err_sys(err, r, "starting a thread");
-	r = refresh_start(m->ops.tree.refresh, err);
+	r = start_passthrough(m, err);
+	if (r == 0)
+		r = refresh_start(m->ops.tree.refresh, err);
 	return r < 0 ? r : take_signals(m, err);
 }
 
@@ -291,6 +315,7 @@ static void take_down(struct mount *m)
 		if (t->refresh)
 			m->hangs |= !refresh_stop(t->refresh);
 		notify_stop(m->notify);
+		passthrough_stop(m->passthrough);
 	}
 	m->hangs |= !workers_stop(m->ops.workers);
 	m->hangs |= !workers_stop(m->ops.feed_workers);
@@ -298,6 +323,7 @@ static void take_down(struct mount *m)
 		fuse_session_unmount(m->se);
 	if (m->hangs)
 		return; /* what that thread uses stays */
+	passthrough_free(m->passthrough);
 	if (m->se)
 		fuse_session_destroy(m->se);
 	refresh_free(t->refresh);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rootfile.h"
 #include "metrics.h"
+#include "passthrough.h"
 #include "tree.h"
 
 #include <inttypes.h>
@@ -60,11 +61,13 @@ static const char *refresh_name(enum refresh_mode mode)
 static int add_status(const struct tree *t, const struct snapshot *s, enum rootfile which, struct buf *out)
 {
 	struct status status = s->status;
-	char error[ERR_MAX];
+	char error[ERR_MAX], passthrough[ERR_MAX];
 	int64_t now = time_now();
 
 	refresh_facts(t->refresh, &status.building_since, error);
 	status.refresh = refresh_name(t->cfg->refresh);
+	passthrough_word(t->passthrough, passthrough);
+	status.passthrough = passthrough;
 	if (*error)
 		status.last_error = error;
 	if (which == ROOTFILE_STATUS_JSON)

@@ -123,6 +123,7 @@ void status_text(const struct status *s, int64_t now, struct buf *out)
 		add_line(out, "refresh", s->refresh);
 		if (s->building_since != TIME_NONE)
 			buf_addf(out, "%-17s since %s\n", "building", time_text(s->building_since, text));
+		add_line(out, "passthrough", s->passthrough);
 	}
 	if (s->paused)
 		buf_addf(out,
@@ -191,6 +192,7 @@ static void json_fill(const struct status *s, int64_t now, yyjson_mut_doc *doc, 
 	if (s->refresh) {
 		yyjson_mut_obj_add_strcpy(doc, obj, "refresh", s->refresh);
 		json_time(doc, obj, "building_since", s->building_since);
+		json_text(doc, obj, "passthrough", s->passthrough);
 	}
 	json_text(doc, obj, "last_error", s->last_error);
 }

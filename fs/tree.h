@@ -21,6 +21,7 @@ struct tree {
 	const struct config *cfg;
 	struct template *template;
 	struct mirror mirrors[MIRRORS];
+	struct passthrough *passthrough; /* borrowed; NULL: not asked for */
 	const char *mountpoint, *url;
 	int64_t started; /* wall clock: the time of what no generation dates */
 	uid_t uid;

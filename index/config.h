@@ -81,6 +81,7 @@ struct config {
 	int64_t poll;              /* 1s */
 	int64_t wait;              /* 2s */
 	int64_t feed_timeout;      /* 10s; > 0 */
+	unsigned passthrough;      /* 0: no; 1: yes */
 };
 
 #define CONFIG_HASH_BYTES 16
