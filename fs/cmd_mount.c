@@ -19,7 +19,7 @@ static const char help[] =
 	"down with `fusermount3 -u MOUNTPOINT` or `umount MOUNTPOINT`.\n\n"
 	"  -f, --foreground   stay in the foreground; errors go to stderr\n"
 	"  -o OPTION[,...]    refresh=lazy|eager|manual, poll=1s, wait=2s, feed_timeout=10s,\n"
-	"                     passthrough=no|yes; state=DIR, config=FILE,\n"
+	"                     max_age=all, passthrough=no|yes; state=DIR, config=FILE,\n"
 	"                     set=SECTION.KEY=VALUE; allow_other, and what mount(8) has for every type\n"
 	"                     (a comma in a value is written \\,)\n";
 

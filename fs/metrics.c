@@ -56,6 +56,9 @@ void metrics_text(const struct status *s, int64_t now, struct buf *out)
 		"Whether the last look, build or merge went wrong (0 or 1); status says how.",
 		*s->last_error != 0);
 	if (s->refresh)
+		gauge(out, "too_old", "Whether the index is older than max_age, and not shown (0 or 1).",
+			status_time_left(s, now) < 0);
+	if (s->refresh)
 		instant(out, "building_since_timestamp_seconds", "When the build that runs began.",
 			s->building_since);
 }

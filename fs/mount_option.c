@@ -9,7 +9,7 @@ static const char *const ignored[] = {"defaults", "ro", "rw", "auto", "noauto", 
 static const char *const for_kernel[] = {
 	"allow_other", "allow_root", "nodev", "nosuid", "noexec", "noatime", "nodiratime"};
 /* The keys of [mount]; their values are checked against the configuration later. */
-static const char *const keys[] = {"refresh", "poll", "wait", "feed_timeout", "passthrough"};
+static const char *const keys[] = {"refresh", "poll", "wait", "feed_timeout", "max_age", "passthrough"};
 
 static bool is_one_of(const char *text, const char *const *words, size_t count)
 {

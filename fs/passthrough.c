@@ -327,6 +327,7 @@ static int put_both(const struct passthrough *p, int tree, uint64_t number, stru
 		return err_sys(err, -errno, "mounting over " LIVE);
 	r = put(p, second, LIVE, number);
 	close(second);
+	/* -ESTALE also where the mount shows nothing that old. */
 	return r == 0 || r == -ESTALE || r == -ENOENT ? 0 : err_sys(err, r, "mounting over " LIVE);
 }
 

@@ -36,7 +36,8 @@ void status_gather(struct status *out, const struct config *cfg, const struct co
 		.complete_through = TIME_NONE,
 		.published = TIME_NONE,
 		.building_since = TIME_NONE,
-		.cadence = cfg->cadence};
+		.cadence = cfg->cadence,
+		.max_age = cfg->max_age};
 	for (size_t i = 0; i < row_count; i++) {
 		out->partitions[rows[i].state]++;
 		out->rejected += rows[i].rejected;
@@ -65,6 +66,13 @@ int64_t status_age(const struct status *s, int64_t now)
 		return TIME_NONE;
 	age = now - s->watermark - s->cadence;
 	return age > 0 ? age : 0;
+}
+
+int64_t status_time_left(const struct status *s, int64_t now)
+{
+	int64_t age = status_age(s, now);
+
+	return s->max_age == TIME_FOREVER || age == TIME_NONE ? TIME_FOREVER : s->max_age - age;
 }
 
 /* "2026-05-04T10:05:00Z", or "-" for no instant. */
@@ -124,6 +132,10 @@ void status_text(const struct status *s, int64_t now, struct buf *out)
 		if (s->building_since != TIME_NONE)
 			buf_addf(out, "%-17s since %s\n", "building", time_text(s->building_since, text));
 		add_line(out, "passthrough", s->passthrough);
+		if (status_time_left(s, now) < 0)
+			buf_addf(out,
+				"%-17s older than max_age = %s: terms, docs and the like answer \"Stale file handle\"\n",
+				"too old", duration_text(s->max_age, text));
 	}
 	if (s->paused)
 		buf_addf(out,
@@ -193,6 +205,7 @@ static void json_fill(const struct status *s, int64_t now, yyjson_mut_doc *doc, 
 		yyjson_mut_obj_add_strcpy(doc, obj, "refresh", s->refresh);
 		json_time(doc, obj, "building_since", s->building_since);
 		json_text(doc, obj, "passthrough", s->passthrough);
+		yyjson_mut_obj_add_bool(doc, obj, "too_old", status_time_left(s, now) < 0);
 	}
 	json_text(doc, obj, "last_error", s->last_error);
 }

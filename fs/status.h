@@ -16,7 +16,7 @@ struct status {
 	const char *index;            /* borrowed; the index's UUID, "" before the first publish */
 	uint64_t generation;          /* 0: nothing is published */
 	int64_t watermark, complete_through, published; /* TIME_NONE: none */
-	int64_t cadence;
+	int64_t cadence, max_age;
 	uint64_t partitions[PART_STATES]; /* counts by state */
 	uint64_t uncovered;               /* skipped though the index should have their data */
 	uint64_t rejected;                /* records, over all partitions */
@@ -40,6 +40,8 @@ void status_gather(struct status *out, const struct config *cfg, const struct co
 int status_built(struct config **out, struct catalog *catalog, struct err *err);
 /* now - watermark - cadence in nanoseconds, at least 0; TIME_NONE before the first publish. */
 int64_t status_age(const struct status *s, int64_t now);
+/* How long it is until that is more than max_age: TIME_FOREVER where it never is, and below 0 when it is. */
+int64_t status_time_left(const struct status *s, int64_t now);
 /* Appends lines for people. */
 void status_text(const struct status *s, int64_t now, struct buf *out);
 /* Appends one JSON object, indented, and a newline. Returns 0 or -ENOMEM. */

@@ -53,6 +53,7 @@ static const struct config_key keys[] = {
 	{"mount", "poll", KIND_DURATION, AT(poll), "1s", 0, DURATION_MAX},
 	{"mount", "wait", KIND_DURATION, AT(wait), "2s", 0, DURATION_MAX},
 	{"mount", "feed_timeout", KIND_DURATION, AT(feed_timeout), "10s", 1, DURATION_MAX},
+	{"mount", "max_age", KIND_WINDOW, AT(max_age), "all", 1, DURATION_MAX},
 	{"mount", "passthrough", KIND_CHOICE, AT(passthrough), "no", .choices = no_yes_words},
 	/* clang-format on */
 };
@@ -82,7 +83,6 @@ static const struct {
 	{"publish", NULL},
 	{"s3", NULL},
 	{"build", "shards"},
-	{"mount", "max_age"},
 };
 
 static bool is_blank(char c)
