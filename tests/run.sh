@@ -86,7 +86,7 @@ install_tools()
 {
 	local deps=$top/examples/deps.sh clang
 	bash "$deps" attr clang clang-format findutils procps python3 python3-hypothesis python3-pytest \
-		python3-pytest-timeout rsync strace zstd || return
+		python3-pytest-timeout python3-pytest-xdist rsync strace zstd || return
 	clang=$(clang -dumpversion | cut -d. -f1)
 	bash "$deps" "libclang-rt-$clang-dev" || return # libFuzzer and the sanitizers of that clang
 	# The feed of the catalogue test is what apt knows.
@@ -140,14 +140,14 @@ unit_tests()
 	count "unit tests, $name" "$dir/meson-logs/testlog.junit.xml" $code "$log"
 }
 
-# mount_tests BUILD FILE [PYTEST-ARGUMENT...]: all of tests/mount, or one file of it.
+# mount_tests BUILD FILE [PYTEST-ARGUMENT...]: all of tests/mount, or one file of it. A file a processor at a time.
 mount_tests()
 {
 	local name=$1 file=$2 log=$builds/logs/mount-$1.log report=$builds/logs/mount-$1.xml code
 	shift 2
 	rm -f "$report"
 	(cd "$top" && FRESHET="$builds/$name/freshet" timeout 3600 "$python" -m pytest -q -p no:cacheprovider --confcutdir tests \
-		--timeout 600 --junitxml "$report" -o junit_family=xunit2 "$@" "tests/mount/$file") >"$log" 2>&1
+		-n "$(nproc)" --dist loadfile --timeout 600 --junitxml "$report" -o junit_family=xunit2 "$@" "tests/mount/$file") >"$log" 2>&1
 	code=$?
 	count "mount tests, $name" "$report" $code "$log"
 }
