@@ -2,11 +2,12 @@
 #include "log.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <syslog.h>
 
-static bool syslog_is_open; /* set once, before any thread starts */
+static atomic_bool syslog_is_open; /* threads that began before the mount stood may log */
 
 void log_to_syslog(void)
 {
