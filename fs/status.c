@@ -36,7 +36,9 @@ void status_gather(struct status *out, const struct config *cfg, const struct co
 		.complete_through = TIME_NONE,
 		.published = TIME_NONE,
 		.building_since = TIME_NONE,
-		.cadence = cfg->cadence};
+		.cadence = cfg->cadence,
+		.horizon = TIME_NONE,
+		.base_at = TIME_NONE};
 	for (size_t i = 0; i < row_count; i++) {
 		out->partitions[rows[i].state]++;
 		out->rejected += rows[i].rejected;
@@ -52,8 +54,10 @@ void status_gather(struct status *out, const struct config *cfg, const struct co
 	out->segments = g->manifest.segment_count;
 	for (size_t i = 0; i < g->manifest.segment_count; i++)
 		out->segment_bytes += g->manifest.segments[i].bytes;
-	out->complete_through = rows_complete_through(rows, row_count, lag->cadence,
-		plan_horizon(lag, out->watermark, g->manifest.base_at), g->manifest.base_at, out->watermark);
+	out->base_at = g->manifest.base_at;
+	out->horizon = plan_horizon(lag, out->watermark, out->base_at);
+	out->complete_through = rows_complete_through(
+		rows, row_count, lag->cadence, out->horizon, out->base_at, out->watermark);
 	out->rules_changed = !config_has_hash(cfg, g->manifest.config_hash);
 }
 

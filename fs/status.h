@@ -17,6 +17,8 @@ struct status {
 	uint64_t generation;          /* 0: nothing is published */
 	int64_t watermark, complete_through, published; /* TIME_NONE: none */
 	int64_t cadence;
+	int64_t horizon,
+		base_at; /* partitions at or before are out of the window, under the base; TIME_NONE: none are */
 	uint64_t partitions[PART_STATES]; /* counts by state */
 	uint64_t uncovered;               /* skipped though the index should have their data */
 	uint64_t rejected;                /* records, over all partitions */
