@@ -46,7 +46,7 @@ static void add_path(struct slice path, struct buf *out)
 	for (size_t i = 0; i < path.len; i++) {
 		unsigned char c = (unsigned char)path.data[i];
 		bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-			     c == '/' || c == '-' || c == '_' || c == '.';
+			     c == '/' || c == '-' || c == '_' || c == '.' || c == '=';
 
 		if (plain)
 			buf_add_byte(out, c);
