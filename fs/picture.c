@@ -93,20 +93,6 @@ static void gather_slices(struct picture *p, const struct row *rows, size_t coun
 
 /* --- freshness --- */
 
-bool picture_took(const struct row *row, int64_t cadence, int64_t *waiting, int64_t *building)
-{
-	/* While its slice lasts, nothing may be built of it. */
-	int64_t from = time_add(row->ts, cadence);
-
-	if (row->published == TIME_NONE || row->detected == TIME_NONE)
-		return false;
-	if (row->arrived != TIME_NONE && row->arrived > from)
-		from = row->arrived;
-	*waiting = row->detected > from ? row->detected - from : 0;
-	*building = row->published > row->detected ? row->published - row->detected : 0;
-	return true;
-}
-
 static void add_to_bar(struct picture_bar *bar, int64_t waiting, int64_t building)
 {
 	if (!bar->partitions++ || time_add(waiting, building) > time_add(bar->waiting, bar->building)) {
@@ -121,7 +107,7 @@ static void gather_bars(struct picture *p, const struct row *rows, size_t count)
 
 	p->bar_span = cadence > BAR_SPAN_MIN ? cadence : BAR_SPAN_MIN;
 	for (size_t i = count; i && count - i < PICTURE_ROWS; i--) {
-		if (!picture_took(&rows[i - 1], cadence, &waiting, &building))
+		if (!status_took(&rows[i - 1], cadence, &waiting, &building))
 			continue;
 		slot = time_slot(rows[i - 1].ts, p->bar_span);
 		if (first == TIME_NONE)
@@ -399,7 +385,7 @@ void picture_add_story(const struct picture_slice *s, int64_t cadence, struct bu
 		buf_add_str(out, ": ");
 		human_add_text(s->row->reason, PICTURE_REASON_MAX, out);
 	}
-	if (s->mark == PART_PUBLISHED && picture_took(s->row, cadence, &waiting, &building))
+	if (s->mark == PART_PUBLISHED && status_took(s->row, cadence, &waiting, &building))
 		buf_addf(out, ", waited %s, built %s", human_duration(waiting, waited),
 			human_duration(building, built));
 	if (s->row->rejected)

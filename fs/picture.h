@@ -81,9 +81,6 @@ static inline struct slice picture_line_text(const struct picture *p, size_t i)
 	return slice_of(p->text.data + p->lines[i].at, p->lines[i].len);
 }
 
-/* How long a published partition waited, and how long building it took. False: it was never published. What its producer, or a
- * clock that was set, makes nonsense of is 0. */
-bool picture_took(const struct row *row, int64_t cadence, int64_t *waiting, int64_t *building);
 /* What became of a slice, in a few words: "published, waited 1.2s, built 0.3s". */
 void picture_add_story(const struct picture_slice *s, int64_t cadence, struct buf *out);
 

@@ -23,6 +23,29 @@ int status_built(struct config **out, struct catalog *catalog, struct err *err)
 	return r;
 }
 
+bool status_took(const struct row *row, int64_t cadence, int64_t *waiting, int64_t *building)
+{
+	/* While its slice lasts, nothing may be built of it. */
+	int64_t from = time_add(row->ts, cadence);
+
+	if (row->published == TIME_NONE || row->detected == TIME_NONE)
+		return false;
+	if (row->arrived != TIME_NONE && row->arrived > from)
+		from = row->arrived;
+	*waiting = row->detected > from ? row->detected - from : 0;
+	*building = row->published > row->detected ? row->published - row->detected : 0;
+	return true;
+}
+
+static void gather_newest(struct status *out, const struct row *rows, size_t row_count)
+{
+	out->waiting = out->building = TIME_NONE;
+	for (size_t i = row_count; i; i--) {
+		if (status_took(&rows[i - 1], out->cadence, &out->waiting, &out->building))
+			return;
+	}
+}
+
 void status_gather(struct status *out, const struct config *cfg, const struct config *built,
 	const struct generation *g, const struct row *rows, size_t row_count)
 {
@@ -44,6 +67,7 @@ void status_gather(struct status *out, const struct config *cfg, const struct co
 		out->rejected += rows[i].rejected;
 		out->uncovered += row_is_uncovered(&rows[i]);
 	}
+	gather_newest(out, rows, row_count);
 	if (!g)
 		return;
 	out->index = g->manifest.index;
@@ -165,6 +189,15 @@ static void json_text(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key,
 	yyjson_mut_obj_add_strncpy(doc, obj, key, buf_cstr(&printable), printable.len);
 }
 
+/* To the millisecond. */
+static void json_duration(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, int64_t d)
+{
+	if (d == TIME_NONE)
+		yyjson_mut_obj_add_null(doc, obj, key);
+	else
+		yyjson_mut_obj_add_real(doc, obj, key, (double)(d / (TIME_SECOND / 1000)) / 1000);
+}
+
 static void json_fill(const struct status *s, int64_t now, yyjson_mut_doc *doc, yyjson_mut_val *obj)
 {
 	yyjson_mut_val *counts = yyjson_mut_obj(doc);
@@ -181,6 +214,8 @@ static void json_fill(const struct status *s, int64_t now, yyjson_mut_doc *doc, 
 		yyjson_mut_obj_add_null(doc, obj, "age_seconds");
 	else
 		yyjson_mut_obj_add_uint(doc, obj, "age_seconds", (uint64_t)(age / TIME_SECOND));
+	json_duration(doc, obj, "waiting_seconds", s->waiting);
+	json_duration(doc, obj, "building_seconds", s->building);
 	for (int i = 0; i < PART_STATES; i++)
 		yyjson_mut_obj_add_uint(
 			doc, counts, partition_state_name((enum partition_state)i), s->partitions[i]);

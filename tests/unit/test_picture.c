@@ -126,17 +126,17 @@ static void waiting_counts_from_when_a_partition_could_have_been_built(void)
 	struct row row = a_row(0, PART_PUBLISHED);
 	int64_t waiting, building;
 
-	check(picture_took(&row, CADENCE, &waiting, &building));
+	check(status_took(&row, CADENCE, &waiting, &building));
 	check_int(waiting, TIME_SECOND);
 	check_int(building, TIME_SECOND / 2);
 	row.arrived = AT(0); /* while the slice lasts */
-	check(picture_took(&row, CADENCE, &waiting, &building));
+	check(status_took(&row, CADENCE, &waiting, &building));
 	check_int(waiting, TIME_SECOND);
 	row.arrived = AT(2); /* a clock that was set */
-	check(picture_took(&row, CADENCE, &waiting, &building));
+	check(status_took(&row, CADENCE, &waiting, &building));
 	check_int(waiting, 0);
 	row.published = TIME_NONE;
-	check(!picture_took(&row, CADENCE, &waiting, &building));
+	check(!status_took(&row, CADENCE, &waiting, &building));
 }
 
 static void a_bar_is_the_slowest_of_its_span(void)
