@@ -99,7 +99,7 @@ static void add_facts(const struct picture *p, struct buf *out)
 	int64_t age = status_age(s, p->now);
 	char text[HUMAN_MAX];
 
-	buf_add_str(out, "<section><dl>\n");
+	buf_add_str(out, "<div class=\"facts\"><dl>\n");
 	begin_fact(out, "Watermark, UTC", true);
 	add_time(s->watermark, out);
 	buf_add_str(out, "</dd></div>\n");
@@ -114,7 +114,7 @@ static void add_facts(const struct picture *p, struct buf *out)
 	begin_fact(out, "Generation", false);
 	buf_addf(out, "%s</dd></div>\n", s->generation ? human_number(s->generation, text) : "–");
 	begin_fact(out, "Documents", false);
-	buf_addf(out, "%s</dd></div>\n</dl></section>\n", human_number(s->documents, text));
+	buf_addf(out, "%s</dd></div>\n</dl></div>\n", human_number(s->documents, text));
 }
 
 static const struct {

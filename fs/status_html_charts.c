@@ -94,7 +94,7 @@ static void add_row_label(int64_t at, int64_t span, struct buf *out)
 	char text[HUMAN_MAX];
 
 	buf_addf(out, "<li><span class=\"at\">%s</span>",
-		span < 1440 * TIME_MINUTE ? human_clock(at, text) : human_day(at, text));
+		span < 24 * TIME_HOUR ? human_clock(at, text) : human_day(at, text));
 }
 
 /* "10:00: 11 published, 1 failed", for those who hear the page. */
@@ -127,42 +127,42 @@ static void add_cell(const struct picture_slice *s, int64_t cadence, int64_t col
 	buf_add_str(out, "</title></use>");
 }
 
-/* The cells from `i` on that belong to one row; returns the first of the next. */
-static size_t add_row(const struct picture *p, size_t i, int64_t span, struct buf *out)
+/* The row that ends before slice `end`; returns where it begins, which is where the one before ends. */
+static size_t add_row(const struct picture *p, size_t end, int64_t span, struct buf *out)
 {
-	int64_t cadence = p->status->cadence, slot = time_slot(p->slices[i].ts, cadence);
+	int64_t cadence = p->status->cadence, slot = time_slot(p->slices[end - 1].ts, cadence);
 	int64_t row = time_slot(slot * cadence, span), first = first_slot_of_row(row, span, cadence);
-	int64_t next = first_slot_of_row(row + 1, span, cadence), widest = (span + cadence - 1) / cadence;
-	size_t end = i + (size_t)(next - slot);
+	int64_t widest = (span + cadence - 1) / cadence;
+	size_t cells = (size_t)(slot - first + 1), begin = cells < end ? end - cells : 0;
 
-	if (end > p->slice_count)
-		end = p->slice_count;
 	add_row_label(row * span, span, out);
 	buf_addf(out,
 		"<svg viewBox=\"0 0 %" PRId64
 		" 10\" preserveAspectRatio=\"xMinYMid\" role=\"img\" aria-label=\"",
 		widest * CELL - 2);
-	add_row_words(p, i, end, out);
+	add_row_words(p, begin, end, out);
 	buf_add_str(out, "\">");
-	for (; i < end; i++, slot++)
+	slot -= (int64_t)(end - 1 - begin);
+	for (size_t i = begin; i < end; i++, slot++)
 		add_cell(&p->slices[i], cadence, slot - first, out);
 	buf_add_str(out, "</svg></li>\n");
-	return end;
+	return begin;
 }
 
+/* The newest row first: that is what people look for, and a phone shows few. */
 static void add_rows(const struct picture *p, struct buf *out)
 {
 	int64_t span = row_span(p->status->cadence), day = TIME_NONE, today;
-	bool days = span >= 1440 * TIME_MINUTE;
+	bool days = span >= 24 * TIME_HOUR;
 	char text[HUMAN_MAX];
 
 	buf_addf(out, "<ol class=\"line%s\">\n", days ? " days" : "");
-	for (size_t i = 0; i < p->slice_count;) {
-		today = time_slot(p->slices[i].ts, 1440 * TIME_MINUTE);
+	for (size_t end = p->slice_count; end;) {
+		today = time_slot(p->slices[end - 1].ts, 24 * TIME_HOUR);
 		if (!days && today != day)
-			buf_addf(out, "<li class=\"day\">%s</li>\n", human_day(p->slices[i].ts, text));
+			buf_addf(out, "<li class=\"day\">%s</li>\n", human_day(p->slices[end - 1].ts, text));
 		day = today;
-		i = add_row(p, i, span, out);
+		end = add_row(p, end, span, out);
 	}
 	buf_add_str(out, "</ol>\n");
 }
@@ -243,7 +243,8 @@ static void add_chart(const struct picture *p, struct buf *out)
 		human_duration(p->scale, n[0]), human_duration(p->scale / 2, n[1]), PICTURE_BARS * BAR,
 		CHART_HEIGHT);
 	for (int y = 0; y < CHART_HEIGHT; y += CHART_HEIGHT / 2)
-		buf_addf(out, "<path class=\"grid\" d=\"M0 %dH%d\"/>", y, PICTURE_BARS * BAR);
+		buf_addf(out, "<path class=\"grid\" vector-effect=\"non-scaling-stroke\" d=\"M0 %dH%d\"/>", y,
+			PICTURE_BARS * BAR);
 	buf_add_str(out, "\n");
 	for (size_t i = 0; i < p->bar_count; i++) {
 		if (p->bars[i].partitions)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """status.html, as a browser shows it: headless Chromium opens it in the mount.
 
-FRESHET_SCREENSHOTS=DIR writes the pictures of docs/mount.md there, of a feed of a day, and does nothing else:
+FRESHET_SCREENSHOTS=DIR writes the pictures of docs/mount.md there, of a feed of a day, and does nothing else. They are made small by
+pngquant, which nothing else needs:
 
     FRESHET_SCREENSHOTS=docs /usr/bin/python3 -m pytest -q -p no:cacheprovider --confcutdir tests tests/mount/test_status_html.py
 """
@@ -10,6 +11,7 @@ import os
 import random
 import shutil
 import sqlite3
+import subprocess
 import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
@@ -22,7 +24,7 @@ from harness import CADENCE, DOCUMENTS, EX_DATAERR, Box, lines_of, rfc3339, tabl
 
 SCREENSHOTS = os.environ.get("FRESHET_SCREENSHOTS")
 SIZES = [(360, "dark"), (360, "light"), (1280, "dark"), (1280, "light")]
-EVIL = "<img src=x onerror=alert(1)>&quot;'\u202e.jsonl"
+EVIL = "<img src=x onerror=alert(1)>&quot;'\u202e"
 STATES = "open complete building published failed skipped expired".split()
 SECOND = 10**9
 
@@ -76,7 +78,7 @@ class Sample:
     def put(self, i):
         records = [{"id": f"ad-{i * 13}-{k}", "item": f"{i * 13}-{k}", "title": "espresso"} for k in range(10 + i % 7)]
         if i in self.broken:
-            self.box.feed.put(self.path(i), b"no JSON\n" * 30, f"part-{EVIL}".replace("/", ""))
+            self.box.feed.put(self.path(i), b"no JSON\n" * 30, "part-0.jsonl" if SCREENSHOTS else f"part-{EVIL}.jsonl")
         else:
             self.box.feed.put(self.path(i), lines_of(records * 20) + b"{}\n" * (3 if i % 37 == 5 else 0))
 
@@ -134,7 +136,9 @@ def open_page(browser, sample):
 @pytest.mark.skipif(not SCREENSHOTS, reason="FRESHET_SCREENSHOTS is not set")
 def test_the_pictures_of_the_documentation(open_page):
     for width, scheme, height in (360, "dark", 1180), (1280, "light", None):
-        (Path(SCREENSHOTS) / f"status-{width}-{scheme}.png").write_bytes(open_page(width, scheme).screenshot(height))
+        picture = open_page(width, scheme).screenshot(height)
+        small = subprocess.run(["pngquant", "64", "-"], input=picture, stdout=subprocess.PIPE, check=True).stdout
+        (Path(SCREENSHOTS) / f"status-{width}-{scheme}.png").write_bytes(small)
 
 
 checks = pytest.mark.skipif(bool(SCREENSHOTS), reason="FRESHET_SCREENSHOTS is set")
@@ -179,7 +183,7 @@ def test_names_from_the_feed_are_text(open_page, sample):
     page = open_page()
     now = page.ask("document.querySelector('.now').innerText")
     for i in sample.broken:
-        assert f"{sample.path(i)} has failed: part-{EVIL}: 30 of 30 records refused".replace("\u202e", "?") in now
+        assert f"{sample.path(i)} has failed: part-{EVIL}.jsonl: 30 of 30 records refused".replace("\u202e", "?") in now
     assert page.ask("document.images.length") == 0
     title = page.ask("[...document.querySelectorAll('#timeline title')].map(t => t.textContent).find(t => t.includes('failed'))")
     assert "part-<img src=x onerror=alert(1)>&quot;'?" in title
@@ -195,8 +199,11 @@ def test_it_says_what_the_catalog_says(open_page, sample):
     assert min(counts[s] for s in ("published", "complete", "open", "failed", "expired", "late")) >= 1
     assert page.ask("document.querySelector('time').dateTime") == status["watermark"] == mount.text("watermark").strip()
 
-    # Each partition and each hole is a cell of its mark, in order.
-    cells = page.ask("[...document.querySelectorAll('#timeline ol use')].map(u => [u.getAttribute('href').slice(3), u.textContent])")
+    # Each partition and each hole is a cell of its mark, in order; the newest row is the first.
+    cells = page.ask(
+        "[...document.querySelectorAll('#timeline ol svg')].reverse().flatMap(s => [...s.querySelectorAll('use')])"
+        ".map(u => [u.getAttribute('href').slice(3), u.textContent])"
+    )
     marks = [rows[path]["state"] if (path := sample.path(i)) in rows else "late" for i in range(sample.slices + 1)]
     assert [mark for mark, _ in cells] == marks
     assert all(words.startswith(f"{sample.time(i):%H:%M} {marks[i]}") for i, (_, words) in enumerate(cells))

@@ -61,7 +61,11 @@ static void text_from_outside_is_one_printable_line(void)
 {
 	check_str(told("a\x1b[2Jb\nc", 99), "a?[2Jb?c");
 	check_str(told("\xff naïve 東", 99), "? naïve 東");
-	check_str(told("a\u202eb\u2066c\xC2\x85" "d\uFFFE" "e", 99), "a?b?c?d?e");
+	check_str(told("a\u202eb\u2066c\xC2\x85"
+		       "d\uFFFE"
+		       "e",
+			  99),
+		"a?b?c?d?e");
 	check_str(told("", 99), "");
 }
 

@@ -58,9 +58,42 @@ static void every_cell_has_its_story(void)
 	check_contains(buf_cstr(&out), "x=\"24\"><title>10:10 failed: &lt;script&gt;&amp;</title>");
 }
 
+static size_t count_of(const char *what, const char *text)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, what)); text++)
+		n++;
+	return n;
+}
+
+static void rows_of_cells_fit_any_cadence(void)
+{
+	static const int seconds[] = {1, 10, 60, 90, 300, 420, 900, 3600, 10800, 86400, 604800, 10000000};
+
+	for (size_t i = 0; i < sizeof(seconds) / sizeof(seconds[0]); i++) {
+		struct row rows[100];
+		OWNED_BUF out = {0};
+		struct status s;
+		PICTURE p;
+
+		for (int k = 0; k < 100; k++) {
+			rows[k] = a_row(0, PART_PUBLISHED);
+			rows[k].ts += k * seconds[i] * TIME_SECOND;
+		}
+		s = a_status(rows, 100);
+		s.cadence = seconds[i] * TIME_SECOND;
+		check_int(picture_gather(&p, &s, NULL, rows, 100, rows[99].ts), 0);
+		check_int(status_html(&p, &out), 0);
+		check_int(count_of("<title>", strstr(buf_cstr(&out), "<ol")) - p.bar_count, 100);
+		check(!strstr(out.data, "x=\"-"));
+	}
+}
+
 int main(void)
 {
 	RUN(the_page_has_a_maximum);
+	RUN(rows_of_cells_fit_any_cadence);
 	RUN(every_cell_has_its_story);
 	return tap_done();
 }
