@@ -292,18 +292,3 @@ char *cli_absolute_url(const char *feed)
 	free(cwd);
 	return out;
 }
-
-char *cli_grouped(uint64_t n, char out[32])
-{
-	char digits[24];
-	int len = snprintf(digits, sizeof(digits), "%" PRIu64, n), i;
-	char *to = out;
-
-	for (i = 0; i < len; i++) {
-		if (i && (len - i) % 3 == 0)
-			*to++ = ',';
-		*to++ = digits[i];
-	}
-	*to = 0;
-	return out;
-}

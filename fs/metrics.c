@@ -15,7 +15,7 @@ static void gauge(struct buf *out, const char *name, const char *help, uint64_t 
 	buf_addf(out, "freshet_%s %" PRIu64 "\n", name, value);
 }
 
-static void instant(struct buf *out, const char *name, const char *help, int64_t t)
+static void seconds(struct buf *out, const char *name, const char *help, int64_t t)
 {
 	if (t == TIME_NONE)
 		return;
@@ -36,11 +36,14 @@ void metrics_text(const struct status *s, int64_t now, struct buf *out)
 	head(out, "build_info", "The version that serves.");
 	buf_addf(out, "freshet_build_info{version=\"%s\"} 1\n", FRESHET_VERSION);
 	gauge(out, "generation", "Number of the published generation, 0 before the first.", s->generation);
-	instant(out, "watermark_timestamp_seconds", "Newest partition that is indexed.", s->watermark);
-	instant(out, "complete_through_timestamp_seconds", "Up to here nothing is missing.",
+	seconds(out, "watermark_timestamp_seconds", "Newest partition that is indexed.", s->watermark);
+	seconds(out, "complete_through_timestamp_seconds", "Up to here nothing is missing.",
 		s->complete_through);
-	instant(out, "published_timestamp_seconds", "When the generation was published.", s->published);
-	instant(out, "age_seconds", "How long ago the newest indexed partition ended.", status_age(s, now));
+	seconds(out, "published_timestamp_seconds", "When the generation was published.", s->published);
+	seconds(out, "age_seconds", "How long ago the newest indexed partition ended.", status_age(s, now));
+	seconds(out, "waiting_seconds", "How long the newest published partition waited until its build.",
+		s->waiting);
+	seconds(out, "building_seconds", "How long it took from there to its publish.", s->building);
 	add_partitions(s, out);
 	gauge(out, "uncovered_partitions", "Partitions with data that the index should have and has not.",
 		s->uncovered);
@@ -59,6 +62,6 @@ void metrics_text(const struct status *s, int64_t now, struct buf *out)
 		gauge(out, "too_old", "Whether the index is older than max_age, and not shown (0 or 1).",
 			status_time_left(s, now) < 0);
 	if (s->refresh)
-		instant(out, "building_since_timestamp_seconds", "When the build that runs began.",
+		seconds(out, "building_since_timestamp_seconds", "When the build that runs began.",
 			s->building_since);
 }

@@ -23,6 +23,29 @@ int status_built(struct config **out, struct catalog *catalog, struct err *err)
 	return r;
 }
 
+bool status_took(const struct row *row, int64_t cadence, int64_t *waiting, int64_t *building)
+{
+	/* While its slice lasts, nothing may be built of it. */
+	int64_t from = time_add(row->ts, cadence);
+
+	if (row->published == TIME_NONE || row->detected == TIME_NONE)
+		return false;
+	if (row->arrived != TIME_NONE && row->arrived > from)
+		from = row->arrived;
+	*waiting = row->detected > from ? row->detected - from : 0;
+	*building = row->published > row->detected ? row->published - row->detected : 0;
+	return true;
+}
+
+static void gather_newest(struct status *out, const struct row *rows, size_t row_count)
+{
+	out->waiting = out->building = TIME_NONE;
+	for (size_t i = row_count; i; i--) {
+		if (status_took(&rows[i - 1], out->cadence, &out->waiting, &out->building))
+			return;
+	}
+}
+
 void status_gather(struct status *out, const struct config *cfg, const struct config *built,
 	const struct generation *g, const struct row *rows, size_t row_count)
 {
@@ -37,12 +60,15 @@ void status_gather(struct status *out, const struct config *cfg, const struct co
 		.published = TIME_NONE,
 		.building_since = TIME_NONE,
 		.cadence = cfg->cadence,
-		.max_age = cfg->max_age};
+		.max_age = cfg->max_age,
+		.horizon = TIME_NONE,
+		.base_at = TIME_NONE};
 	for (size_t i = 0; i < row_count; i++) {
 		out->partitions[rows[i].state]++;
 		out->rejected += rows[i].rejected;
 		out->uncovered += row_is_uncovered(&rows[i]);
 	}
+	gather_newest(out, rows, row_count);
 	if (!g)
 		return;
 	out->index = g->manifest.index;
@@ -53,8 +79,10 @@ void status_gather(struct status *out, const struct config *cfg, const struct co
 	out->segments = g->manifest.segment_count;
 	for (size_t i = 0; i < g->manifest.segment_count; i++)
 		out->segment_bytes += g->manifest.segments[i].bytes;
-	out->complete_through = rows_complete_through(rows, row_count, lag->cadence,
-		plan_horizon(lag, out->watermark, g->manifest.base_at), g->manifest.base_at, out->watermark);
+	out->base_at = g->manifest.base_at;
+	out->horizon = plan_horizon(lag, out->watermark, out->base_at);
+	out->complete_through = rows_complete_through(
+		rows, row_count, lag->cadence, out->horizon, out->base_at, out->watermark);
 	out->rules_changed = !config_has_hash(cfg, g->manifest.config_hash);
 }
 
@@ -174,6 +202,15 @@ static void json_text(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key,
 	yyjson_mut_obj_add_strncpy(doc, obj, key, buf_cstr(&printable), printable.len);
 }
 
+/* To the millisecond. */
+static void json_duration(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, int64_t d)
+{
+	if (d == TIME_NONE)
+		yyjson_mut_obj_add_null(doc, obj, key);
+	else
+		yyjson_mut_obj_add_real(doc, obj, key, (double)(d / (TIME_SECOND / 1000)) / 1000);
+}
+
 static void json_fill(const struct status *s, int64_t now, yyjson_mut_doc *doc, yyjson_mut_val *obj)
 {
 	yyjson_mut_val *counts = yyjson_mut_obj(doc);
@@ -190,6 +227,8 @@ static void json_fill(const struct status *s, int64_t now, yyjson_mut_doc *doc, 
 		yyjson_mut_obj_add_null(doc, obj, "age_seconds");
 	else
 		yyjson_mut_obj_add_uint(doc, obj, "age_seconds", (uint64_t)(age / TIME_SECOND));
+	json_duration(doc, obj, "waiting_seconds", s->waiting);
+	json_duration(doc, obj, "building_seconds", s->building);
 	for (int i = 0; i < PART_STATES; i++)
 		yyjson_mut_obj_add_uint(
 			doc, counts, partition_state_name((enum partition_state)i), s->partitions[i]);

@@ -28,6 +28,7 @@ const struct tree_name tree_names[TREE_NAMES] = {
 	{"rejects", NODE_MIRROR_DIR, MIRROR_REJECTS, HOLDS_FOREVER, false},
 	{"segments", NODE_SEGMENTS, 0, HOLDS_POINTER, true},
 	{"status", NODE_TEXT, ROOTFILE_STATUS, HOLDS_NOT, false},
+	{"status.html", NODE_TEXT, ROOTFILE_STATUS_HTML, HOLDS_NOT, false},
 	{"status.json", NODE_TEXT, ROOTFILE_STATUS_JSON, HOLDS_NOT, false},
 	{"terms", NODE_TERMS, 0, HOLDS_POINTER, true},
 	{"watermark", NODE_TEXT, ROOTFILE_WATERMARK, HOLDS_POINTER, true},

@@ -85,8 +85,9 @@ count()
 install_tools()
 {
 	local deps=$top/examples/deps.sh clang
-	bash "$deps" attr clang clang-format findutils procps python3 python3-hypothesis python3-pytest \
-		python3-pytest-timeout python3-pytest-xdist rsync strace zstd || return
+	# The browser is the one without windows, which needs half the space of the whole one.
+	bash "$deps" attr chromium-headless-shell clang clang-format findutils procps python3 python3-html5lib \
+		python3-hypothesis python3-pytest python3-pytest-timeout python3-pytest-xdist rsync strace zstd || return
 	clang=$(clang -dumpversion | cut -d. -f1)
 	bash "$deps" "libclang-rt-$clang-dev" || return # libFuzzer and the sanitizers of that clang
 	# The feed of the catalogue test is what apt knows.
