@@ -231,6 +231,18 @@ static void say_error(struct picture *p)
 	end_line(p);
 }
 
+static void say_too_old(struct picture *p)
+{
+	char text[HUMAN_MAX];
+
+	if (status_time_left(p->status, p->now) >= 0)
+		return;
+	buf_addf(begin_line(p, GRADE_BAD),
+		"The index is older than max_age, %s: a mount answers \"Stale file handle\" for its terms and documents.",
+		human_duration(p->status->max_age, text));
+	end_line(p);
+}
+
 static void say_failed(struct picture *p, const struct row *rows, size_t count)
 {
 	uint64_t left = p->status->partitions[PART_FAILED];
@@ -340,6 +352,7 @@ static void say_notes(struct picture *p)
 static void gather_lines(struct picture *p, const struct row *rows, size_t count)
 {
 	say_error(p);
+	say_too_old(p);
 	say_failed(p, rows, count);
 	say_uncovered(p);
 	say_holes(p);

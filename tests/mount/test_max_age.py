@@ -2,6 +2,7 @@
 """max_age: no answer rather than an old one."""
 
 import errno
+import html
 import json
 import os
 import time
@@ -45,6 +46,7 @@ def test_what_is_too_old_is_not_shown_until_there_is_newer(recent):
         assert mount.text(name)
     assert set(DATA) <= set(os.listdir(mount.point))
     assert "\ntoo old " in mount.text("status") and json.loads(mount.text("status.json"))["too_old"] is True
+    assert "The index is older than max_age, 30m:" in html.unescape(mount.text("status.html"))
     assert "freshet_too_old 1\n" in mount.text("metrics")
     assert mount.text("generations/1/terms/espresso") == "old\n"
     put(recent, 600, "new")
