@@ -5,7 +5,8 @@
 # Parts, in this order, all of them by default:
 #     format    clang-format agrees with every C file
 #     docs      every promise of docs/semantics.md names a test that is there
-#     release   build with gcc, -Werror; unit tests; the mount tests marked `release`
+#     release   build with gcc, -Werror; unit tests; the mount tests marked `release`; what `meson install` installs:
+#               its files, and the manual pages
 #     asan      build with gcc, AddressSanitizer and UBSan; unit tests; all mount tests
 #     tsan      build with ThreadSanitizer; unit tests
 #     model     the release build against the model of tests/model: the model's own examples, kept cases, then
@@ -85,8 +86,8 @@ count()
 install_tools()
 {
 	local deps=$top/examples/deps.sh clang
-	bash "$deps" attr clang clang-format findutils procps python3 python3-hypothesis python3-pytest \
-		python3-pytest-timeout python3-pytest-xdist rsync strace zstd || return
+	bash "$deps" attr clang clang-format findutils lowdown man-db mandoc procps python3 python3-hypothesis \
+		python3-pytest python3-pytest-timeout python3-pytest-xdist rsync strace zstd || return
 	clang=$(clang -dumpversion | cut -d. -f1)
 	bash "$deps" "libclang-rt-$clang-dev" || return # libFuzzer and the sanitizers of that clang
 	# The feed of the catalogue test is what apt knows.
@@ -152,6 +153,16 @@ mount_tests()
 	count "mount tests, $name" "$report" $code "$log"
 }
 
+install_tests()
+{
+	local log=$builds/logs/install.log report=$builds/logs/install.xml code
+	rm -f "$report"
+	(cd "$top" && FRESHET="$builds/release/freshet" "$python" -m pytest -q -p no:cacheprovider --confcutdir tests \
+		--timeout 600 --junitxml "$report" -o junit_family=xunit2 tests/install) >"$log" 2>&1
+	code=$?
+	count "install" "$report" $code "$log"
+}
+
 # What one version of clang-format writes another would change: the style is that of version 14.
 format_part()
 {
@@ -172,9 +183,10 @@ docs_part()
 
 release_part()
 {
-	check "build, release" build release gcc || return
+	check "build, release" build release gcc -Dman=enabled || return
 	unit_tests release env
 	mount_tests release "" -m release
+	install_tests
 }
 
 asan_part()
