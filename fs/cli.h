@@ -91,6 +91,8 @@ char *cli_absolute_url(const char *feed);
 /* 1204 → "1,204". Returns out. */
 char *cli_grouped(uint64_t n, char out[32]);
 
+#define CLI_COMPLETE "--complete" /* the first word of a question of the shells: complete.h */
+
 /* The commands: argv[0] is the command's name. Each returns the exit status. */
 int cmd_mount(int argc, char **argv);
 int cmd_build(int argc, char **argv);

@@ -6,7 +6,7 @@
 #     format    clang-format agrees with every C file
 #     docs      every promise of docs/semantics.md names a test that is there
 #     release   build with gcc, -Werror; unit tests; the mount tests marked `release`; what `meson install` installs:
-#               its files, and the manual pages
+#               its files, manual pages, completion in bash and zsh
 #     asan      build with gcc, AddressSanitizer and UBSan; unit tests; all mount tests
 #     tsan      build with ThreadSanitizer; unit tests
 #     model     the release build against the model of tests/model: the model's own examples, kept cases, then
@@ -86,8 +86,8 @@ count()
 install_tools()
 {
 	local deps=$top/examples/deps.sh clang
-	bash "$deps" attr clang clang-format findutils lowdown man-db mandoc procps python3 python3-hypothesis \
-		python3-pytest python3-pytest-timeout python3-pytest-xdist rsync strace zstd || return
+	bash "$deps" attr bash-completion clang clang-format findutils lowdown man-db mandoc procps python3 python3-hypothesis \
+		python3-pexpect python3-pytest python3-pytest-timeout python3-pytest-xdist rsync strace zsh zstd || return
 	clang=$(clang -dumpversion | cut -d. -f1)
 	bash "$deps" "libclang-rt-$clang-dev" || return # libFuzzer and the sanitizers of that clang
 	# The feed of the catalogue test is what apt knows.

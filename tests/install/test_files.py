@@ -16,6 +16,7 @@ def names(directory, pattern="*"):
 def expected():
     yield "bin/freshet"
     yield from (f"share/man/{page}" for page in ("man1/freshet.1", "man5/freshet.ini.5", "man5/freshet-mount.5"))
+    yield "share/bash-completion/completions/freshet"
     yield "share/zsh/site-functions/_freshet"
     yield f"{DOC}/README.md"
     yield f"{DOC}/examples/ads/freshet.ini"
