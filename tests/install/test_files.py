@@ -2,6 +2,7 @@
 """`meson install` puts each thing in its place, and nothing else."""
 
 import re
+import subprocess
 
 from conftest import TOP
 
@@ -35,3 +36,9 @@ def test_links_of_installed_pages_lead_somewhere(installed):
     links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+\.md)[)#]", page.read_text())]
     assert len(links) > 10
     assert not [(page, link) for page, link in links if not (page.parent / link).is_file()]
+
+
+def test_the_debian_package_has_the_version_of_freshet(installed):
+    said = subprocess.run([installed.freshet, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    newest = (TOP / "debian/changelog").read_text().splitlines()[0]
+    assert re.match(r"freshet \(([^)]+)\) ", newest)[1] == said.split()[1]
