@@ -95,6 +95,8 @@ static inline char *cli_grouped(uint64_t n, char out[HUMAN_MAX])
 	return human_number(n, out);
 }
 
+#define CLI_COMPLETE "--complete" /* the first word of a question of the shells: complete.h */
+
 /* The commands: argv[0] is the command's name. Each returns the exit status. */
 int cmd_mount(int argc, char **argv);
 int cmd_build(int argc, char **argv);

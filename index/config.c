@@ -60,6 +60,11 @@ static const struct config_key keys[] = {
 #undef AT
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
 
+const struct config_key *config_key_at(size_t i)
+{
+	return i < KEYS ? &keys[i] : NULL;
+}
+
 /* Of each section [attribute.NAME]; offsets are those of struct attribute_rule. */
 #define ATTRIBUTE "attribute."
 #define AT(field) offsetof(struct attribute_rule, field)
