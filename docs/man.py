@@ -13,6 +13,7 @@ Web pages and manual pages differ in a few things, which are changed here before
 - A table becomes a list: its first column is what is listed, the columns between first and last are named, the last says it.
 - A link becomes text: to a page that is a manual page, NAME(SECTION); to another place, the words that are the link, and the files
   are named under SEE ALSO.
+- Pictures are left out.
 - The title becomes NAME, SYNOPSIS and DESCRIPTION. The date is that of freshet.1, so that the same sources give the same page.
 """
 
@@ -23,6 +24,7 @@ import sys
 from pathlib import Path
 
 COMMENT = r"<!-- man ([\w.-]+)\((\d)\): (.+)\n((?:.+\n)+)-->\n"
+PICTURE = r"<img [^>]*>\s*"
 LINK = r"\[((?:[^\[\]]|\[[^\]]*\])+)\]\(([^)]+)\)"
 CELL = r"(?<!\\)\|"
 
@@ -86,6 +88,7 @@ def markdown(path, docdir):
     links = Links(path)
     body = re.sub(COMMENT, "", path.read_text())
     body = re.sub(r"\A# .*\n", "", body)
+    body = re.sub(PICTURE, "", body)
     body = without_tables(re.sub(LINK, links.text, body))
     pages = sorted(links.pages | {("freshet", "1")} - {(name, section)}, key=lambda page: page[::-1])
     see = ", ".join(named(*page) for page in pages)

@@ -21,8 +21,9 @@ def expected():
     yield "share/zsh/site-functions/_freshet"
     yield f"{DOC}/README.md"
     yield f"{DOC}/examples/ads/freshet.ini"
-    yield from (f"{DOC}/docs/{name}" for name in names("docs", "*.md"))
-    yield from (f"{DOC}/examples/prometheus/{name}" for name in names("examples/prometheus"))
+    yield from (f"{DOC}/docs/{name}" for name in (*names("docs", "*.md"), *names("docs", "*.png")))
+    for tool in ("grafana", "prometheus"):
+        yield from (f"{DOC}/examples/{tool}/{name}" for name in names(f"examples/{tool}"))
     for name in names("examples/systemd"):
         yield f"lib/systemd/system/{name}" if name.endswith(UNITS) else f"{DOC}/examples/systemd/{name}"
 
