@@ -30,6 +30,7 @@ void ops_forget(struct ops *ops, fuse_ino_t ino, uint64_t n)
 /* Without these, the kernel asks no more, keeps pages and listings, and no file handle exists. */
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	ops_count(req, REQUEST_OPEN);
 	fuse_reply_err(req, ENOSYS);
 }
 
@@ -39,6 +40,7 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 	OWNED(snapshot) struct snapshot *s = refresh_snapshot(t->refresh);
 	struct statvfs st = {.f_bsize = 4096, .f_frsize = 4096, .f_namemax = 255, .f_flag = ST_RDONLY};
 
+	ops_count(req, REQUEST_STATFS);
 	st.f_blocks = (s->status.segment_bytes + 4095) / 4096;
 	st.f_files = s->status.documents;
 	fuse_reply_statfs(req, &st);
@@ -62,6 +64,7 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
 	OWNED_BUF value = {0};
 	int r = n ? xattr_get(&ops_of(req)->tree, n, name, &value, &err) : -ESTALE;
 
+	ops_count(req, REQUEST_XATTR);
 	if (r < 0)
 		ops_failed(req, r, &err);
 	else if (r == 0)
@@ -77,6 +80,7 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	OWNED_BUF list = {0};
 	int r = n ? xattr_list(&ops_of(req)->tree, n, &list, &err) : -ESTALE;
 
+	ops_count(req, REQUEST_XATTR);
 	if (r < 0)
 		ops_failed(req, r, &err);
 	else

@@ -77,6 +77,7 @@ void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct f
 	struct page p;
 	int r;
 
+	ops_count(req, REQUEST_READDIR);
 	if (!dir || off < 0) {
 		fuse_reply_err(req, dir ? EINVAL : ESTALE);
 		return;

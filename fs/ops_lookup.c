@@ -71,6 +71,7 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct node *dir = inode_find(inodes_of(req), parent);
 	struct job *job;
 
+	ops_count(req, REQUEST_LOOKUP);
 	if (!dir) {
 		fuse_reply_err(req, ESTALE);
 		return;
@@ -88,14 +89,17 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
 {
+	ops_count(req, REQUEST_FORGET);
 	ops_forget(ops_of(req), ino, nlookup);
 	fuse_reply_none(req);
 }
 
 void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
 {
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		ops_count(req, REQUEST_FORGET);
 		ops_forget(ops_of(req), forgets[i].ino, forgets[i].nlookup);
+	}
 	fuse_reply_none(req);
 }
 
@@ -152,6 +156,7 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct job *job;
 	bool slow, wait;
 
+	ops_count(req, REQUEST_GETATTR);
 	if (!n) {
 		fuse_reply_err(req, ESTALE);
 		return;

@@ -19,6 +19,11 @@ static inline struct inode_table *inodes_of(fuse_req_t req)
 	return ops_of(req)->tree.inodes;
 }
 
+static inline void ops_count(fuse_req_t req, enum request_kind kind)
+{
+	requests_add(&ops_of(req)->tree.requests, kind, 1);
+}
+
 /* A time to live as libfuse wants it. */
 double ops_seconds(int64_t t);
 /* The one place where an error becomes a reply. What the user did needs no line in the log, damage does. */

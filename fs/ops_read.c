@@ -94,6 +94,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 	struct node *n = inode_find(inodes_of(req), ino);
 	struct slice plain;
 
+	ops_count(req, REQUEST_READ);
 	if (!n)
 		fuse_reply_err(req, ESTALE);
 	else if (node_is_dir(n))

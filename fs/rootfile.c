@@ -65,6 +65,7 @@ static int add_status(const struct tree *t, const struct snapshot *s, enum rootf
 
 	refresh_facts(t->refresh, &status.building_since, error);
 	status.refresh = refresh_name(t->cfg->refresh);
+	status.requests = &t->requests;
 	if (*error)
 		status.last_error = error;
 	if (which == ROOTFILE_STATUS_JSON)

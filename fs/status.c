@@ -161,6 +161,16 @@ static void json_text(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key,
 	yyjson_mut_obj_add_strncpy(doc, obj, key, buf_cstr(&printable), printable.len);
 }
 
+static void json_requests(const struct requests *requests, yyjson_mut_doc *doc, yyjson_mut_val *obj)
+{
+	yyjson_mut_val *counts = yyjson_mut_obj(doc);
+
+	for (int i = 0; i < REQUEST_KINDS; i++)
+		yyjson_mut_obj_add_uint(doc, counts, request_name((enum request_kind)i),
+			requests_of(requests, (enum request_kind)i));
+	yyjson_mut_obj_add_val(doc, obj, "requests", counts);
+}
+
 static void json_fill(const struct status *s, int64_t now, yyjson_mut_doc *doc, yyjson_mut_val *obj)
 {
 	yyjson_mut_val *counts = yyjson_mut_obj(doc);
@@ -192,6 +202,8 @@ static void json_fill(const struct status *s, int64_t now, yyjson_mut_doc *doc, 
 		yyjson_mut_obj_add_strcpy(doc, obj, "refresh", s->refresh);
 		json_time(doc, obj, "building_since", s->building_since);
 	}
+	if (s->requests)
+		json_requests(s->requests, doc, obj);
 	json_text(doc, obj, "last_error", s->last_error);
 }
 

@@ -12,6 +12,7 @@
 #include "mirror.h"
 #include "refresh.h"
 #include "render.h"
+#include "requests.h"
 
 struct tree {
 	struct inode_table *inodes;
@@ -22,6 +23,7 @@ struct tree {
 	struct template *template;
 	struct mirror mirrors[MIRRORS];
 	const char *mountpoint, *url;
+	struct requests requests;
 	int64_t started; /* wall clock: the time of what no generation dates */
 	uid_t uid;
 	gid_t gid;
