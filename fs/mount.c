@@ -99,6 +99,7 @@ static void published(void *ctx, const struct snapshot *before, const struct sna
 	struct mount *m = ctx;
 	bool another = before->generation && now->generation &&
 		       !generation_is_of(before->generation, now->generation);
+	bool moved = another || before->status.generation != now->status.generation;
 	bool dropped;
 
 	if (another)
@@ -111,9 +112,11 @@ static void published(void *ctx, const struct snapshot *before, const struct sna
 	/* With a time limit on these names there is nothing to tell: they are asked for again soon. But those
 	 * that nobody asks for may still keep open what is not kept any more. */
 	if (m->opt->cfg->refresh == REFRESH_EAGER)
-		tell_pointers(m, another || before->status.generation != now->status.generation);
-	else if (dropped)
+		tell_pointers(m, moved);
+	else if (dropped || (moved && notify_is_polled(m->notify))) /* who is woken looks at once */
 		tell_pointers(m, true);
+	if (moved)
+		notify_pollers(m->notify);
 }
 
 /* --- going up --- */
@@ -259,6 +262,7 @@ static int start_threads(struct mount *m, struct err *err)
 		r = notify_start(&m->notify, m->se);
 	if (r < 0)
 		return err_sys(err, r, "starting a thread");
+	m->ops.notify = m->notify;
 	r = refresh_start(m->ops.tree.refresh, err);
 	return r < 0 ? r : take_signals(m, err);
 }
@@ -301,6 +305,7 @@ static void take_down(struct mount *m)
 	if (m->se)
 		fuse_session_destroy(m->se);
 	refresh_free(t->refresh);
+	notify_free(m->notify);
 	render_free(t->render);
 	inode_table_free(t->inodes);
 	template_free(t->template);

@@ -4,6 +4,7 @@
 #include "readahead.h"
 #include "xattr.h"
 
+#include <poll.h>
 #include <sys/statvfs.h>
 
 /* What "for ever" is in the seconds that libfuse wants: longer than a kernel stays up. */
@@ -44,6 +45,30 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 	st.f_blocks = (s->status.segment_bytes + 4095) / 4096;
 	st.f_files = s->status.documents;
 	fuse_reply_statfs(req, &st);
+}
+
+/* As sysfs has it: always readable; once a newer generation is published also POLLPRI, and POLLERR, which wakes everybody. */
+static void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *handle)
+{
+	struct ops *ops = ops_of(req);
+	struct node *n = inode_find(ops->tree.inodes, ino);
+	unsigned events = POLLIN | POLLRDNORM;
+
+	ops_count(req, REQUEST_POLL);
+	if (!n || !tree_is_awaited(n)) {
+		if (handle)
+			fuse_pollhandle_destroy(handle);
+		fuse_reply_poll(req, events | POLLOUT | POLLWRNORM); /* as of every regular file */
+		return;
+	}
+	/* Before what is published is looked at, lest a publish fall in between. */
+	if (handle) {
+		notify_poll(ops->notify, handle);
+		refresh_await(ops->tree.refresh);
+	}
+	if (tree_is_outdated(&ops->tree, n))
+		events |= POLLPRI | POLLERR;
+	fuse_reply_poll(req, events);
 }
 
 /* `size` 0 asks how long the answer is. */
@@ -111,6 +136,7 @@ const struct fuse_lowlevel_ops ops_table = {
 	.opendir = op_open,
 	.readdir = op_readdir,
 	.statfs = op_statfs,
+	.poll = op_poll,
 	.getxattr = op_getxattr,
 	.listxattr = op_listxattr,
 	.setattr = op_setattr,

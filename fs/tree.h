@@ -47,6 +47,11 @@ int tree_lookup(
 int tree_lookup_slow(
 	struct tree *t, const struct node *parent, const char *name, struct tree_entry *out, struct err *err);
 
+/* True for files that say what is published, so that who polls one waits for a publish. */
+bool tree_is_awaited(const struct node *n);
+/* True when another generation than the node's is published now. */
+bool tree_is_outdated(struct tree *t, const struct node *n);
+
 /* Attributes of a node as it was made. Returns how long they hold. */
 int64_t tree_attr(struct tree *t, const struct node *n, struct stat *out);
 /* True when attributes change with time and have to be looked up by tree_attr_slow(). */
