@@ -87,9 +87,15 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
 	struct node *n = inode_find(inodes_of(req), ino);
 	struct err err = ERR_INIT;
 	OWNED_BUF value = {0};
-	int r = n ? xattr_get(&ops_of(req)->tree, n, name, &value, &err) : -ESTALE;
+	int r;
 
 	ops_count(req, REQUEST_XATTR);
+	/* `ls -l` asks for a label and for access lists of each file, until one answers that there is no such thing. */
+	if (strncmp(name, "user.", 5) != 0) {
+		fuse_reply_err(req, EOPNOTSUPP);
+		return;
+	}
+	r = n ? xattr_get(&ops_of(req)->tree, n, name, &value, &err) : -ESTALE;
 	if (r < 0)
 		ops_failed(req, r, &err);
 	else if (r == 0)
@@ -116,8 +122,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	conn->max_readahead = READAHEAD_BYTES;
 	conn->max_write = READAHEAD_REQUEST; /* libfuse makes the limit of all requests of it */
-	/* A listing of a million terms must not look each of them up. */
-	conn->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
+	/* A listing alone looks nothing up: the kernel asks for attributes where somebody looks at the entries, too. */
+	conn->want |= conn->capable & (FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
 	/* Listings of directories that do change are dropped by their time. */
 	conn->want |= conn->capable & FUSE_CAP_AUTO_INVAL_DATA;
 	conn->want |= conn->capable & (FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
@@ -135,6 +141,7 @@ const struct fuse_lowlevel_ops ops_table = {
 	.read = op_read,
 	.opendir = op_open,
 	.readdir = op_readdir,
+	.readdirplus = op_readdirplus,
 	.statfs = op_statfs,
 	.poll = op_poll,
 	.getxattr = op_getxattr,

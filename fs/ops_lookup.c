@@ -1,28 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops_private.h"
 
+void ops_entry(struct tree *t, const struct tree_entry *entry, struct fuse_entry_param *out)
+{
+	*out = (struct fuse_entry_param){.ino = entry->node->ino, .entry_timeout = ops_seconds(entry->valid)};
+	out->attr_timeout = ops_seconds(tree_attr(t, entry->node, &out->attr));
+	if (tree_attr_is_slow(entry->node))
+		out->attr_timeout = 0; /* the kernel asks for them at once, which goes to a worker */
+}
+
 static void reply_entry(fuse_req_t req, int r, const struct tree_entry *entry, const struct err *err)
 {
-	struct tree *t = &ops_of(req)->tree;
 	struct fuse_entry_param e = {0};
 
 	if (r < 0) {
 		ops_failed(req, r, err);
 		return;
 	}
-	e.entry_timeout = ops_seconds(entry->valid);
 	if (r == 0) {
 		/* Number 0 is the kernel's word for a name that is known not to be there. */
+		e.entry_timeout = ops_seconds(entry->valid);
 		if (entry->valid)
 			fuse_reply_entry(req, &e);
 		else
 			fuse_reply_err(req, ENOENT);
 		return;
 	}
-	e.ino = entry->node->ino;
-	e.attr_timeout = ops_seconds(tree_attr(t, entry->node, &e.attr));
-	if (tree_attr_is_slow(entry->node))
-		e.attr_timeout = 0; /* the kernel asks for them at once, which goes to a worker */
+	ops_entry(&ops_of(req)->tree, entry, &e);
 	if (fuse_reply_entry(req, &e) < 0)
 		ops_forget(ops_of(req), e.ino, 1);
 }

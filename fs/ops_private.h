@@ -28,6 +28,8 @@ static inline void ops_count(fuse_req_t req, enum request_kind kind)
 double ops_seconds(int64_t t);
 /* The one place where an error becomes a reply. What the user did needs no line in the log, damage does. */
 void ops_failed(fuse_req_t req, int code, const struct err *err);
+/* What the kernel is told of a name that is there. */
+void ops_entry(struct tree *t, const struct tree_entry *entry, struct fuse_entry_param *out);
 /* Takes `n` lookups back. */
 void ops_forget(struct ops *ops, fuse_ino_t ino, uint64_t n);
 
@@ -57,6 +59,7 @@ void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forg
 void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi);
 void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev);
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);

@@ -66,6 +66,9 @@ int tree_list(struct tree *t, const struct node *dir, uint64_t offset, tree_fill
 int tree_list_slow(struct tree *t, const struct node *dir, uint64_t offset, tree_fill_fn *fill, void *ctx,
 	struct err *err);
 
+/* True where each name that is listed costs little to look up as well. */
+bool tree_lists_nodes(const struct node *dir);
+
 /* After reading below `dir`: 0, or -EBADMSG when a segment that it is made of broke. tree_lookup() and tree_list() ask
  * themselves. */
 int tree_check(const struct node *dir, struct err *err);
