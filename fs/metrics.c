@@ -4,9 +4,14 @@
 #include <inttypes.h>
 
 /* Nothing here has a label whose value comes from outside: none needs escaping. */
+static void head_of(struct buf *out, const char *name, const char *type, const char *help)
+{
+	buf_addf(out, "# HELP freshet_%s %s\n# TYPE freshet_%s %s\n", name, help, name, type);
+}
+
 static void head(struct buf *out, const char *name, const char *help)
 {
-	buf_addf(out, "# HELP freshet_%s %s\n# TYPE freshet_%s gauge\n", name, help, name);
+	head_of(out, name, "gauge", help);
 }
 
 static void gauge(struct buf *out, const char *name, const char *help, uint64_t value)
@@ -29,6 +34,15 @@ static void add_partitions(const struct status *s, struct buf *out)
 	for (int i = 0; i < PART_STATES; i++)
 		buf_addf(out, "freshet_partitions{state=\"%s\"} %" PRIu64 "\n",
 			partition_state_name((enum partition_state)i), s->partitions[i]);
+}
+
+static void add_requests(const struct requests *requests, struct buf *out)
+{
+	head_of(out, "requests_total", "counter",
+		"Requests of the kernel, by kind; what it answers from its caches is none.");
+	for (int i = 0; i < REQUEST_KINDS; i++)
+		buf_addf(out, "freshet_requests_total{kind=\"%s\"} %" PRIu64 "\n",
+			request_name((enum request_kind)i), requests_of(requests, (enum request_kind)i));
 }
 
 void metrics_text(const struct status *s, int64_t now, struct buf *out)
@@ -64,4 +78,6 @@ void metrics_text(const struct status *s, int64_t now, struct buf *out)
 	if (s->refresh)
 		seconds(out, "building_since_timestamp_seconds", "When the build that runs began.",
 			s->building_since);
+	if (s->requests)
+		add_requests(s->requests, out);
 }

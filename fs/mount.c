@@ -28,6 +28,7 @@
 struct mount {
 	const struct mount_options *opt;
 	struct ops ops;
+	struct requests requests; /* of all connections */
 	struct fuse_session *se;
 	struct notify *notify;
 	struct passthrough *passthrough; /* NULL: not asked for */
@@ -103,6 +104,7 @@ static void published(void *ctx, const struct snapshot *before, const struct sna
 	struct mount *m = ctx;
 	bool another = before->generation && now->generation &&
 		       !generation_is_of(before->generation, now->generation);
+	bool moved = another || before->status.generation != now->status.generation;
 	bool dropped;
 
 	if (another)
@@ -115,10 +117,12 @@ static void published(void *ctx, const struct snapshot *before, const struct sna
 	/* With a time limit on these names there is nothing to tell: they are asked for again soon. But those
 	 * that nobody asks for may still keep open what is not kept any more. */
 	if (m->opt->cfg->refresh == REFRESH_EAGER)
-		tell_pointers(m, another || before->status.generation != now->status.generation);
-	else if (dropped)
+		tell_pointers(m, moved);
+	else if (dropped || (moved && notify_is_polled(m->notify))) /* who is woken looks at once */
 		tell_pointers(m, true);
-	if (now->generation && (another || before->status.generation != now->status.generation))
+	if (moved)
+		notify_pollers(m->notify);
+	if (now->generation && moved)
 		passthrough_show(m->passthrough, now->generation);
 }
 
@@ -143,6 +147,7 @@ static int set_up_tree(struct mount *m, struct err *err)
 		.cfg = opt->cfg,
 		.mountpoint = opt->mountpoint,
 		.url = opt->url,
+		.requests = &m->requests,
 		.started = time_now() / TIME_SECOND * TIME_SECOND,
 		.uid = getuid(),
 		.gid = getgid()};
@@ -281,6 +286,7 @@ static int start_threads(struct mount *m, struct err *err)
 		r = notify_start(&m->notify, m->se);
 	if (r < 0)
 		return err_sys(err, r, "starting a thread");
+	m->ops.notify = m->notify;
 	r = start_passthrough(m, err);
 	if (r == 0)
 		r = refresh_start(m->ops.tree.refresh, err);
@@ -327,6 +333,7 @@ static void take_down(struct mount *m)
 	if (m->se)
 		fuse_session_destroy(m->se);
 	refresh_free(t->refresh);
+	notify_free(m->notify);
 	render_free(t->render);
 	inode_table_free(t->inodes);
 	template_free(t->template);

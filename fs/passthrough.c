@@ -108,6 +108,7 @@ static void open_segment(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *
 	struct shown *s = shown_of(req);
 	struct node *n = inode_find(s->ops.tree.inodes, ino);
 
+	requests_add(s->ops.tree.requests, REQUEST_OPEN, 1);
 	if (!n) {
 		fuse_reply_err(req, ESTALE);
 		return;

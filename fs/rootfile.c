@@ -81,6 +81,7 @@ static int add_status(const struct tree *t, const struct snapshot *s, enum rootf
 	status.refresh = refresh_name(t->cfg->refresh);
 	passthrough_word(t->passthrough, passthrough);
 	status.passthrough = passthrough;
+	status.requests = t->requests;
 	if (*error)
 		status.last_error = error;
 	if (which == ROOTFILE_STATUS_JSON)

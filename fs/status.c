@@ -211,6 +211,16 @@ static void json_duration(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *
 		yyjson_mut_obj_add_real(doc, obj, key, (double)(d / (TIME_SECOND / 1000)) / 1000);
 }
 
+static void json_requests(const struct requests *requests, yyjson_mut_doc *doc, yyjson_mut_val *obj)
+{
+	yyjson_mut_val *counts = yyjson_mut_obj(doc);
+
+	for (int i = 0; i < REQUEST_KINDS; i++)
+		yyjson_mut_obj_add_uint(doc, counts, request_name((enum request_kind)i),
+			requests_of(requests, (enum request_kind)i));
+	yyjson_mut_obj_add_val(doc, obj, "requests", counts);
+}
+
 static void json_fill(const struct status *s, int64_t now, yyjson_mut_doc *doc, yyjson_mut_val *obj)
 {
 	yyjson_mut_val *counts = yyjson_mut_obj(doc);
@@ -246,6 +256,8 @@ static void json_fill(const struct status *s, int64_t now, yyjson_mut_doc *doc, 
 		json_text(doc, obj, "passthrough", s->passthrough);
 		yyjson_mut_obj_add_bool(doc, obj, "too_old", status_time_left(s, now) < 0);
 	}
+	if (s->requests)
+		json_requests(s->requests, doc, obj);
 	json_text(doc, obj, "last_error", s->last_error);
 }
 

@@ -9,6 +9,7 @@
 #include "catalog.h"
 #include "config.h"
 #include "generation.h"
+#include "requests.h"
 #include "row.h"
 
 struct status {
@@ -29,9 +30,10 @@ struct status {
 	uint64_t paused;        /* the generation whose rollback paused builds; 0: they go on */
 	const char *last_error; /* borrowed; "" for none */
 	/* Of a running mount only: */
-	const char *refresh;     /* borrowed; NULL: not a mount */
-	int64_t building_since;  /* TIME_NONE: no build runs */
-	const char *passthrough; /* borrowed; "on", or "off" and why */
+	const char *refresh;             /* borrowed; NULL: not a mount */
+	int64_t building_since;          /* TIME_NONE: no build runs */
+	const char *passthrough;         /* borrowed; "on", or "off" and why */
+	const struct requests *requests; /* borrowed; NULL: not a mount */
 };
 
 /* Fills `out` from one published state: `g` may be NULL (nothing is published), `rows` are all rows by

@@ -573,6 +573,20 @@ int tree_lookup_slow(
 	}
 }
 
+/* --- waiting for a publish --- */
+
+bool tree_is_awaited(const struct node *n)
+{
+	return n->kind == NODE_TEXT && (n->place == ROOTFILE_GENERATION || n->place == ROOTFILE_WATERMARK);
+}
+
+bool tree_is_outdated(struct tree *t, const struct node *n)
+{
+	OWNED(snapshot) struct snapshot *s = refresh_snapshot(t->refresh);
+
+	return id_of(s->generation) != n->generation_id;
+}
+
 /* --- attributes --- */
 
 static struct timespec instant(int64_t t)

@@ -11,7 +11,7 @@ import pytest
 from harness import EX_DATAERR, FRESHET, TOP, eventually, tool
 
 HELP = re.compile(r"# HELP (freshet_[a-z_]+) ([A-Z][^\\\n]+\.)")
-TYPE = re.compile(r"# TYPE (freshet_[a-z_]+) gauge")
+TYPE = re.compile(r"# TYPE (freshet_[a-z_]+) (gauge|counter)")
 EXAMPLE = TOP / "examples/prometheus"
 DASHBOARD = TOP / "examples/grafana/freshet.json"
 SAMPLE = re.compile(r'(freshet_[a-z_]+)(\{[a-z]+="[^"\\\n]*"\})? (\d+(?:\.\d+)?)')
@@ -27,7 +27,8 @@ def parse(text):
             name = about[1]
             assert name not in seen
             seen.add(name)
-            assert TYPE.fullmatch(next(lines))[1] == name
+            about = TYPE.fullmatch(next(lines))
+            assert about[1] == name and (about[2] == "counter") == name.endswith("_total")
             continue
         sample = SAMPLE.fullmatch(line)
         assert sample and sample[1] == name, line
@@ -59,6 +60,9 @@ def check(mount):
     for key in ("watermark", "complete_through", "published"):
         value = metrics.get(f"freshet_{key}_timestamp_seconds")
         assert value is None if status[key] is None else abs(value - seconds(status[key])) < 1
+    # Requests only grow, also between these readings.
+    for kind, count in status["requests"].items():
+        assert before["requests"][kind] <= metrics[f'freshet_requests_total{{kind="{kind}"}}'] <= count, kind
     assert metrics["freshet_last_error"] == (status["last_error"] is not None)
     if shutil.which("promtool"):
         assert tool("promtool", "check", "metrics", input=text.encode()) == ""
