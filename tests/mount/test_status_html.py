@@ -20,7 +20,7 @@ import html5lib
 import pytest
 
 from browser import Browser, Page
-from harness import CADENCE, DOCUMENTS, EX_DATAERR, Box, lines_of, rfc3339, table
+from harness import CADENCE, DOCUMENTS, EX_DATAERR, Box, eventually, lines_of, rfc3339, table
 
 SCREENSHOTS = os.environ.get("FRESHET_SCREENSHOTS")
 SIZES = [(360, "dark"), (360, "light"), (1280, "dark"), (1280, "light")]
@@ -264,3 +264,16 @@ def test_it_is_made_anew_at_each_lookup_and_stays_what_it_was(box):
         assert "Nothing has been published yet." in before.read().decode()
     assert path.stat().st_size == len(path.read_bytes())
     assert "status.html" in os.listdir(mount.point)
+
+
+@checks
+@pytest.mark.release
+def test_a_feed_that_is_away_is_what_is_wrong(box):
+    box.feed.put(0, [{"id": "a", "title": "espresso"}])
+    box.build()
+    mount = box.mount("refresh=lazy,poll=0s")
+    assert "went wrong" not in mount.text("status.html")
+    shutil.rmtree(box.feed.root)
+    eventually(lambda: "The last look, build or merge went wrong: " in mount.text("status.html"), "a look that finds no feed")
+    box.feed.root.mkdir()
+    eventually(lambda: "went wrong" not in mount.text("status.html"), "a look that goes well")
