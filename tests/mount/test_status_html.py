@@ -20,7 +20,7 @@ import html5lib
 import pytest
 
 from browser import Browser, Page
-from harness import CADENCE, DOCUMENTS, EX_DATAERR, Box, lines_of, rfc3339, table
+from harness import CADENCE, DOCUMENTS, EX_DATAERR, Box, eventually, lines_of, rfc3339, table
 
 SCREENSHOTS = os.environ.get("FRESHET_SCREENSHOTS")
 SIZES = [(360, "dark"), (360, "light"), (1280, "dark"), (1280, "light")]
@@ -133,12 +133,13 @@ def open_page(browser, sample):
         page.close()
 
 
-@pytest.mark.skipif(not SCREENSHOTS, reason="FRESHET_SCREENSHOTS is not set")
-def test_the_pictures_of_the_documentation(open_page):
-    for width, scheme, height in (360, "dark", 1180), (1280, "light", None):
-        picture = open_page(width, scheme).screenshot(height)
-        small = subprocess.run(["pngquant", "64", "-"], input=picture, stdout=subprocess.PIPE, check=True).stdout
-        (Path(SCREENSHOTS) / f"status-{width}-{scheme}.png").write_bytes(small)
+if SCREENSHOTS:
+
+    def test_the_pictures_of_the_documentation(open_page):
+        for width, scheme, height in (360, "dark", 1180), (1280, "light", None):
+            picture = open_page(width, scheme).screenshot(height)
+            small = subprocess.run(["pngquant", "64", "-"], input=picture, stdout=subprocess.PIPE, check=True).stdout
+            (Path(SCREENSHOTS) / f"status-{width}-{scheme}.png").write_bytes(small)
 
 
 checks = pytest.mark.skipif(bool(SCREENSHOTS), reason="FRESHET_SCREENSHOTS is set")
@@ -172,9 +173,9 @@ def test_it_loads_nothing_and_runs_nothing(open_page, sample):
     page.ask("document.body.lastElementChild.previousElementSibling.click()")
     page.ask("fetch('http://127.0.0.1:9/').catch(() => 0)")
     assert page.ask("typeof ran") == "undefined"
-    refused = [c for c in page.complaints() if "Content Security Policy" in c]
+    refused = lambda what: page.ask("1") and any(what in c and "Content Security Policy" in c for c in page.complaints())
     for what in "inline event handler", "inline script", "the image", "Fetch API":
-        assert any(what in c for c in refused), (what, refused)
+        eventually(lambda: refused(what), f"a word that {what} is refused", 60)
 
 
 @checks
@@ -264,3 +265,16 @@ def test_it_is_made_anew_at_each_lookup_and_stays_what_it_was(box):
         assert "Nothing has been published yet." in before.read().decode()
     assert path.stat().st_size == len(path.read_bytes())
     assert "status.html" in os.listdir(mount.point)
+
+
+@checks
+@pytest.mark.release
+def test_a_feed_that_is_away_is_what_is_wrong(box):
+    box.feed.put(0, [{"id": "a", "title": "espresso"}])
+    box.build()
+    mount = box.mount("refresh=lazy,poll=0s")
+    assert "went wrong" not in mount.text("status.html")
+    shutil.rmtree(box.feed.root)
+    eventually(lambda: "The last look, build or merge went wrong: " in mount.text("status.html"), "a look that finds no feed")
+    box.feed.root.mkdir()
+    eventually(lambda: "went wrong" not in mount.text("status.html"), "a look that goes well")
