@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define FUSE_USE_VERSION 314
 #include "notify.h"
+#include "log.h"
 #include "thread.h"
 
 #include <fuse_lowlevel.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,8 @@ struct notify {
 /* Fails with -ENOENT when the kernel does not hold that name or inode: so much the better. */
 static void send_note(struct fuse_session *se, const struct note *note)
 {
+	log_line(LOG_DEBUG, "the kernel is told to look anew at %s in inode %" PRIu64,
+		*note->name ? note->name : ".", note->ino);
 	if (*note->name)
 		fuse_lowlevel_notify_inval_entry(se, note->ino, note->name, strlen(note->name));
 	else
