@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -103,12 +104,12 @@ static int take_down(int fd, const char *given)
 static int clear_dead(const char *given, struct err *err)
 {
 	int fd = open(given, O_PATH | O_CLOEXEC), r;
-	struct stat st;
+	struct statfs st;
 
 	if (fd < 0)
 		return err_sys(err, -errno, "mount point %s", given);
 	/* Another may have cleared it since. */
-	if (fstat(fd, &st) == 0 || errno != ENOTCONN)
+	if (fstatfs(fd, &st) == 0 || errno != ENOTCONN)
 		r = 0;
 	else if (!is_ours(NULL, mount_id(fd)))
 		r = err_set(err, -ENOTCONN,
@@ -125,11 +126,13 @@ static int clear_dead(const char *given, struct err *err)
 int mountpoint_clear(char **out, const char *given, struct err *err)
 {
 	OWNED_STR char *path = NULL;
+	struct statfs fs;
 	struct stat st;
 	int r = 0;
 
 	*out = NULL;
-	for (unsigned i = 0; i < DEAD_MAX && r == 0 && stat(given, &st) < 0; i++) {
+	/* Not stat(), which the kernel may answer for the dead. */
+	for (unsigned i = 0; i < DEAD_MAX && r == 0 && statfs(given, &fs) < 0; i++) {
 		if (errno != ENOTCONN)
 			return err_sys(err, -errno, "mount point %s", given);
 		r = clear_dead(given, err);
