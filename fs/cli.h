@@ -58,6 +58,7 @@ struct cli {
 	struct state *state;
 	struct catalog *catalog; /* a reader; NULL: nothing was ever built here */
 	struct config *cfg;
+	bool known;          /* the state was built from that very feed */
 	struct store *store; /* with CLI_FEED */
 	/* private */
 	struct cli_list **lists;
@@ -71,6 +72,7 @@ void cli_release(struct cli *cli);
 
 #define CLI_CREATE 1u /* make the state directory where it is missing */
 #define CLI_FEED 2u   /* the feed must be known, and is opened */
+#define CLI_LATE 4u   /* with CLI_FEED: at its first use only, where the state was built from it */
 /* Finds and opens the state directory, works out the configuration (--config, else STATE/freshet.ini, else
  * what the last build used, else the defaults; then --set), and refuses a feed that differs from the
  * configuration's or the state's. `feed` is the FEED argument, NULL when it was left out. Returns

@@ -78,10 +78,28 @@ static int absolute_agree(struct cli *cli, const char *absolute, const char *ori
 	return cli->url ? 0 : -ENOMEM;
 }
 
+/* Was the state built from a feed of that very name? Then nothing has to be asked of the feed, which may not answer. */
+static bool is_known(const struct cli *cli, const char *url)
+{
+	OWNED_STR char *dir = cli->state_dir ? strdup(cli->state_dir) : state_default_dir(url);
+	OWNED(state) struct state *state = NULL;
+	OWNED(catalog) struct catalog *catalog = NULL;
+	OWNED_BUF its = {0};
+
+	return *url == '/' && dir && state_open(&state, dir, false, NULL) == 0 &&
+	       catalog_open(&catalog, state, false, NULL) == 0 &&
+	       catalog_get(catalog, "url", &its, NULL) == 1 && !strcmp(buf_cstr(&its), url);
+}
+
 static int url_agree(struct cli *cli, const char *url, const char *origin, struct err *err)
 {
-	OWNED_STR char *absolute = cli_absolute_url(url);
+	OWNED_STR char *absolute = NULL;
 
+	if (is_known(cli, url)) {
+		cli->known = true;
+		return absolute_agree(cli, url, origin, err);
+	}
+	absolute = cli_absolute_url(url);
 	return absolute ? absolute_agree(cli, absolute, origin, err) : -ENOMEM;
 }
 
@@ -105,6 +123,11 @@ static int state_where(struct cli *cli, char **out, struct err *err)
 	return *out ? 0 : -ENOMEM;
 }
 
+static int open_store(struct cli *cli, unsigned flags, struct err *err)
+{
+	return (cli->known && (flags & CLI_LATE) ? store_open_late : store_open)(&cli->store, cli->url, err);
+}
+
 static int open_state(struct cli *cli, unsigned flags, struct err *err)
 {
 	OWNED_STR char *dir = NULL;
@@ -113,7 +136,7 @@ static int open_state(struct cli *cli, unsigned flags, struct err *err)
 	r = state_where(cli, &dir, err);
 	/* Before the state directory, so that a feed that is not there leaves nothing behind. */
 	if (r == 0 && cli->url && (flags & CLI_FEED))
-		r = store_open(&cli->store, cli->url, err);
+		r = open_store(cli, flags, err);
 	if (r == 0)
 		r = state_open(&cli->state, dir, flags & CLI_CREATE, err);
 	if (r < 0)
@@ -129,7 +152,11 @@ static int url_of_state(struct cli *cli, struct err *err)
 	OWNED_BUF url = {0};
 	int r = cli->catalog ? catalog_get(cli->catalog, "url", &url, err) : 0;
 
-	return r == 1 ? absolute_agree(cli, buf_cstr(&url), "the state directory", err) : r;
+	if (r != 1)
+		return r;
+	r = absolute_agree(cli, buf_cstr(&url), "the state directory", err);
+	cli->known |= r == 0;
+	return r;
 }
 
 static int settle_url(struct cli *cli, unsigned flags, struct err *err)
@@ -173,7 +200,7 @@ int cli_open(struct cli *cli, const char *feed, unsigned flags)
 	if (r == 0)
 		r = settle_url(cli, flags, &err);
 	if (r == 0 && (flags & CLI_FEED) && !cli->store)
-		r = store_open(&cli->store, cli->url, &err);
+		r = open_store(cli, flags, &err);
 	if (r == -EDESTADDRREQ)
 		return cli_usage(cli, "%s", err.message);
 	return r < 0 ? cli_fail(cli, r, &err) : CLI_GO;

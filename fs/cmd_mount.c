@@ -6,6 +6,7 @@
 #include "log.h"
 #include "mount.h"
 #include "mount_option.h"
+#include "mountpoint.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,9 +29,10 @@ struct mount_command {
 	struct cli_list o;
 	bool foreground;
 	struct mount_option_set set;
-	char *mountpoint; /* owned, absolute */
-	char *feed;       /* owned; NULL: not given */
-	int readyfd;      /* -1: nobody waits */
+	char *mountpoint;       /* owned, absolute */
+	const char *feed;       /* borrowed; NULL: not given */
+	int readyfd;            /* -1: nobody waits */
+	struct service service; /* in the foreground */
 };
 
 /* --- before the fork --- */
@@ -60,80 +62,6 @@ static int take_mount_options(struct mount_command *c)
 	return CLI_GO;
 }
 
-/* Undoes the \ooo of /proc/self/mountinfo in place. */
-static void unescape_octal(char *s)
-{
-	char *to = s;
-
-	for (; *s; s++) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] && s[3]) {
-			*to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
-			s += 3;
-		} else {
-			*to++ = *s;
-		}
-	}
-	*to = 0;
-}
-
-/* True when one of ours is what a path to `mountpoint` leads to: two mounts in one place, as from a second
- * `mount -a`, are a mistake, and each takes an `umount` of its own. */
-static bool is_ours(const char *mountpoint)
-{
-	FILE *in = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL, *dash, *at;
-	size_t size = 0;
-	bool ours = false;
-
-	while (in && getline(&line, &size, in) > 0) {
-		at = malloc(strlen(line) + 1);
-		dash = strstr(line, " - ");
-		if (at && dash && sscanf(line, "%*s %*s %*s %*s %s", at) == 1) {
-			unescape_octal(at);
-			if (!strcmp(at, mountpoint))
-				ours = !strncmp(dash + 3, "fuse.freshet ", 13);
-		}
-		free(at);
-	}
-	free(line);
-	if (in)
-		fclose(in);
-	return ours;
-}
-
-static int check_mountpoint(struct mount_command *c, const char *given)
-{
-	struct err err = ERR_INIT;
-	struct stat st;
-	int r;
-
-	if (stat(given, &st) < 0) {
-		r = -errno;
-		err_sys(&err, r, "mount point %s", given);
-		if (r == -ENOTCONN)
-			err_set(&err, r,
-				"mount point %s: a mount died here; take it down with `fusermount3 -u %s`",
-				given, given);
-		return cli_fail(&c->cli, r, &err);
-	}
-	if (!S_ISDIR(st.st_mode)) {
-		err_set(&err, -ENOTDIR, "mount point %s: is not a directory", given);
-		return cli_fail(&c->cli, -ENOTDIR, &err);
-	}
-	c->mountpoint = realpath(given, NULL);
-	if (!c->mountpoint) {
-		r = err_sys(&err, -errno, "mount point %s", given);
-		return cli_fail(&c->cli, r, &err);
-	}
-	if (is_ours(c->mountpoint)) {
-		err_set(&err, -EBUSY,
-			"mount point %s: is a freshet mount already; take it down with `fusermount3 -u %s`",
-			given, given);
-		return cli_fail(&c->cli, -EBUSY, &err);
-	}
-	return CLI_GO;
-}
-
 static int check_fuse(void)
 {
 	const char *why = fuse_missing();
@@ -144,6 +72,14 @@ static int check_fuse(void)
 	return EX_UNAVAILABLE;
 }
 
+static int clear_mountpoint(struct mount_command *c, const char *given)
+{
+	struct err err = ERR_INIT;
+	int r = mountpoint_clear(&c->mountpoint, given, &err);
+
+	return r < 0 ? cli_fail(&c->cli, r, &err) : CLI_GO;
+}
+
 static int prepare(struct mount_command *c)
 {
 	struct cli *cli = &c->cli;
@@ -151,14 +87,11 @@ static int prepare(struct mount_command *c)
 
 	r = take_mount_options(c);
 	if (r == CLI_GO)
-		r = check_mountpoint(c, cli->args[cli->arg_count - 1]);
+		r = clear_mountpoint(c, cli->args[cli->arg_count - 1]);
 	if (r == CLI_GO)
 		r = check_fuse();
-	if (r == CLI_GO && cli->arg_count == 2) {
-		c->feed = cli_absolute_url(cli->args[0]);
-		if (!c->feed)
-			r = cli_fail(cli, -ENOMEM, NULL);
-	}
+	if (cli->arg_count == 2)
+		c->feed = cli->args[0];
 	return r;
 }
 
@@ -231,8 +164,10 @@ static void say_ready(void *ctx)
 {
 	struct mount_command *c = ctx;
 
-	if (c->readyfd < 0)
+	if (c->foreground) {
+		log_line(LOG_INFO, "%s is served at %s", c->cli.url, c->mountpoint);
 		return;
+	}
 	log_to_syslog();
 	detach();
 	/* A parent that is gone does not need the word. */
@@ -242,12 +177,28 @@ static void say_ready(void *ctx)
 	c->readyfd = -1;
 }
 
+static int log_level_of(const struct cli *cli)
+{
+	static const int levels[] = {
+		[LEVEL_ERROR] = LOG_ERR,
+		[LEVEL_WARNING] = LOG_WARNING,
+		[LEVEL_INFO] = LOG_INFO,
+		[LEVEL_DEBUG] = LOG_DEBUG,
+	};
+
+	return cli->verbose ? LOG_DEBUG : levels[cli->cfg->log_level];
+}
+
 static int serve(struct mount_command *c)
 {
 	struct cli *cli = &c->cli;
 	struct err err = ERR_INIT;
 	const char **argv, **merge_argv;
-	int r = cli_open(cli, c->feed, CLI_CREATE | CLI_FEED);
+	int r;
+
+	if (c->foreground)
+		service_init(&c->service);
+	r = cli_open(cli, c->feed, CLI_CREATE | CLI_FEED | CLI_LATE);
 
 	if (r != CLI_GO)
 		return r;
@@ -268,6 +219,8 @@ static int serve(struct mount_command *c)
 			      .store = cli->store,
 			      .builder_argv = argv,
 			      .merger_argv = merge_argv,
+			      .service = c->foreground ? &c->service : NULL,
+			      .log_level = log_level_of(cli),
 			      .kernel_options = buf_cstr(&c->set.kernel),
 			      .ready = say_ready,
 			      .ctx = c},
@@ -363,6 +316,5 @@ int cmd_mount(int argc, char **argv)
 	cli_release(&c.cli);
 	mount_options_release(&c.set);
 	free(c.mountpoint);
-	free(c.feed);
 	return r;
 }

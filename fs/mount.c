@@ -12,6 +12,7 @@
 #include "passthrough.h"
 #include "readahead.h"
 #include "thread.h"
+#include "watchdog.h"
 
 #include <fuse_lowlevel.h>
 #include <inttypes.h>
@@ -24,6 +25,9 @@
 #define FEED_WORKERS 4 /* for partitions/ */
 #define SERVERS_MAX 16
 #define LOOP_OVER SIGUSR1 /* tells the signal thread to go */
+/* As in systemd(1), whose users know them. */
+#define LOG_MORE (SIGRTMIN + 22)
+#define LOG_AS_BEFORE (SIGRTMIN + 23)
 
 struct mount {
 	const struct mount_options *opt;
@@ -32,6 +36,7 @@ struct mount {
 	struct fuse_session *se;
 	struct notify *notify;
 	struct passthrough *passthrough; /* NULL: not asked for */
+	struct watchdog *watchdog;       /* NULL: nobody wants to know */
 	pthread_t main, signals;
 	sigset_t waited;
 	bool mounted, broke;
@@ -54,7 +59,7 @@ __attribute__((format(printf, 2, 0))) static void take_fuse_log(
 	n = strcspn(line, "\n");
 	line[n] = 0;
 	if (serving)
-		log_line("%s", line);
+		log_line(LOG_WARNING, "%s", line);
 	else
 		memcpy(fuse_said, line, n + 1);
 }
@@ -108,11 +113,13 @@ static void published(void *ctx, const struct snapshot *before, const struct sna
 	bool dropped;
 
 	if (another)
-		log_line("another index is in %s: %s, not %s; its generation %" PRIu64 " is served now",
+		log_line(LOG_WARNING,
+			"another index is in %s: %s, not %s; its generation %" PRIu64 " is served now",
 			m->opt->state->dir, now->generation->manifest.index,
 			before->generation->manifest.index, now->generation->manifest.number);
 	if (before->kept_changed != now->kept_changed)
 		notify_attributes(m->notify, tree_generations_ino(&m->ops.tree));
+	watchdog_wake(m->watchdog);
 	dropped = tell_dropped(m, before, now, another);
 	/* With a time limit on these names there is nothing to tell: they are asked for again soon. But those
 	 * that nobody asks for may still keep open what is not kept any more. */
@@ -168,11 +175,12 @@ static int set_up_tree(struct mount *m, struct err *err)
 
 static int session_arguments(struct mount *m, struct fuse_args *args, struct err *err)
 {
+	/* As fstab has it: so `mount -a` knows that it is mounted. */
 	OWNED_STR char *name = NULL;
 	char *options = NULL;
 	int r = -1;
 
-	if (asprintf(&name, "fsname=freshet:%s", m->opt->url) < 0)
+	if (asprintf(&name, "fsname=%s", m->opt->url) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	if (fuse_opt_add_opt(&options, "ro,default_permissions,subtype=freshet") == 0 &&
 		fuse_opt_add_opt_escaped(&options, name) == 0 &&
@@ -212,17 +220,35 @@ static void ignore_signal(int sig)
 {
 }
 
+/* The next signal that asks to end; those that ask for more or less of a log are obeyed meanwhile. */
+static int next_end(const struct mount *m)
+{
+	int sig;
+
+	for (;;) {
+		if (sigwait(&m->waited, &sig) != 0)
+			continue;
+		if (sig != LOG_MORE && sig != LOG_AS_BEFORE)
+			return sig;
+		log_set_level(sig == LOG_MORE ? LOG_DEBUG : m->opt->log_level);
+		log_line(LOG_INFO,
+			sig == LOG_MORE ? "everything is logged from now on" : "logs as it did at first");
+	}
+}
+
 static void *wait_for_signal(void *arg)
 {
 	struct mount *m = arg;
-	int sig = 0;
+	int sig = next_end(m);
 
-	while (sigwait(&m->waited, &sig) != 0)
-		;
 	if (sig == LOOP_OVER)
 		return NULL;
+	log_line(LOG_INFO, "%s: ends on signal %d (%s)", m->opt->mountpoint, sig, strsignal(sig));
+	if (m->opt->service)
+		service_tell(m->opt->service, "STOPPING=1\n");
 	m->stopped_in_order = true;
 	m->hangs |= !refresh_stop(m->ops.tree.refresh);
+	m->hangs |= !watchdog_stop(m->watchdog);
 	notify_stop(m->notify);
 	passthrough_stop(m->passthrough);
 	fuse_session_exit(m->se);
@@ -243,6 +269,8 @@ static void hold_signals(struct mount *m)
 	sigaddset(&m->waited, SIGINT);
 	sigaddset(&m->waited, SIGHUP);
 	sigaddset(&m->waited, LOOP_OVER);
+	sigaddset(&m->waited, LOG_MORE);
+	sigaddset(&m->waited, LOG_AS_BEFORE);
 	pthread_sigmask(SIG_BLOCK, &m->waited, NULL);
 	m->main = pthread_self();
 }
@@ -276,6 +304,19 @@ static int start_passthrough(struct mount *m, struct err *err)
 	return 0;
 }
 
+static int start_watchdog(struct mount *m, struct err *err)
+{
+	const struct watchdog_options opt = {.mountpoint = m->opt->mountpoint,
+		.refresh = m->ops.tree.refresh,
+		.service = m->opt->service,
+		.fuse_fd = fuse_session_fd(m->se),
+		.ready = m->opt->ready,
+		.ctx = m->opt->ctx};
+	int r = watchdog_start(&m->watchdog, &opt);
+
+	return r < 0 ? err_sys(err, r, "starting a thread") : 0;
+}
+
 static int start_threads(struct mount *m, struct err *err)
 {
 	int r = workers_start(&m->ops.workers, WORKERS, TIME_FOREVER);
@@ -287,7 +328,11 @@ static int start_threads(struct mount *m, struct err *err)
 	if (r < 0)
 		return err_sys(err, r, "starting a thread");
 	m->ops.notify = m->notify;
-	r = start_passthrough(m, err);
+	/* Before the thread that wakes it. */
+	if (m->opt->service)
+		r = start_watchdog(m, err);
+	if (r == 0)
+		r = start_passthrough(m, err);
 	if (r == 0)
 		r = refresh_start(m->ops.tree.refresh, err);
 	return r < 0 ? r : take_signals(m, err);
@@ -318,8 +363,11 @@ static void take_down(struct mount *m)
 	if (m->broke)
 		fuse_session_unmount(m->se);
 	if (!m->stopped_in_order) {
+		if (m->mounted && !m->broke)
+			log_line(LOG_INFO, "%s: was unmounted", m->opt->mountpoint);
 		if (t->refresh)
 			m->hangs |= !refresh_stop(t->refresh);
+		m->hangs |= !watchdog_stop(m->watchdog);
 		notify_stop(m->notify);
 		passthrough_stop(m->passthrough);
 	}
@@ -343,7 +391,10 @@ static void take_down(struct mount *m)
 int mount_run(const struct mount_options *opt, struct err *err)
 {
 	struct mount m = {.opt = opt};
-	int r = set_up_tree(&m, err);
+	int r;
+
+	log_set_level(opt->log_level);
+	r = set_up_tree(&m, err);
 
 	hold_signals(&m);
 	mapping_guard();
@@ -352,14 +403,15 @@ int mount_run(const struct mount_options *opt, struct err *err)
 	if (r == 0)
 		r = start_threads(&m, err);
 	if (r == 0) {
-		opt->ready(opt->ctx);
+		if (!opt->service)
+			opt->ready(opt->ctx);
 		r = serve(&m, err);
 	}
 	m.broke = r < 0 && m.mounted;
 	take_down(&m);
 	if (m.hangs) {
 		if (r < 0)
-			log_line("%s", err->message);
+			log_line(LOG_ERR, "%s", err->message);
 		_exit(r < 0 ? EX_IOERR : EX_OK);
 	}
 	return r;

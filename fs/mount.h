@@ -4,6 +4,7 @@
 #define FRESHET_MOUNT_H
 
 #include "config.h"
+#include "service.h"
 #include "state.h"
 #include "store.h"
 
@@ -17,7 +18,11 @@ struct mount_options {
 	const char *const *merger_argv;
 	/* Comma-separated options for the kernel beyond those that every mount of ours has; may be "". */
 	const char *kernel_options;
-	/* Called once the file system is mounted and every thread but the serving ones runs. */
+	/* Whom to tell how things stand; NULL: nobody, since the mount goes to the background. */
+	const struct service *service;
+	int log_level; /* of log.h; SIGRTMIN+22 makes it LOG_DEBUG, SIGRTMIN+23 this again */
+	/* Called with a service once the mount answers, on a thread of its own; without one as soon as the file system is
+	 * mounted and every thread but the serving ones runs. */
 	void (*ready)(void *ctx);
 	void *ctx;
 };

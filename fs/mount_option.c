@@ -9,7 +9,8 @@ static const char *const ignored[] = {"defaults", "ro", "rw", "auto", "noauto", 
 static const char *const for_kernel[] = {
 	"allow_other", "allow_root", "nodev", "nosuid", "noexec", "noatime", "nodiratime"};
 /* The keys of [mount]; their values are checked against the configuration later. */
-static const char *const keys[] = {"refresh", "poll", "wait", "feed_timeout", "max_age", "passthrough"};
+static const char *const keys[] = {
+	"refresh", "poll", "wait", "feed_timeout", "log_level", "max_age", "passthrough"};
 
 static bool is_one_of(const char *text, const char *const *words, size_t count)
 {
@@ -84,6 +85,9 @@ static int take_piece(struct mount_option_set *set, const char *piece, struct er
 	if (eq)
 		*eq = 0;
 	r = take_option(set, option, eq ? eq + 1 : NULL, piece);
+	if (r == -EINVAL && !eq && !strcmp(option, "remount"))
+		return err_set(err, r,
+			"-o remount: what a mount was started with cannot be changed; unmount it and mount it again");
 	if (r == -EINVAL)
 		return err_set(err, r, "-o %s: there is no such option%s", option,
 			eq ? "" : ", or it needs a value");

@@ -4,9 +4,11 @@
  * again, and gives a new one for a file that is open still. */
 #define FUSE_USE_VERSION 314
 #include "notify.h"
+#include "log.h"
 #include "thread.h"
 
 #include <fuse_lowlevel.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,9 +86,13 @@ static struct note *note_new(uint64_t ino, const char *name)
 /* Fails with -ENOENT when the kernel does not hold that name or inode: so much the better. */
 static void send_note(struct fuse_session *se, const struct note *note)
 {
-	if (note->poll)
+	if (note->poll) {
 		fuse_lowlevel_notify_poll(note->poll);
-	else if (*note->name)
+		return;
+	}
+	log_line(LOG_DEBUG, "the kernel is told to look anew at %s in inode %" PRIu64,
+		*note->name ? note->name : ".", note->ino);
+	if (*note->name)
 		fuse_lowlevel_notify_inval_entry(se, note->ino, note->name, strlen(note->name));
 	else
 		fuse_lowlevel_notify_inval_inode(se, note->ino, -1, 0);

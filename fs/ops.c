@@ -18,7 +18,7 @@ double ops_seconds(int64_t t)
 void ops_failed(fuse_req_t req, int code, const struct err *err)
 {
 	if (code != -ENOENT && code != -ESTALE && code != -ENOTDIR && code != -E2BIG && *err->message)
-		log_line("%s", err->message);
+		log_line(LOG_ERR, "%s", err->message);
 	fuse_reply_err(req, code == -EBADMSG ? EIO : -code);
 }
 

@@ -52,7 +52,7 @@ static void say(struct passthrough *p, const char *word)
 	snprintf(p->word, sizeof(p->word), "%s", word);
 	pthread_mutex_unlock(&p->lock);
 	if (is_new)
-		log_line("passthrough of segments: %s", word);
+		log_line(LOG_INFO, "passthrough of segments: %s", word);
 }
 
 static void say_off(struct passthrough *p, const struct err *err)

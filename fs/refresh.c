@@ -2,9 +2,11 @@
 /* One loop: look when it is time to, then sleep in poll() until a waiter, an inotify event, the builder or a
  * deadline wakes it. A look is: did another publish (STATE/current, the catalog's version); then, unless the
  * mode is manual or a build runs already, list and plan, and start a build when something is due. */
+#include "log.h"
 #include "refresh_private.h"
 #include "thread.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,14 +19,34 @@
 #define EAGER_IDLE_MAX (60 * TIME_SECOND)
 #define LOOKS_IN_A_ROW 4
 
-void refresh_set_error(struct refresh *r, char error[ERR_MAX], const char *text)
+bool refresh_set_error(struct refresh *r, char error[ERR_MAX], const char *text)
 {
+	bool is_new;
+
 	pthread_mutex_lock(&r->lock);
+	is_new = strcmp(error, text) != 0;
 	snprintf(error, ERR_MAX, "%s", text);
 	pthread_mutex_unlock(&r->lock);
+	return is_new && *text;
+}
+
+static void set_look_error(struct refresh *r, const char *text)
+{
+	if (refresh_set_error(r, r->look_error, text))
+		log_line(LOG_WARNING, "%s", text);
 }
 
 /* --- what is published --- */
+
+static void log_taken_in(const struct snapshot *before, const struct snapshot *now)
+{
+	char watermark[TIME_TEXT_MAX];
+
+	if (!before || before->status.generation == now->status.generation)
+		return;
+	log_line(LOG_INFO, "generation %" PRIu64 " is served, watermark %s", now->status.generation,
+		time_text(now->status.watermark, watermark));
+}
 
 int refresh_take_in(struct refresh *r, struct err *err)
 {
@@ -39,6 +61,7 @@ int refresh_take_in(struct refresh *r, struct err *err)
 	pthread_mutex_lock(&r->lock);
 	r->now = next;
 	pthread_mutex_unlock(&r->lock);
+	log_taken_in(before, next);
 	if (before && r->opt.published)
 		r->opt.published(r->opt.ctx, before, next);
 	snapshot_unref(before);
@@ -102,9 +125,15 @@ static int build_if_due(struct refresh *r, bool due, struct err *err)
 	return due && time_monotonic() >= r->no_build_till ? refresh_start_build(r, err) : 0;
 }
 
+static double seconds_since(int64_t began)
+{
+	return (double)(time_monotonic() - began) / (double)TIME_SECOND;
+}
+
 static void look_ended(struct refresh *r, int64_t began, int rc, const struct err *err)
 {
-	refresh_set_error(r, r->look_error, rc < 0 ? err->message : "");
+	set_look_error(r, rc < 0 ? err->message : "");
+	log_line(LOG_DEBUG, "looked at the feed for %.3f s", seconds_since(began));
 	pthread_mutex_lock(&r->lock);
 	r->look_began = TIME_NONE;
 	pthread_mutex_unlock(&r->lock);
@@ -212,7 +241,7 @@ static int sleep_ms(struct refresh *r)
 		until = refresh_awaited_look(r);
 	if (r->building && r->build_deadline < until)
 		until = r->build_deadline;
-	if (r->waiting && busy && refresh_look_deadline(r) < until)
+	if ((r->waiting || r->starting) && busy && refresh_look_deadline(r) < until)
 		until = refresh_look_deadline(r);
 	pthread_mutex_unlock(&r->lock);
 	if (until == TIME_FOREVER)
@@ -233,11 +262,14 @@ static void take_watch(struct refresh *r)
 		r->next_look = kinds & WATCH_STATE ? 0 : soon;
 }
 
+/* At each turn of the loop. */
 static bool stopping(struct refresh *r)
 {
 	bool stop;
 
 	pthread_mutex_lock(&r->lock);
+	r->turns++;
+	pthread_cond_broadcast(&r->turned);
 	stop = r->stop;
 	pthread_mutex_unlock(&r->lock);
 	return stop;
@@ -251,7 +283,7 @@ static void keep_up(struct refresh *r)
 	if (!r->looker || !looker_is_busy(r->looker) || time_monotonic() < r->next_taking)
 		return;
 	if (refresh_take_in(r, &err) < 0)
-		refresh_set_error(r, r->look_error, err.message);
+		set_look_error(r, err.message);
 	r->next_taking = time_monotonic() + TIME_SECOND;
 }
 
@@ -318,8 +350,10 @@ int refresh_open(struct refresh **out, const struct refresh_options *opt, struct
 	r->builder = r->merger = BUILDER_INIT;
 	published_init(&r->published, opt->state, opt->cfg, opt->url);
 	r->looked = r->look_began = r->build_deadline = r->building_since = r->awaited_till = TIME_NONE;
-	r->next_look = opt->cfg->refresh == REFRESH_EAGER ? 0 : TIME_FOREVER;
+	r->next_look = opt->cfg->refresh == REFRESH_MANUAL ? TIME_FOREVER : 0;
+	r->starting = opt->cfg->refresh != REFRESH_MANUAL;
 	pthread_mutex_init(&r->lock, NULL);
+	pthread_cond_init(&r->turned, NULL);
 	r->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (r->wakefd < 0)
 		rc = err_sys(err, -errno, "eventfd");
@@ -380,6 +414,7 @@ void refresh_free(struct refresh *r)
 	watch_free(r->watch);
 	if (r->wakefd >= 0)
 		close(r->wakefd);
+	pthread_cond_destroy(&r->turned);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
 }

@@ -32,6 +32,8 @@ int refresh_start(struct refresh *r, struct err *err); /* the thread */
 bool refresh_stop(struct refresh *r);
 void refresh_free(struct refresh *r); /* after refresh_stop(); NULL is fine */
 
+/* Does the thread still take its turns? Waits for one, so long at most. */
+bool refresh_is_alive(struct refresh *r, int64_t patience);
 struct snapshot *refresh_snapshot(struct refresh *r); /* with a reference */
 /* What only the running mount knows: since when a build runs (TIME_NONE: none does), and what last went
  * wrong here ("" for nothing). */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fs/refresh_build.c - when a build or a merge is started, and what its end means. */
+#include "log.h"
 #include "refresh_private.h"
 
 #include "merge.h"
@@ -29,6 +30,7 @@ int refresh_start_build(struct refresh *r, struct err *err)
 		back_off(r);
 		return rc;
 	}
+	log_line(LOG_DEBUG, "build: started as process %d", (int)r->builder.pid);
 	r->built_on = r->now->serial;
 	pthread_mutex_lock(&r->lock);
 	r->build_deadline = time_add(now, r->opt.cfg->wait);
@@ -55,6 +57,15 @@ static void explain_end(
 		snprintf(text, ERR_MAX, "%s: exit status %d", what, WEXITSTATUS(status));
 }
 
+/* What the process said itself is in the log already. */
+static void log_end(const struct builder *b, const char *what, int status, const char *text)
+{
+	if (b->stalled || WIFSIGNALED(status))
+		log_line(LOG_ERR, "%s", text);
+	else
+		log_line(LOG_DEBUG, "%s: ended with exit status %d", what, WEXITSTATUS(status));
+}
+
 /* Starts merging where there are too many segments. Nobody waits for it. */
 static void start_merge(struct refresh *r)
 {
@@ -79,6 +90,7 @@ void refresh_merge_ended(struct refresh *r, int status)
 		explain_end(r, &r->merger, "merge", status, text);
 		r->no_merge_till = time_monotonic() + BACKOFF_MAX;
 	}
+	log_end(&r->merger, "merge", status, text);
 	refresh_set_error(r, r->merge_error, text);
 	if (refresh_take_in(r, &err) < 0)
 		refresh_set_error(r, r->look_error, err.message);
@@ -112,8 +124,10 @@ void refresh_build_ended(struct refresh *r, int status)
 		back_off(r);
 	if (code != 0 && code != 75)
 		explain_end(r, &r->builder, "build", status, text);
+	log_end(&r->builder, "build", status, text);
 	pthread_mutex_lock(&r->lock);
 	r->building_since = TIME_NONE;
+	r->starting = false;
 	pthread_mutex_unlock(&r->lock);
 	refresh_set_error(r, r->build_error, text);
 	refresh_answer_building(r);

@@ -30,7 +30,10 @@ struct refresh {
 	char build_error[ERR_MAX]; /* likewise of the last build */
 	char merge_error[ERR_MAX]; /* and of the last merge */
 	int64_t awaited_till;      /* monotonic: somebody waits for a publish until then; TIME_NONE */
-	bool stop;                 /* … to here */
+	bool starting;             /* until the first look has ended, and the build that it started */
+	bool stop;
+	uint64_t turns; /* of the loop, with `turned`; … to here */
+	pthread_cond_t turned;
 
 	/* The refresh thread's own. */
 	struct published published;
@@ -51,7 +54,8 @@ static inline enum refresh_mode mode_of(const struct refresh *r)
 {
 	return r->opt.cfg->refresh;
 }
-void refresh_set_error(struct refresh *r, char error[ERR_MAX], const char *text);
+/* True when that went wrong which had not before: time for a line in the log. */
+bool refresh_set_error(struct refresh *r, char error[ERR_MAX], const char *text);
 
 /* Takes in what anyone published or noted since the last time. Returns 1 when there was something, 0, or -errno: then it is
  * tried again at the next look. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fs/refresh_wait.c - requests that wait for a look, or for the build that it starts; each no longer than it may. */
+#include "log.h"
 #include "refresh_private.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -10,12 +12,18 @@
 #define AWAIT_MAX (60 * TIME_SECOND)
 #define AWAIT_GAP (100 * INT64_C(1000000)) /* nobody asks as often as poll = 0s would look */
 
+#define SLOW (TIME_SECOND / 10) /* worth a line */
+
 void refresh_answer(struct refresh_waiter *w)
 {
 	struct refresh_waiter *next;
+	int64_t now = time_monotonic();
 
 	for (; w; w = next) {
 		next = w->next;
+		if (now - w->arrived >= SLOW)
+			log_line(LOG_DEBUG, "slow: a lookup waited %.3f s for something fresher",
+				(double)(now - w->arrived) / (double)TIME_SECOND);
 		w->done(w);
 	}
 }
@@ -39,6 +47,7 @@ void refresh_looked(struct refresh *r, int64_t began)
 
 	pthread_mutex_lock(&r->lock);
 	r->looked = began;
+	r->starting &= r->building_since != TIME_NONE;
 	build = r->build_deadline != TIME_NONE && time_monotonic() < r->build_deadline;
 	for (p = &r->waiting; (w = *p);) {
 		if (time_add(began, r->opt.cfg->poll) < w->arrived) {
@@ -78,10 +87,12 @@ static void answer_late(struct refresh *r)
 	pthread_mutex_lock(&r->lock);
 	w = r->waiting;
 	r->waiting = NULL;
+	r->starting = false;
 	snprintf(text, sizeof(text), "%s: has not answered for more than %s", r->opt.url,
 		duration_text(look_patience(r), time));
 	pthread_mutex_unlock(&r->lock);
-	refresh_set_error(r, r->look_error, text);
+	if (refresh_set_error(r, r->look_error, text))
+		log_line(LOG_WARNING, "%s", text);
 	refresh_answer(w);
 }
 
@@ -92,7 +103,8 @@ void refresh_expire(struct refresh *r)
 
 	pthread_mutex_lock(&r->lock);
 	build_late = r->building && now >= r->build_deadline;
-	look_late = r->waiting && r->look_began != TIME_NONE && now >= refresh_look_deadline(r);
+	look_late =
+		(r->waiting || r->starting) && r->look_began != TIME_NONE && now >= refresh_look_deadline(r);
 	pthread_mutex_unlock(&r->lock);
 	if (build_late)
 		refresh_answer_building(r);
@@ -109,9 +121,30 @@ void refresh_wake(struct refresh *r)
 		return;
 }
 
+bool refresh_is_alive(struct refresh *r, int64_t patience)
+{
+	int64_t until = time_add(time_monotonic(), patience);
+	struct timespec t = {.tv_sec = until / TIME_SECOND, .tv_nsec = until % TIME_SECOND};
+	uint64_t before;
+	bool alive;
+
+	pthread_mutex_lock(&r->lock);
+	before = r->turns;
+	refresh_wake(r);
+	while (r->turns == before && !r->stop &&
+		pthread_cond_clockwait(&r->turned, &r->lock, CLOCK_MONOTONIC, &t) != ETIMEDOUT)
+		;
+	alive = r->turns != before || r->stop;
+	pthread_mutex_unlock(&r->lock);
+	return alive;
+}
+
 static bool is_fresh(struct refresh *r, int64_t now)
 {
 	if (mode_of(r) == REFRESH_EAGER || r->stop)
+		return true;
+	/* After a restart the last generation is there before anything is asked of the feed. */
+	if (r->starting && r->now->generation)
 		return true;
 	if (r->build_deadline != TIME_NONE && now < r->build_deadline)
 		return false;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker.h"
+#include "log.h"
 #include "thread.h"
 #include "timefmt.h"
 
@@ -7,6 +8,7 @@
 
 /* Once one was late, the next get so much less time, until one is not: in some directories they come one by one. */
 #define IMPATIENCE 10
+#define SLOW (TIME_SECOND / 10) /* worth a line */
 
 struct workers {
 	pthread_mutex_t lock; /* everything below but `timeout` and `threads` */
@@ -22,10 +24,18 @@ struct workers {
 	pthread_t threads[];
 };
 
+static void log_slow(int64_t took)
+{
+	if (took >= SLOW)
+		log_line(LOG_DEBUG, "slow: a request took a worker %.3f s",
+			(double)took / (double)TIME_SECOND);
+}
+
 static void *work_on(void *arg)
 {
 	struct workers *p = arg;
 	struct work *w;
+	int64_t began;
 
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
@@ -38,7 +48,9 @@ static void *work_on(void *arg)
 		if (!p->first)
 			p->last = &p->first;
 		pthread_mutex_unlock(&p->lock);
+		began = time_monotonic();
 		w->run(w);
+		log_slow(time_monotonic() - began);
 		pthread_mutex_lock(&p->lock);
 	}
 	pthread_mutex_unlock(&p->lock);

@@ -14,6 +14,8 @@
 static const char *const complete_words[] = {"rate", "marker", "both", NULL};
 static const char *const policy_words[] = {"latest", "newest", "replay", NULL};
 static const char *const refresh_words[] = {"lazy", "eager", "manual", NULL};
+/* In the order of enum log_level. */
+static const char *const log_words[] = {"error", "warning", "info", "debug", NULL};
 static const char *const no_yes_words[] = {"no", "yes", NULL};
 
 #define AT(field) offsetof(struct config, field)
@@ -53,6 +55,7 @@ static const struct config_key keys[] = {
 	{"mount", "poll", KIND_DURATION, AT(poll), "1s", 0, DURATION_MAX},
 	{"mount", "wait", KIND_DURATION, AT(wait), "2s", 0, DURATION_MAX},
 	{"mount", "feed_timeout", KIND_DURATION, AT(feed_timeout), "10s", 1, DURATION_MAX},
+	{"mount", "log_level", KIND_CHOICE, AT(log_level), "info", .choices = log_words},
 	{"mount", "max_age", KIND_WINDOW, AT(max_age), "all", 1, DURATION_MAX},
 	{"mount", "passthrough", KIND_CHOICE, AT(passthrough), "no", .choices = no_yes_words},
 	/* clang-format on */

@@ -21,6 +21,7 @@
 enum complete_rule { COMPLETE_RATE, COMPLETE_MARKER, COMPLETE_BOTH };
 enum lag_policy { POLICY_LATEST, POLICY_NEWEST, POLICY_REPLAY };
 enum refresh_mode { REFRESH_LAZY, REFRESH_EAGER, REFRESH_MANUAL };
+enum log_level { LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG };
 
 #define ATTRIBUTES_MAX 64
 
@@ -81,6 +82,7 @@ struct config {
 	int64_t poll;              /* 1s */
 	int64_t wait;              /* 2s */
 	int64_t feed_timeout;      /* 10s; > 0 */
+	enum log_level log_level;  /* info */
 	unsigned passthrough;      /* 0: no; 1: yes */
 	int64_t max_age;           /* TIME_FOREVER: what is published is served, however old; > 0 */
 };

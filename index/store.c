@@ -52,7 +52,9 @@ static int check_path(const char *path, struct err *err)
 	return 0;
 }
 
-int store_open(struct store **out, const char *url, struct err *err)
+typedef int open_dir_fn(struct store **out, const char *path, struct err *err);
+
+static int open_by(open_dir_fn *open_dir, struct store **out, const char *url, struct err *err)
 {
 	const char *colon = strstr(url, "://");
 
@@ -60,13 +62,23 @@ int store_open(struct store **out, const char *url, struct err *err)
 	if (!*url)
 		return err_set(err, -EINVAL, "the feed's url is empty: give a directory");
 	if (!strncmp(url, "file://", 7))
-		return store_dir_open(out, url + 7, err);
+		return open_dir(out, url + 7, err);
 	if (!strncmp(url, "s3://", 5))
 		return err_set(err, -ENOTSUP, "%s: S3 is not in this version: give a directory", url);
 	/* A directory may well have "://" somewhere in its name, but a scheme has no '/' before it. */
 	if (colon && !memchr(url, '/', (size_t)(colon - url)))
 		return err_set(err, -EINVAL, "%s: unknown kind of url: give a directory or file://PATH", url);
-	return store_dir_open(out, url, err);
+	return open_dir(out, url, err);
+}
+
+int store_open(struct store **out, const char *url, struct err *err)
+{
+	return open_by(store_dir_open, out, url, err);
+}
+
+int store_open_late(struct store **out, const char *url, struct err *err)
+{
+	return open_by(store_dir_open_late, out, url, err);
 }
 
 void store_free(struct store *s)

@@ -48,6 +48,9 @@ struct store_file {
  * not in this version: -ENOTSUP). Returns 0, or -ENOENT, -ENOTDIR, -EACCES …. The directory is held open by
  * descriptor. */
 int store_open(struct store **out, const char *url, struct err *err);
+/* The same without a touch of a feed that is a directory: the first use opens it, or fails and leaves that to the next. For one that
+ * is known to have been there, and may not answer now. */
+int store_open_late(struct store **out, const char *url, struct err *err);
 void store_free(struct store *s); /* NULL is fine; no store_file may be left */
 DEFINE_FREEP(store)
 
@@ -67,6 +70,7 @@ void store_close(struct store_file *f); /* NULL is fine */
 
 /* Drivers. */
 int store_dir_open(struct store **out, const char *path, struct err *err);
+int store_dir_open_late(struct store **out, const char *path, struct err *err);
 void store_dir_force_walk(struct store *s);              /* for tests: do as on a kernel without openat2 */
 int store_mem_open(struct store **out, struct err *err); /* for tests: url "mem:" */
 /* Adds or replaces a file of a memory store (parents come by themselves). */

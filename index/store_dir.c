@@ -23,6 +23,7 @@ struct dir_store {
 	struct store base;
 	int root;         /* owned, O_PATH */
 	atomic_bool walk; /* no openat2: go component by component */
+	atomic_bool late; /* `root` is not open yet, and stands for it only */
 };
 
 struct dir_file {
@@ -266,10 +267,24 @@ static bool root_is_removed(const struct dir_store *d)
 	return fstat(d->root, &st) == 0 && st.st_nlink == 0;
 }
 
+/* Several may come here at once, and open it several times. */
+static int root_arrive(struct dir_store *d, struct err *err)
+{
+	int r = atomic_load(&d->late) ? root_reopen(d, NULL) : 0;
+
+	if (r < 0)
+		return err_sys(err, r, "cannot open the feed's directory");
+	atomic_store(&d->late, false);
+	return 0;
+}
+
 static int dir_list(struct store *s, const char *path, store_entry_fn *fn, void *ctx, struct err *err)
 {
 	struct dir_store *d = dir_of(s);
+	int r = root_arrive(d, err);
 
+	if (r < 0)
+		return r;
 	if (root_is_removed(d) && root_reopen(d, NULL) < 0)
 		return err_set(err, -ENOENT, "the feed's directory was removed");
 	return list_once(s, path, fn, ctx, err);
@@ -284,10 +299,12 @@ static int other_kind(mode_t mode, struct err *err)
 
 static int dir_head(struct store *s, const char *path, struct store_stat *out, struct err *err)
 {
-	int fd = open_beneath(dir_of(s), path, O_PATH);
 	struct stat st;
-	int r;
+	int fd, r = root_arrive(dir_of(s), err);
 
+	if (r < 0)
+		return r;
+	fd = open_beneath(dir_of(s), path, O_PATH);
 	if (fd < 0)
 		return err_sys(err, fd, "cannot look at it");
 	r = fstat(fd, &st) < 0 ? err_sys(err, -errno, "cannot look at it") : 0;
@@ -299,12 +316,14 @@ static int dir_head(struct store *s, const char *path, struct store_stat *out, s
 
 static int dir_open(struct store *s, const char *path, struct store_file **out, struct err *err)
 {
-	/* Not blocking: opening a FIFO would otherwise wait for its other end. */
-	int fd = open_beneath(dir_of(s), path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	struct dir_file *f = NULL;
 	struct stat st;
-	int r;
+	int fd, r = root_arrive(dir_of(s), err);
 
+	if (r < 0)
+		return r;
+	/* Not blocking: opening a FIFO would otherwise wait for its other end. */
+	fd = open_beneath(dir_of(s), path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (fd == -ENXIO)
 		return other_kind(0, err); /* a socket */
 	if (fd < 0)
@@ -379,13 +398,10 @@ static const struct store_ops dir_ops = {
 	.free = dir_free,
 };
 
-int store_dir_open(struct store **out, const char *path, struct err *err)
+static int open_with(struct store **out, const char *path, int root, bool late, struct err *err)
 {
 	struct dir_store *d;
-	int root;
 
-	*out = NULL;
-	root = root_open(path, err);
 	if (root < 0)
 		return root;
 	d = calloc(1, sizeof(*d));
@@ -398,8 +414,23 @@ int store_dir_open(struct store **out, const char *path, struct err *err)
 	}
 	d->base.ops = &dir_ops;
 	d->root = root;
+	d->late = late;
 	*out = &d->base;
 	return 0;
+}
+
+int store_dir_open(struct store **out, const char *path, struct err *err)
+{
+	*out = NULL;
+	return open_with(out, path, root_open(path, err), false, err);
+}
+
+int store_dir_open_late(struct store **out, const char *path, struct err *err)
+{
+	int fd = open("/", O_PATH | O_CLOEXEC);
+
+	*out = NULL;
+	return open_with(out, path, fd < 0 ? err_sys(err, -errno, "/") : fd, true, err);
 }
 
 void store_dir_force_walk(struct store *s)

@@ -48,7 +48,7 @@ def test_what_is_published_is_served_while_the_feed_hangs(hung):
         text, took = timed(lambda: mount.text("watermark"))
         assert text == before and took < HANG
     assert mount.ids("espresso") == ["a", "b"]
-    assert "has not answered for more than 1s" in mount.text("status")
+    eventually(lambda: "has not answered for more than 1s" in mount.text("status"))
     assert mount.text("query/espresso lungo") == "b\n"
     # What others publish is seen all the same: a rollback needs no feed.
     before = int(mount.text("generation"))

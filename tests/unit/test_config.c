@@ -322,7 +322,7 @@ static void the_dump_is_canonical(void)
 		"settle = 0s\nquiet = 2s\nmarker = _SUCCESS\n[lag]\npolicy = latest\nwindow = 5h\n"
 		"gap_timeout = 1h\n[document]\n"
 		"id = x\nop = op\ntext = a, b\n[index]\nk1 = 1.2\nb = 0.75\n[build]\nthreads = 0\nmax_reject_ratio = 0.01\nmemory = 1GiB\nmax_change = 2\nkeep = 8\n"
-		"keep_for = 1h\nkeep_max = 64\nlock_wait = 0s\nstall_timeout = 10m\n[mount]\nrefresh = lazy\npoll = 1s\nwait = 2s\nfeed_timeout = 10s\nmax_age = all\npassthrough = no\n");
+		"keep_for = 1h\nkeep_max = 64\nlock_wait = 0s\nstall_timeout = 10m\n[mount]\nrefresh = lazy\npoll = 1s\nwait = 2s\nfeed_timeout = 10s\nlog_level = info\nmax_age = all\npassthrough = no\n");
 	check_dump_reads_back(c);
 }
 
