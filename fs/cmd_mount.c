@@ -146,11 +146,14 @@ static const char **builder_argv(struct mount_command *c, const char *option)
 	return argv;
 }
 
-/* The background has no terminal and stands in no directory that somebody may want to unmount. */
+/* The background has no terminal and stands in no directory that somebody may want to unmount. Not before the file system
+ * is mounted: under an automount only the process group of the service manager reaches the directory below, whoever else
+ * would wait for the mount that it makes. */
 static void detach(void)
 {
 	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	setsid();
 	if (chdir("/") < 0 || fd < 0)
 		return;
 	dup2(fd, STDIN_FILENO);
@@ -288,7 +291,6 @@ static int go_to_background(struct mount_command *c)
 		return wait_until_it_answers(c, fds[0], child);
 	}
 	close(fds[0]);
-	setsid();
 	c->readyfd = fds[1];
 	return serve(c);
 }

@@ -13,7 +13,8 @@
 #               random steps for MODEL_SECONDS (300); --all: MODEL_STEPS (20000) of them; Hypothesis; where the asan
 #               build is there, some with it too
 #     fuzz      build with clang, -Werror; each fuzz target for FUZZ_SECONDS (20) on its kept corpus
-#     roots     with --all only: README's commands in a bare Debian 12 and 13, and the Debian package (tests/bare-root.sh)
+#     roots     with --all only: README's commands in a bare Debian 12 and 13, systemd with the units, and the Debian package
+#               (tests/bare-root.sh)
 # --all also runs more kills (FRESHET_KILLS=200) and longer fuzzing (300 s a target).
 # The last line is `N passed, N failed`; the exit code is 0 when nothing failed. Builds and logs go to
 # build-tests/ (or $BUILD_ROOT), and stay there.
@@ -297,6 +298,7 @@ roots_part()
 	local release
 	for release in bookworm trixie; do
 		check "bare $release, quickstart" bash "$top/tests/bare-root.sh" "$release" quickstart
+		check "bare $release, systemd" bash "$top/tests/bare-root.sh" "$release" systemd
 		check "bare $release, tests" bash "$top/tests/bare-root.sh" "$release" tests
 	done
 	check "bare trixie, package" bash "$top/tests/bare-root.sh" trixie package
