@@ -32,6 +32,12 @@ def test_each_file_is_in_its_place(installed):
     assert installed.files() == set(expected())
 
 
+def test_units_run_the_freshet_that_is_installed_with_them(installed):
+    units = (installed.prefix / "lib/systemd/system").glob("*")
+    run = [program for unit in units for program in re.findall(r"^Exec\w+=(\S*/freshet) ", unit.read_text(), re.M)]
+    assert set(run) <= {"/usr/local/bin/freshet"}
+
+
 def test_links_of_installed_pages_lead_somewhere(installed):
     pages = list((installed.prefix / DOC).rglob("*.md"))
     links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+\.md)[)#]", page.read_text())]
