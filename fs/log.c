@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-static bool syslog_is_open; /* set once, before any thread starts */
+static atomic_bool syslog_is_open;
 static atomic_int most = LOG_INFO;
 
 void log_set_level(int level)

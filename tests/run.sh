@@ -85,7 +85,7 @@ count()
 install_tools()
 {
 	local deps=$top/examples/deps.sh clang
-	bash "$deps" attr clang clang-format findutils procps python3 python3-hypothesis python3-pytest \
+	bash "$deps" attr clang clang-format findutils mount procps python3 python3-hypothesis python3-pytest \
 		python3-pytest-timeout rsync strace zstd || return
 	clang=$(clang -dumpversion | cut -d. -f1)
 	bash "$deps" "libclang-rt-$clang-dev" || return # libFuzzer and the sanitizers of that clang
