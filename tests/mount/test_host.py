@@ -50,7 +50,7 @@ class Host:
         uid = self.uid if uid is None else uid
         become = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups"] if uid else []
         home = ["env", f"HOME={self.box.root}", f"M={self.point}"]
-        return ["nsenter", "-t", str(self.holder.pid), "-m", *become, *home, "sh", "-c", script]
+        return ["nsenter", "-t", str(self.holder.pid), "-m", "-r", *become, *home, "sh", "-c", script]
 
     def run(self, script, uid=None):
         done = subprocess.run(

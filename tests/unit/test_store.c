@@ -432,6 +432,28 @@ static void what_takes_the_place_of_a_removed_root_is_the_feed(void)
 	feed_close(&f);
 }
 
+static void a_late_store_opens_its_root_when_it_is_used_and_tries_again(void)
+{
+	OWNED(store) struct store *late = NULL;
+	struct store_file *file;
+	struct store_stat st;
+	struct err err = ERR_INIT;
+	OWNED_BUF path = {0}, got = {0};
+	struct feed f;
+
+	feed_open(&f);
+	buf_addf(&path, "%s/later", f.root);
+	check_int(store_open_late(&late, buf_cstr(&path), &err), 0);
+	check_int(store_head(late, "tmp", &st, &err), -ENOENT); /* which the root of the host has */
+	check_contains(err.message, "cannot open the feed's directory");
+	check_int(store_open_file(late, "etc/passwd", &file, NULL), -ENOENT);
+	check_int(store_list(late, "", list_text, &got, NULL), -ENOENT);
+	put(&f, "later/a", "x", TIME_A);
+	check_int(store_head(late, "a", &st, &err), 0);
+	check_int(st.size, 1);
+	feed_close(&f);
+}
+
 static void a_root_that_was_moved_is_still_held(void)
 {
 	struct feed f;
@@ -482,6 +504,7 @@ static void run_on_directories(void)
 	RUN(a_directory_that_vanishes_during_a_listing_is_enoent_after_it);
 	RUN(a_root_that_was_removed_is_an_error_and_no_empty_feed);
 	RUN(what_takes_the_place_of_a_removed_root_is_the_feed);
+	RUN(a_late_store_opens_its_root_when_it_is_used_and_tries_again);
 	RUN(a_root_that_was_moved_is_still_held);
 	RUN(what_may_not_be_read_says_so);
 }
