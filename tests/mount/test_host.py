@@ -122,6 +122,15 @@ def host(box, request):
 
 
 @pytest.fixture
+def user_host(box):
+    made = Host(box, NOBODY)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
 def root_host(box):
     made = Host(box, 0)
     try:
@@ -169,6 +178,21 @@ def test_what_mount_8_cannot_have_is_refused_with_a_reason(root_host):
     assert root_host.mounts() == "1"
     root_host.ok("umount $M")
     root_host.ended()
+
+
+@pytest.mark.release
+def test_an_ordinary_user_has_no_passthrough_and_is_told_why(user_host):
+    assert user_host.mount("-o passthrough=yes").code == 0 and user_host.serves()
+
+    def said():
+        (line,) = (line for line in user_host.ok("cat $M/status").splitlines() if line.startswith("passthrough "))
+        return "nothing is published yet" not in line and line
+
+    line = eventually(said)
+    assert "off: " in line and ("libfuse before 3.17" in line or "CAP_SYS_ADMIN" in line), line
+    assert user_host.ok("cd $M/segments && sha256sum -c SHA256SUMS").count(": OK\n") == 3
+    user_host.ok("fusermount3 -u $M")
+    user_host.ended()
 
 
 @pytest.mark.release

@@ -3,7 +3,6 @@
 
 import json
 import os
-import pwd
 import signal
 import subprocess
 import threading
@@ -38,15 +37,6 @@ def server(mount):
 
 
 @pytest.fixture
-def fuse_for_all():
-    """udev gives everybody /dev/fuse; a root without udev does not."""
-    mode = os.stat("/dev/fuse").st_mode & 0o777
-    os.chmod("/dev/fuse", 0o666)
-    yield
-    os.chmod("/dev/fuse", mode)
-
-
-@pytest.fixture
 def through(box):
     """A mount over one generation with passthrough on. fusermount3 -u would find it busy."""
     publish(box, 0)
@@ -74,28 +64,6 @@ def test_status_says_that_nobody_asked_for_it(box):
     mount = box.mount()
     assert word(mount) == "off: not asked for"
     assert "passthrough       off: not asked for\n" in mount.text("status")
-    assert mounts_under(mount) == []
-
-
-def test_status_says_why_it_is_off_and_segments_are_there_all_the_same(box, fuse_for_all):
-    publish(box, 0)
-    nobody = pwd.getpwnam("nobody")
-    state, point = box.root / "nobody", box.root / "mnt-nobody"
-    for path in (state, point):
-        path.mkdir()
-        os.chown(path, nobody.pw_uid, nobody.pw_gid)
-    home = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    box.build(state=state, **home)
-    os.chmod(box.logs, 0o777)
-    mount = box.mount(OPTIONS, point=point, state=state, **home)
-
-    def as_nobody(script):
-        return subprocess.run(["bash", "-c", script], check=True, stdout=subprocess.PIPE, text=True, **home).stdout
-
-    said = eventually(lambda: "yet" not in as_nobody(f"cat {point}/status") and as_nobody(f"cat {point}/status"))
-    line = next(line for line in said.splitlines() if line.startswith("passthrough"))
-    assert "libfuse before 3.17" in line or "CAP_SYS_ADMIN" in line, line
-    assert as_nobody(f"cd {point}/segments && sha256sum -c SHA256SUMS").count(": OK\n") == 3
     assert mounts_under(mount) == []
 
 
@@ -184,3 +152,14 @@ def test_it_is_taken_down_as_a_whole(box, through):
         subprocess.run(["umount", "-l", through.point], check=True)
         assert mounts_under(through) == [] and not os.path.ismount(through.point)
     eventually(lambda: not os.path.exists(f"/proc/{pid}"), "the end of the server")
+
+
+def test_a_mount_that_died_makes_way_with_all_that_lay_over_it(box, through):
+    shows(through, 1)
+    pid = server(through)
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not os.path.exists(f"/proc/{pid}"), "the end of the server")
+    assert box.run("mount", box.feed.root, through.point, "-o", OPTIONS, "--config", box.config).code == 0
+    shows(through, 1)
+    assert mounts_under(through) == ["generations/1/segments", "segments"]
+    assert shell("sha256sum -c SHA256SUMS", cwd=through / "segments").count(": OK\n") == 3
