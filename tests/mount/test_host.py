@@ -191,7 +191,7 @@ def test_an_ordinary_user_has_no_passthrough_and_is_told_why(user_host):
     line = eventually(said)
     assert "off: " in line and ("libfuse before 3.17" in line or "CAP_SYS_ADMIN" in line), line
     assert user_host.ok("cd $M/segments && sha256sum -c SHA256SUMS").count(": OK\n") == 3
-    user_host.ok("fusermount3 -u $M")
+    user_host.ok("umount $M", uid=0)
     user_host.ended()
 
 
