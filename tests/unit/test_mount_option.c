@@ -45,7 +45,8 @@ static void a_comma_in_a_value_is_written_with_a_backslash(void)
 
 static void what_does_not_exist_is_named(void)
 {
-	static const char *const wrong[] = {"refesh=eager", "refresh", "allow_other=1", "nonsense", "remount"};
+	static const char *const wrong[] = {
+		"refesh=eager", "refresh", "allow_other=1", "nonsense", "remount"};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		struct mount_option_set set = {0};
