@@ -2,6 +2,7 @@
 /* The options are table-driven and handed to getopt_long, which gives the usual spellings (--name=value,
  * unambiguous prefixes, "--"); what it refuses is worded here. */
 #include "cli.h"
+#include "complete.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -231,6 +232,8 @@ int cli_parse(struct cli *cli, const struct cli_command *command, int argc, char
 
 	memset(cli, 0, sizeof(*cli));
 	cli->command = command;
+	if (argc > 1 && !strcmp(argv[1], CLI_COMPLETE))
+		return complete_print(command, common_help, argc - 2, argv + 2) < 0 ? cli_no_memory(cli) : 0;
 	parse_prepare(&p, cli, command);
 	r = parse_keep_lists(&p, cli);
 	if (r == CLI_GO)
@@ -290,20 +293,5 @@ char *cli_absolute_url(const char *feed)
 	if (!cwd || asprintf(&out, "%s/%s", cwd, feed) < 0)
 		out = NULL;
 	free(cwd);
-	return out;
-}
-
-char *cli_grouped(uint64_t n, char out[32])
-{
-	char digits[24];
-	int len = snprintf(digits, sizeof(digits), "%" PRIu64, n), i;
-	char *to = out;
-
-	for (i = 0; i < len; i++) {
-		if (i && (len - i) % 3 == 0)
-			*to++ = ',';
-		*to++ = digits[i];
-	}
-	*to = 0;
 	return out;
 }

@@ -10,6 +10,7 @@
 
 #include "catalog.h"
 #include "config.h"
+#include "human.h"
 #include "state.h"
 #include "store.h"
 
@@ -91,7 +92,12 @@ int cli_usage(const struct cli *cli, const char *fmt, ...) __attribute__((format
 /* The feed as the state knows it: "s3://…" stays, anything else becomes an absolute path. malloc()ed; NULL when memory is out. */
 char *cli_absolute_url(const char *feed);
 /* 1204 → "1,204". Returns out. */
-char *cli_grouped(uint64_t n, char out[32]);
+static inline char *cli_grouped(uint64_t n, char out[HUMAN_MAX])
+{
+	return human_number(n, out);
+}
+
+#define CLI_COMPLETE "--complete" /* the first word of a question of the shells: complete.h */
 
 /* The commands: argv[0] is the command's name. Each returns the exit status. */
 int cmd_mount(int argc, char **argv);

@@ -18,7 +18,7 @@ static const char help[] =
 	"configured or --state was built before.\n\n"
 	"      --all          go on until nothing is due\n"
 	"      --force        take other [document] and [attribute] rules also where they refuse much that is indexed\n"
-	"      --dry-run      print what a tick would do, and change nothing\n"
+	"  -n, --dry-run      print what a tick would do, and change nothing\n"
 	"      --merge-only   merge small segments where there are too many, and index nothing\n"
 	"      --no-merge     leave that to another time\n"
 	"      --now TIME     decide what is due as of TIME (RFC 3339 or @SECONDS)\n"

@@ -19,7 +19,8 @@ static const char help[] =
 	"out where the configuration has feed.url. The mount goes to the background once it answers; take it\n"
 	"down with `fusermount3 -u MOUNTPOINT` or `umount MOUNTPOINT`.\n\n"
 	"  -f, --foreground   stay in the foreground, log to stderr, and tell a service manager (sd_notify(3))\n"
-	"  -o OPTION[,...]    refresh=lazy|eager|manual, poll=1s, wait=2s, feed_timeout=10s, log_level=info; state=DIR, config=FILE,\n"
+	"  -o OPTION[,...]    refresh=lazy|eager|manual, poll=1s, wait=2s, feed_timeout=10s,\n"
+	"                     log_level=info, max_age=all, passthrough=no|yes; state=DIR, config=FILE,\n"
 	"                     set=SECTION.KEY=VALUE; allow_other, and what mount(8) has for every type\n"
 	"                     (a comma in a value is written \\,)\n";
 

@@ -3,10 +3,24 @@
 #include <stdio.h>
 
 #include "cli.h"
-#include "status.h"
+#include "status_term.h"
 
-static const char help[] = "Say how fresh the index is, and what became of the feed's partitions.\n\n"
-			   "      --partitions   a table of all partitions (TSV) instead\n";
+static const char help[] =
+	"Say how fresh the index is, and what became of the feed's partitions. On a terminal that is a\n"
+	"picture, with colours unless NO_COLOR is set; elsewhere lines as in the mount's status.\n\n"
+	"      --partitions   a table of all partitions (TSV) instead\n";
+
+static int draw(const struct status *s, const struct term *t, const struct generation *g,
+	const struct row *rows, size_t count, struct buf *out)
+{
+	struct picture picture;
+	int r = picture_gather(&picture, s, g, rows, count, time_now());
+
+	if (r == 0)
+		r = status_term(&picture, t, out);
+	picture_release(&picture);
+	return r;
+}
 
 static int render(struct cli *cli, const struct generation *g, const struct row *rows, size_t count,
 	bool partitions, struct buf *out, struct err *err)
@@ -14,6 +28,7 @@ static int render(struct cli *cli, const struct generation *g, const struct row 
 	OWNED(config) struct config *built = NULL;
 	OWNED_BUF last_error = {0};
 	struct status s;
+	struct term term;
 	int r = 0;
 
 	if (partitions) {
@@ -36,6 +51,8 @@ static int render(struct cli *cli, const struct generation *g, const struct row 
 	s.last_error = buf_cstr(&last_error);
 	if (cli->json)
 		return status_json(&s, time_now(), out);
+	if (term_open(&term))
+		return draw(&s, &term, g, rows, count, out);
 	status_text(&s, time_now(), out);
 	return buf_error(out);
 }

@@ -14,7 +14,8 @@
 static const char help[] =
 	"Check the current generation: manifest, live set, catalog and every segment. WHAT may instead be a\n"
 	"segment file, a directory with SHA256SUMS (a copy of segments/), or the feed whose state is meant.\n\n"
-	"      --level LEVEL  checksums: only those; structure (default): these and everything inside; deep: the\n"
+	"      --level checksums|structure|deep\n"
+	"                     only those; structure (default): these and everything inside; deep: the\n"
 	"                     postings too, made again from the stored records of the current generation\n"
 	"      --deep         the same as --level deep\n";
 

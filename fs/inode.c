@@ -11,7 +11,7 @@
 
 struct inode_table {
 	pthread_mutex_t lock;
-	uint64_t next_ino; /* lock */
+	uint64_t next_ino, second_ino; /* lock */
 	struct node **by_ino, **by_key;
 	size_t slots, count; /* slots is a power of two */
 };
@@ -61,7 +61,7 @@ static void node_free(struct node *n)
 	free(n);
 }
 
-struct inode_table *inode_table_new(void)
+struct inode_table *inode_table_new(uint64_t second)
 {
 	struct inode_table *t = calloc(1, sizeof(*t));
 
@@ -69,6 +69,7 @@ struct inode_table *inode_table_new(void)
 		return NULL;
 	t->slots = SLOTS_MIN;
 	t->next_ino = INODE_ROOT;
+	t->second_ino = second;
 	t->by_ino = calloc(t->slots, sizeof(*t->by_ino));
 	t->by_key = calloc(t->slots, sizeof(*t->by_key));
 	pthread_mutex_init(&t->lock, NULL);
@@ -237,7 +238,8 @@ struct node *inode_get(struct inode_table *t, const struct inode_key *key, struc
 			grow(t);
 		n = node_new(key, hash, parts);
 		if (n) {
-			n->ino = t->next_ino++;
+			n->ino = t->next_ino;
+			t->next_ino = n->ino == INODE_ROOT ? t->second_ino : n->ino + 1;
 			n->by_ino = t->by_ino[ino_slot(t, n->ino)];
 			t->by_ino[ino_slot(t, n->ino)] = n;
 			n->by_key = t->by_key[key_slot(t, hash)];

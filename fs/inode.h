@@ -120,7 +120,8 @@ static inline bool node_is_dir(const struct node *n)
 
 struct inode_table; /* safe for several threads */
 
-struct inode_table *inode_table_new(void); /* NULL when memory is out */
+/* The first inode is INODE_ROOT, those after it are `second` and up. NULL when memory is out. */
+struct inode_table *inode_table_new(uint64_t second);
 void inode_table_free(struct inode_table *t);
 /* The node with that number; NULL: the kernel was never told of it, or forgot it. */
 struct node *inode_find(struct inode_table *t, uint64_t ino);

@@ -5,11 +5,12 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
-static atomic_bool syslog_is_open;
+static atomic_bool syslog_is_open; /* threads that began before the mount stood may log */
 static atomic_int most = LOG_INFO;
 
 void log_set_level(int level)

@@ -52,6 +52,11 @@ int main(int argc, char **argv)
 		printf("freshet %s\n", FRESHET_VERSION);
 		return 0;
 	}
+	if (!strcmp(argv[1], CLI_COMPLETE)) {
+		for (i = 0; i < COMMANDS; i++)
+			printf("%s\t%s\n", commands[i].name, commands[i].what);
+		return 0;
+	}
 	for (i = 0; i < COMMANDS; i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 1, argv + 1);

@@ -9,6 +9,7 @@
 #include "mapping.h"
 #include "notify.h"
 #include "ops.h"
+#include "passthrough.h"
 #include "readahead.h"
 #include "thread.h"
 #include "watchdog.h"
@@ -23,9 +24,7 @@
 #define WORKERS 4      /* for queries, rejects/, and generations that are opened */
 #define FEED_WORKERS 4 /* for partitions/ */
 #define SERVERS_MAX 16
-#define KICK SIGUSR2      /* ends the main thread's sleep in libfuse's loop */
 #define LOOP_OVER SIGUSR1 /* tells the signal thread to go */
-#define KICK_EVERY_NS 10000000
 /* As in systemd(1), whose users know them. */
 #define LOG_MORE (SIGRTMIN + 22)
 #define LOG_AS_BEFORE (SIGRTMIN + 23)
@@ -33,9 +32,11 @@
 struct mount {
 	const struct mount_options *opt;
 	struct ops ops;
+	struct requests requests; /* of all connections */
 	struct fuse_session *se;
 	struct notify *notify;
-	struct watchdog *watchdog; /* NULL: nobody wants to know */
+	struct passthrough *passthrough; /* NULL: not asked for */
+	struct watchdog *watchdog;       /* NULL: nobody wants to know */
 	pthread_t main, signals;
 	sigset_t waited;
 	bool mounted, broke;
@@ -68,8 +69,12 @@ __attribute__((format(printf, 2, 0))) static void take_fuse_log(
 static void tell_pointers(struct mount *m, bool moved)
 {
 	for (size_t i = 0; tree_pointers[i]; i++) {
-		if (moved || !strcmp(tree_pointers[i], "complete_through"))
-			notify_entry(m->notify, INODE_ROOT, tree_pointers[i]);
+		const char *name = tree_pointers[i];
+
+		if (m->passthrough && !strcmp(name, "segments"))
+			continue; /* told when it is shown, in that order */
+		if (moved || !strcmp(name, "complete_through"))
+			notify_entry(m->notify, INODE_ROOT, name);
 	}
 }
 
@@ -104,6 +109,7 @@ static void published(void *ctx, const struct snapshot *before, const struct sna
 	struct mount *m = ctx;
 	bool another = before->generation && now->generation &&
 		       !generation_is_of(before->generation, now->generation);
+	bool moved = another || before->status.generation != now->status.generation;
 	bool dropped;
 
 	if (another)
@@ -118,9 +124,13 @@ static void published(void *ctx, const struct snapshot *before, const struct sna
 	/* With a time limit on these names there is nothing to tell: they are asked for again soon. But those
 	 * that nobody asks for may still keep open what is not kept any more. */
 	if (m->opt->cfg->refresh == REFRESH_EAGER)
-		tell_pointers(m, another || before->status.generation != now->status.generation);
-	else if (dropped)
+		tell_pointers(m, moved);
+	else if (dropped || (moved && notify_is_polled(m->notify))) /* who is woken looks at once */
 		tell_pointers(m, true);
+	if (moved)
+		notify_pollers(m->notify);
+	if (now->generation && moved)
+		passthrough_show(m->passthrough, now->generation);
 }
 
 /* --- going up --- */
@@ -144,6 +154,7 @@ static int set_up_tree(struct mount *m, struct err *err)
 		.cfg = opt->cfg,
 		.mountpoint = opt->mountpoint,
 		.url = opt->url,
+		.requests = &m->requests,
 		.started = time_now() / TIME_SECOND * TIME_SECOND,
 		.uid = getuid(),
 		.gid = getgid()};
@@ -155,7 +166,7 @@ static int set_up_tree(struct mount *m, struct err *err)
 	r = template_parse(&t->template, opt->cfg->partition, err);
 	if (r < 0)
 		return r;
-	t->inodes = inode_table_new();
+	t->inodes = inode_table_new(INODE_ROOT + 1);
 	t->render = render_new(RENDER_BYTES);
 	if (!t->inodes || !t->render || tree_plant(t) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -228,7 +239,6 @@ static int next_end(const struct mount *m)
 static void *wait_for_signal(void *arg)
 {
 	struct mount *m = arg;
-	struct timespec pause = {.tv_nsec = KICK_EVERY_NS};
 	int sig = next_end(m);
 
 	if (sig == LOOP_OVER)
@@ -240,12 +250,9 @@ static void *wait_for_signal(void *arg)
 	m->hangs |= !refresh_stop(m->ops.tree.refresh);
 	m->hangs |= !watchdog_stop(m->watchdog);
 	notify_stop(m->notify);
+	passthrough_stop(m->passthrough);
 	fuse_session_exit(m->se);
-	/* The loop's main thread may be about to sleep when the flag is set: kick until it has seen it. */
-	while (!m->loop_ended) {
-		pthread_kill(m->main, KICK);
-		nanosleep(&pause, NULL);
-	}
+	thread_kick(m->main, &m->loop_ended);
 	return NULL;
 }
 
@@ -254,7 +261,7 @@ static void hold_signals(struct mount *m)
 {
 	struct sigaction kick = {.sa_handler = ignore_signal}, ignore = {.sa_handler = SIG_IGN};
 
-	sigaction(KICK, &kick, NULL);
+	sigaction(THREAD_KICK, &kick, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 	signal(SIGCHLD, SIG_DFL); /* a child's end is waited for */
 	sigemptyset(&m->waited);
@@ -276,6 +283,26 @@ static int take_signals(struct mount *m, struct err *err)
 }
 
 /* --- the whole --- */
+
+static int start_passthrough(struct mount *m, struct err *err)
+{
+	OWNED(snapshot) struct snapshot *s = refresh_snapshot(m->ops.tree.refresh);
+	int r;
+
+	if (!m->opt->cfg->passthrough)
+		return 0;
+	r = passthrough_start(&m->passthrough,
+		&(struct passthrough_options){.se = m->se,
+			.ops = &m->ops,
+			.mountpoint = m->opt->mountpoint,
+			.allow_other = strstr(m->opt->kernel_options, "allow_other") != NULL});
+	if (r < 0)
+		return err_sys(err, r, "starting a thread");
+	m->ops.tree.passthrough = m->passthrough;
+	if (s->generation)
+		passthrough_show(m->passthrough, s->generation);
+	return 0;
+}
 
 static int start_watchdog(struct mount *m, struct err *err)
 {
@@ -300,9 +327,12 @@ static int start_threads(struct mount *m, struct err *err)
 		r = notify_start(&m->notify, m->se);
 	if (r < 0)
 		return err_sys(err, r, "starting a thread");
+	m->ops.notify = m->notify;
 	/* Before the thread that wakes it. */
 	if (m->opt->service)
 		r = start_watchdog(m, err);
+	if (r == 0)
+		r = start_passthrough(m, err);
 	if (r == 0)
 		r = refresh_start(m->ops.tree.refresh, err);
 	return r < 0 ? r : take_signals(m, err);
@@ -339,6 +369,7 @@ static void take_down(struct mount *m)
 			m->hangs |= !refresh_stop(t->refresh);
 		m->hangs |= !watchdog_stop(m->watchdog);
 		notify_stop(m->notify);
+		passthrough_stop(m->passthrough);
 	}
 	m->hangs |= !workers_stop(m->ops.workers);
 	m->hangs |= !workers_stop(m->ops.feed_workers);
@@ -346,9 +377,11 @@ static void take_down(struct mount *m)
 		fuse_session_unmount(m->se);
 	if (m->hangs)
 		return; /* what that thread uses stays */
+	passthrough_free(m->passthrough);
 	if (m->se)
 		fuse_session_destroy(m->se);
 	refresh_free(t->refresh);
+	notify_free(m->notify);
 	render_free(t->render);
 	inode_table_free(t->inodes);
 	template_free(t->template);

@@ -9,7 +9,8 @@ static const char *const ignored[] = {"defaults", "ro", "rw", "auto", "noauto", 
 static const char *const for_kernel[] = {
 	"allow_other", "allow_root", "nodev", "nosuid", "noexec", "noatime", "nodiratime"};
 /* The keys of [mount]; their values are checked against the configuration later. */
-static const char *const keys[] = {"refresh", "poll", "wait", "feed_timeout", "log_level"};
+static const char *const keys[] = {
+	"refresh", "poll", "wait", "feed_timeout", "log_level", "max_age", "passthrough"};
 
 static bool is_one_of(const char *text, const char *const *words, size_t count)
 {
@@ -19,7 +20,8 @@ static bool is_one_of(const char *text, const char *const *words, size_t count)
 	}
 	return false;
 }
-#define IS_ONE_OF(text, words) is_one_of(text, words, sizeof(words) / sizeof(words[0]))
+#define COUNT_OF(words) (sizeof(words) / sizeof(words[0]))
+#define IS_ONE_OF(text, words) is_one_of(text, words, COUNT_OF(words))
 
 static int list_add(struct string_list *l, const char *text)
 {
@@ -126,6 +128,24 @@ int mount_options_apply(const struct mount_option_set *set, struct config *cfg, 
 			return err_set(err, -EINVAL, "-o %s: there is no such option", key);
 	}
 	return 0;
+}
+
+const char *mount_option_at(size_t i, const char **takes)
+{
+	static const char *const common[][2] = {
+		{"state", "DIR"}, {"config", "FILE"}, {"set", "SECTION.KEY=VALUE"}};
+
+	*takes = "VALUE";
+	if (i < COUNT_OF(keys))
+		return keys[i];
+	i -= COUNT_OF(keys);
+	if (i < COUNT_OF(common)) {
+		*takes = common[i][1];
+		return common[i][0];
+	}
+	i -= COUNT_OF(common);
+	*takes = NULL;
+	return i < COUNT_OF(for_kernel) ? for_kernel[i] : NULL;
 }
 
 void mount_options_release(struct mount_option_set *set)

@@ -18,5 +18,8 @@ int mount_options_parse(struct mount_option_set *set, const char *text, struct e
 /* Sets the keys of [mount] in `cfg`. */
 int mount_options_apply(const struct mount_option_set *set, struct config *cfg, struct err *err);
 void mount_options_release(struct mount_option_set *set);
+/* The options that do something here, by number; NULL behind the last. `takes` is what stands behind its "=", as the help texts
+ * of options name it; NULL: nothing. */
+const char *mount_option_at(size_t i, const char **takes);
 
 #endif

@@ -4,6 +4,7 @@
 #ifndef FRESHET_OPS_H
 #define FRESHET_OPS_H
 
+#include "notify.h"
 #include "tree.h"
 #include "worker.h"
 
@@ -14,6 +15,7 @@ struct ops {
 	struct tree tree;
 	struct workers *workers;      /* for what is here */
 	struct workers *feed_workers; /* for what lies in the feed, which may not answer */
+	struct notify *notify;
 };
 
 extern const struct fuse_lowlevel_ops ops_table;

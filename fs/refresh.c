@@ -214,14 +214,15 @@ static void sight_ended(struct refresh *r)
 
 static bool want_look(struct refresh *r)
 {
+	int64_t now = time_monotonic();
 	bool want;
 
 	if (r->looker && looker_is_busy(r->looker))
 		return false;
 	pthread_mutex_lock(&r->lock);
-	want = r->waiting != NULL;
+	want = r->waiting || now >= refresh_awaited_look(r);
 	pthread_mutex_unlock(&r->lock);
-	return want || time_monotonic() >= r->next_look;
+	return want || now >= r->next_look;
 }
 
 static int sleep_ms(struct refresh *r)
@@ -236,6 +237,8 @@ static int sleep_ms(struct refresh *r)
 	if (busy && r->next_taking < until)
 		until = r->next_taking;
 	pthread_mutex_lock(&r->lock);
+	if (!busy && refresh_awaited_look(r) < until)
+		until = refresh_awaited_look(r);
 	if (r->building && r->build_deadline < until)
 		until = r->build_deadline;
 	if ((r->waiting || r->starting) && busy && refresh_look_deadline(r) < until)
@@ -346,7 +349,7 @@ int refresh_open(struct refresh **out, const struct refresh_options *opt, struct
 	r->opt = *opt;
 	r->builder = r->merger = BUILDER_INIT;
 	published_init(&r->published, opt->state, opt->cfg, opt->url);
-	r->looked = r->look_began = r->build_deadline = r->building_since = TIME_NONE;
+	r->looked = r->look_began = r->build_deadline = r->building_since = r->awaited_till = TIME_NONE;
 	r->next_look = opt->cfg->refresh == REFRESH_MANUAL ? TIME_FOREVER : 0;
 	r->starting = opt->cfg->refresh != REFRESH_MANUAL;
 	pthread_mutex_init(&r->lock, NULL);

@@ -39,6 +39,9 @@ struct snapshot *refresh_snapshot(struct refresh *r); /* with a reference */
  * wrong here ("" for nothing). */
 void refresh_facts(struct refresh *r, int64_t *building_since, char error[ERR_MAX]);
 
+/* Somebody waits for a publish without asking: for some time looks go on every `poll` as if they did. */
+void refresh_await(struct refresh *r);
+
 /* Embed one in a request that waits. */
 struct refresh_waiter {
 	struct refresh_waiter *next;

@@ -29,6 +29,7 @@ struct refresh {
 	char look_error[ERR_MAX];  /* of the last look; "" when it went well */
 	char build_error[ERR_MAX]; /* likewise of the last build */
 	char merge_error[ERR_MAX]; /* and of the last merge */
+	int64_t awaited_till;      /* monotonic: somebody waits for a publish until then; TIME_NONE */
 	bool starting;             /* until the first look has ended, and the build that it started */
 	bool stop;
 	uint64_t turns; /* of the loop, with `turned`; … to here */
@@ -75,6 +76,8 @@ void refresh_answer_building(struct refresh *r);
 void refresh_looked(struct refresh *r, int64_t began);
 /* Until then lookups wait for the look that goes on. With the lock. */
 int64_t refresh_look_deadline(const struct refresh *r);
+/* When (monotonic) to look since a publish is waited for; TIME_FOREVER. With the lock. */
+int64_t refresh_awaited_look(const struct refresh *r);
 /* Answers those whose time is over. */
 void refresh_expire(struct refresh *r);
 

@@ -8,6 +8,9 @@
 #include <unistd.h>
 
 #define LOOK_MIN TIME_SECOND
+/* Longer than notify.c lets anybody poll without asking anew. */
+#define AWAIT_MAX (60 * TIME_SECOND)
+#define AWAIT_GAP (100 * INT64_C(1000000)) /* nobody asks as often as poll = 0s would look */
 
 #define SLOW (TIME_SECOND / 10) /* worth a line */
 
@@ -158,6 +161,30 @@ bool refresh_is_fresh(struct refresh *r)
 	fresh = is_fresh(r, time_monotonic());
 	pthread_mutex_unlock(&r->lock);
 	return fresh;
+}
+
+void refresh_await(struct refresh *r)
+{
+	int64_t now = time_monotonic();
+	bool sleeps;
+
+	if (mode_of(r) == REFRESH_EAGER)
+		return;
+	pthread_mutex_lock(&r->lock);
+	sleeps = r->awaited_till == TIME_NONE || r->awaited_till <= now;
+	r->awaited_till = now + AWAIT_MAX;
+	pthread_mutex_unlock(&r->lock);
+	if (sleeps)
+		refresh_wake(r);
+}
+
+int64_t refresh_awaited_look(const struct refresh *r)
+{
+	int64_t gap = r->opt.cfg->poll > AWAIT_GAP ? r->opt.cfg->poll : AWAIT_GAP;
+
+	if (r->awaited_till == TIME_NONE || r->awaited_till <= time_monotonic())
+		return TIME_FOREVER;
+	return r->looked == TIME_NONE ? 0 : time_add(r->looked, gap);
 }
 
 int64_t refresh_valid_for(struct refresh *r)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rootfile.h"
 #include "metrics.h"
+#include "passthrough.h"
+#include "status_html.h"
 #include "tree.h"
 
 #include <inttypes.h>
@@ -16,7 +18,8 @@ static void add_readme(const struct tree *t, struct buf *out)
 	buf_add_str(out, "watermark            newest partition that is indexed (UTC)\n"
 			 "complete_through     up to here nothing is missing\n"
 			 "generation           number of the published state\n"
-			 "status, status.json  how things stand, for people and for programs\n"
+			 "status               how things stand; status.json for programs\n"
+			 "status.html          the same for a browser, with a timeline\n"
 			 "metrics              the same for monitoring, as Prometheus reads it\n"
 			 "partitions.tsv       every partition seen, its state, and why\n"
 			 "partitions/          the feed itself, byte for byte\n"
@@ -57,18 +60,34 @@ static const char *refresh_name(enum refresh_mode mode)
 	return mode == REFRESH_EAGER ? "eager" : mode == REFRESH_MANUAL ? "manual" : "lazy";
 }
 
+static int add_page(const struct snapshot *s, const struct status *status, int64_t now, struct buf *out)
+{
+	struct picture picture;
+	int r = picture_gather(&picture, status, s->generation, s->rows, s->row_count, now);
+
+	if (r == 0)
+		r = status_html(&picture, out);
+	picture_release(&picture);
+	return r;
+}
+
 static int add_status(const struct tree *t, const struct snapshot *s, enum rootfile which, struct buf *out)
 {
 	struct status status = s->status;
-	char error[ERR_MAX];
+	char error[ERR_MAX], passthrough[ERR_MAX];
 	int64_t now = time_now();
 
 	refresh_facts(t->refresh, &status.building_since, error);
 	status.refresh = refresh_name(t->cfg->refresh);
+	passthrough_word(t->passthrough, passthrough);
+	status.passthrough = passthrough;
+	status.requests = t->requests;
 	if (*error)
 		status.last_error = error;
 	if (which == ROOTFILE_STATUS_JSON)
 		return status_json(&status, now, out);
+	if (which == ROOTFILE_STATUS_HTML)
+		return add_page(s, &status, now, out);
 	if (which == ROOTFILE_METRICS)
 		metrics_text(&status, now, out);
 	else
@@ -93,6 +112,7 @@ int rootfile_make(const struct tree *t, enum rootfile which, const struct snapsh
 			buf_addf(out, "%" PRIu64 "\n", g->manifest.number);
 		break;
 	case ROOTFILE_STATUS:
+	case ROOTFILE_STATUS_HTML:
 	case ROOTFILE_STATUS_JSON:
 	case ROOTFILE_METRICS:
 		r = add_status(t, s, which, out);

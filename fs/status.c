@@ -23,6 +23,29 @@ int status_built(struct config **out, struct catalog *catalog, struct err *err)
 	return r;
 }
 
+bool status_took(const struct row *row, int64_t cadence, int64_t *waiting, int64_t *building)
+{
+	/* While its slice lasts, nothing may be built of it. */
+	int64_t from = time_add(row->ts, cadence);
+
+	if (row->published == TIME_NONE || row->detected == TIME_NONE)
+		return false;
+	if (row->arrived != TIME_NONE && row->arrived > from)
+		from = row->arrived;
+	*waiting = row->detected > from ? row->detected - from : 0;
+	*building = row->published > row->detected ? row->published - row->detected : 0;
+	return true;
+}
+
+static void gather_newest(struct status *out, const struct row *rows, size_t row_count)
+{
+	out->waiting = out->building = TIME_NONE;
+	for (size_t i = row_count; i; i--) {
+		if (status_took(&rows[i - 1], out->cadence, &out->waiting, &out->building))
+			return;
+	}
+}
+
 void status_gather(struct status *out, const struct config *cfg, const struct config *built,
 	const struct generation *g, const struct row *rows, size_t row_count)
 {
@@ -36,12 +59,16 @@ void status_gather(struct status *out, const struct config *cfg, const struct co
 		.complete_through = TIME_NONE,
 		.published = TIME_NONE,
 		.building_since = TIME_NONE,
-		.cadence = cfg->cadence};
+		.cadence = cfg->cadence,
+		.max_age = cfg->max_age,
+		.horizon = TIME_NONE,
+		.base_at = TIME_NONE};
 	for (size_t i = 0; i < row_count; i++) {
 		out->partitions[rows[i].state]++;
 		out->rejected += rows[i].rejected;
 		out->uncovered += row_is_uncovered(&rows[i]);
 	}
+	gather_newest(out, rows, row_count);
 	if (!g)
 		return;
 	out->index = g->manifest.index;
@@ -52,8 +79,10 @@ void status_gather(struct status *out, const struct config *cfg, const struct co
 	out->segments = g->manifest.segment_count;
 	for (size_t i = 0; i < g->manifest.segment_count; i++)
 		out->segment_bytes += g->manifest.segments[i].bytes;
-	out->complete_through = rows_complete_through(rows, row_count, lag->cadence,
-		plan_horizon(lag, out->watermark, g->manifest.base_at), g->manifest.base_at, out->watermark);
+	out->base_at = g->manifest.base_at;
+	out->horizon = plan_horizon(lag, out->watermark, out->base_at);
+	out->complete_through = rows_complete_through(
+		rows, row_count, lag->cadence, out->horizon, out->base_at, out->watermark);
 	out->rules_changed = !config_has_hash(cfg, g->manifest.config_hash);
 }
 
@@ -65,6 +94,13 @@ int64_t status_age(const struct status *s, int64_t now)
 		return TIME_NONE;
 	age = now - s->watermark - s->cadence;
 	return age > 0 ? age : 0;
+}
+
+int64_t status_time_left(const struct status *s, int64_t now)
+{
+	int64_t age = status_age(s, now);
+
+	return s->max_age == TIME_FOREVER || age == TIME_NONE ? TIME_FOREVER : s->max_age - age;
 }
 
 /* "2026-05-04T10:05:00Z", or "-" for no instant. */
@@ -123,6 +159,11 @@ void status_text(const struct status *s, int64_t now, struct buf *out)
 		add_line(out, "refresh", s->refresh);
 		if (s->building_since != TIME_NONE)
 			buf_addf(out, "%-17s since %s\n", "building", time_text(s->building_since, text));
+		add_line(out, "passthrough", s->passthrough);
+		if (status_time_left(s, now) < 0)
+			buf_addf(out,
+				"%-17s older than max_age = %s: terms, docs and the like answer \"Stale file handle\"\n",
+				"too old", duration_text(s->max_age, text));
 	}
 	if (s->paused)
 		buf_addf(out,
@@ -161,6 +202,25 @@ static void json_text(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key,
 	yyjson_mut_obj_add_strncpy(doc, obj, key, buf_cstr(&printable), printable.len);
 }
 
+/* To the millisecond. */
+static void json_duration(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, int64_t d)
+{
+	if (d == TIME_NONE)
+		yyjson_mut_obj_add_null(doc, obj, key);
+	else
+		yyjson_mut_obj_add_real(doc, obj, key, (double)(d / (TIME_SECOND / 1000)) / 1000);
+}
+
+static void json_requests(const struct requests *requests, yyjson_mut_doc *doc, yyjson_mut_val *obj)
+{
+	yyjson_mut_val *counts = yyjson_mut_obj(doc);
+
+	for (int i = 0; i < REQUEST_KINDS; i++)
+		yyjson_mut_obj_add_uint(doc, counts, request_name((enum request_kind)i),
+			requests_of(requests, (enum request_kind)i));
+	yyjson_mut_obj_add_val(doc, obj, "requests", counts);
+}
+
 static void json_fill(const struct status *s, int64_t now, yyjson_mut_doc *doc, yyjson_mut_val *obj)
 {
 	yyjson_mut_val *counts = yyjson_mut_obj(doc);
@@ -177,6 +237,8 @@ static void json_fill(const struct status *s, int64_t now, yyjson_mut_doc *doc, 
 		yyjson_mut_obj_add_null(doc, obj, "age_seconds");
 	else
 		yyjson_mut_obj_add_uint(doc, obj, "age_seconds", (uint64_t)(age / TIME_SECOND));
+	json_duration(doc, obj, "waiting_seconds", s->waiting);
+	json_duration(doc, obj, "building_seconds", s->building);
 	for (int i = 0; i < PART_STATES; i++)
 		yyjson_mut_obj_add_uint(
 			doc, counts, partition_state_name((enum partition_state)i), s->partitions[i]);
@@ -191,7 +253,11 @@ static void json_fill(const struct status *s, int64_t now, yyjson_mut_doc *doc, 
 	if (s->refresh) {
 		yyjson_mut_obj_add_strcpy(doc, obj, "refresh", s->refresh);
 		json_time(doc, obj, "building_since", s->building_since);
+		json_text(doc, obj, "passthrough", s->passthrough);
+		yyjson_mut_obj_add_bool(doc, obj, "too_old", status_time_left(s, now) < 0);
 	}
+	if (s->requests)
+		json_requests(s->requests, doc, obj);
 	json_text(doc, obj, "last_error", s->last_error);
 }
 

@@ -9,6 +9,7 @@
 #include "catalog.h"
 #include "config.h"
 #include "generation.h"
+#include "requests.h"
 #include "row.h"
 
 struct status {
@@ -16,17 +17,23 @@ struct status {
 	const char *index;            /* borrowed; the index's UUID, "" before the first publish */
 	uint64_t generation;          /* 0: nothing is published */
 	int64_t watermark, complete_through, published; /* TIME_NONE: none */
-	int64_t cadence;
+	int64_t cadence, max_age;
+	int64_t horizon,
+		base_at; /* partitions at or before are out of the window, under the base; TIME_NONE: none are */
 	uint64_t partitions[PART_STATES]; /* counts by state */
 	uint64_t uncovered;               /* skipped though the index should have their data */
 	uint64_t rejected;                /* records, over all partitions */
 	uint64_t segments, segment_bytes, documents;
+	int64_t waiting,
+		building; /* of the newest partition that was published: see status_took(); TIME_NONE: none */
 	bool rules_changed;     /* the generation was folded under other rules than the configuration's */
 	uint64_t paused;        /* the generation whose rollback paused builds; 0: they go on */
 	const char *last_error; /* borrowed; "" for none */
 	/* Of a running mount only: */
-	const char *refresh;    /* borrowed; NULL: not a mount */
-	int64_t building_since; /* TIME_NONE: no build runs */
+	const char *refresh;             /* borrowed; NULL: not a mount */
+	int64_t building_since;          /* TIME_NONE: no build runs */
+	const char *passthrough;         /* borrowed; "on", or "off" and why */
+	const struct requests *requests; /* borrowed; NULL: not a mount */
 };
 
 /* Fills `out` from one published state: `g` may be NULL (nothing is published), `rows` are all rows by
@@ -37,8 +44,14 @@ void status_gather(struct status *out, const struct config *cfg, const struct co
 /* The configuration of the last build or base: `built` above, since what the index lacks is judged by the window that it was built with, not by
  * the one that a mount was started with. *out is NULL where there is none, or one that cannot be read. Returns 0 or -errno. */
 int status_built(struct config **out, struct catalog *catalog, struct err *err);
+/* How long a published partition waited: from the end of its slice, or when its first file arrived where that is later, to the tick that
+ * found it complete; and from there to its publish. False: it was never published. What a producer, or a clock that was
+ * set, makes nonsense of is 0. */
+bool status_took(const struct row *row, int64_t cadence, int64_t *waiting, int64_t *building);
 /* now - watermark - cadence in nanoseconds, at least 0; TIME_NONE before the first publish. */
 int64_t status_age(const struct status *s, int64_t now);
+/* How long it is until that is more than max_age: TIME_FOREVER where it never is, and below 0 when it is. */
+int64_t status_time_left(const struct status *s, int64_t now);
 /* Appends lines for people. */
 void status_text(const struct status *s, int64_t now, struct buf *out);
 /* Appends one JSON object, indented, and a newline. Returns 0 or -ENOMEM. */

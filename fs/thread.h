@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <time.h>
 
@@ -27,6 +28,20 @@ static inline int thread_start(pthread_t *out, const char *name, void *(*run)(vo
 	if (r == 0)
 		pthread_setname_np(*out, name);
 	return -r;
+}
+
+#define THREAD_KICK SIGUSR2 /* ends a thread's sleep in libfuse's loop; has a handler that does nothing */
+#define THREAD_KICK_EVERY_NS 10000000
+
+/* The thread may be about to sleep when it is told to end: kicks until it has. */
+static inline void thread_kick(pthread_t thread, const atomic_bool *ended)
+{
+	struct timespec pause = {.tv_nsec = THREAD_KICK_EVERY_NS};
+
+	while (!*ended) {
+		pthread_kill(thread, THREAD_KICK);
+		nanosleep(&pause, NULL);
+	}
 }
 
 #define THREAD_GRACE 2 /* seconds that a thread which waits for the feed gets to end */

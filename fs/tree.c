@@ -28,6 +28,7 @@ const struct tree_name tree_names[TREE_NAMES] = {
 	{"rejects", NODE_MIRROR_DIR, MIRROR_REJECTS, HOLDS_FOREVER, false},
 	{"segments", NODE_SEGMENTS, 0, HOLDS_POINTER, true},
 	{"status", NODE_TEXT, ROOTFILE_STATUS, HOLDS_NOT, false},
+	{"status.html", NODE_TEXT, ROOTFILE_STATUS_HTML, HOLDS_NOT, false},
 	{"status.json", NODE_TEXT, ROOTFILE_STATUS_JSON, HOLDS_NOT, false},
 	{"terms", NODE_TERMS, 0, HOLDS_POINTER, true},
 	{"watermark", NODE_TEXT, ROOTFILE_WATERMARK, HOLDS_POINTER, true},
@@ -358,10 +359,23 @@ static int get_fixed(struct tree *t, const struct tree_name *f, enum node_place 
 	}
 }
 
+/* Data that is too old is not shown. Else *valid is cut, so that the kernel asks again when it will be. */
+static int check_age(const struct snapshot *s, int64_t *valid, struct err *err)
+{
+	int64_t left = status_time_left(&s->status, time_now());
+
+	if (left < 0)
+		return err_set(err, -ESTALE, "what is published is older than max_age");
+	if (*valid > left)
+		*valid = left;
+	return 0;
+}
+
 static int lookup_in_root(struct tree *t, const char *name, struct tree_entry *out, struct err *err)
 {
 	const struct tree_name *f = find_name(name);
 	OWNED(snapshot) struct snapshot *s = NULL;
+	int r = 0;
 
 	out->valid = 0;
 	if (!f)
@@ -371,6 +385,10 @@ static int lookup_in_root(struct tree *t, const char *name, struct tree_entry *o
 	else if (f->holds == HOLDS_POINTER)
 		out->valid = refresh_valid_for(t->refresh);
 	s = refresh_snapshot(t->refresh);
+	if (f->holds == HOLDS_POINTER && node_kind_is_dir(f->kind))
+		r = check_age(s, &out->valid, err);
+	if (r < 0)
+		return r;
 	/* What is kept for ever must not keep a generation, whose files would then stay for as long as the mount. */
 	return get_fixed(
 		t, f, PLACE_LIVE, s, f->holds == HOLDS_FOREVER ? NULL : s->generation, &out->node, err);
@@ -553,6 +571,20 @@ int tree_lookup_slow(
 		out->valid = 0;
 		return lookup_in_mirror(t, parent, name, out, err);
 	}
+}
+
+/* --- waiting for a publish --- */
+
+bool tree_is_awaited(const struct node *n)
+{
+	return n->kind == NODE_TEXT && (n->place == ROOTFILE_GENERATION || n->place == ROOTFILE_WATERMARK);
+}
+
+bool tree_is_outdated(struct tree *t, const struct node *n)
+{
+	OWNED(snapshot) struct snapshot *s = refresh_snapshot(t->refresh);
+
+	return id_of(s->generation) != n->generation_id;
 }
 
 /* --- attributes --- */

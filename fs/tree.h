@@ -12,6 +12,7 @@
 #include "mirror.h"
 #include "refresh.h"
 #include "render.h"
+#include "requests.h"
 
 struct tree {
 	struct inode_table *inodes;
@@ -21,8 +22,10 @@ struct tree {
 	const struct config *cfg;
 	struct template *template;
 	struct mirror mirrors[MIRRORS];
+	struct passthrough *passthrough; /* borrowed; NULL: not asked for */
 	const char *mountpoint, *url;
-	int64_t started; /* wall clock: the time of what no generation dates */
+	struct requests *requests; /* borrowed */
+	int64_t started;           /* wall clock: the time of what no generation dates */
 	uid_t uid;
 	gid_t gid;
 };
@@ -45,6 +48,11 @@ int tree_lookup(
 int tree_lookup_slow(
 	struct tree *t, const struct node *parent, const char *name, struct tree_entry *out, struct err *err);
 
+/* True for files that say what is published, so that who polls one waits for a publish. */
+bool tree_is_awaited(const struct node *n);
+/* True when another generation than the node's is published now. */
+bool tree_is_outdated(struct tree *t, const struct node *n);
+
 /* Attributes of a node as it was made. Returns how long they hold. */
 int64_t tree_attr(struct tree *t, const struct node *n, struct stat *out);
 /* True when attributes change with time and have to be looked up by tree_attr_slow(). */
@@ -58,6 +66,9 @@ int tree_list(struct tree *t, const struct node *dir, uint64_t offset, tree_fill
 	struct err *err);
 int tree_list_slow(struct tree *t, const struct node *dir, uint64_t offset, tree_fill_fn *fill, void *ctx,
 	struct err *err);
+
+/* True where each name that is listed costs little to look up as well. */
+bool tree_lists_nodes(const struct node *dir);
 
 /* After reading below `dir`: 0, or -EBADMSG when a segment that it is made of broke. tree_lookup() and tree_list() ask
  * themselves. */

@@ -208,6 +208,20 @@ int tree_list(struct tree *t, const struct node *dir, uint64_t offset, tree_fill
 	return r == 0 ? tree_check(dir, err) : r;
 }
 
+bool tree_lists_nodes(const struct node *dir)
+{
+	switch (dir->kind) {
+	case NODE_GENERATION:
+	case NODE_SEGMENTS:
+	case NODE_TERMS:
+	case NODE_PREFIX:
+	case NODE_DOCS:
+		return true;
+	default:
+		return false; /* what has to be made or asked for elsewhere, or depends on what is current */
+	}
+}
+
 /* One listing serves a whole walk through the directory: it is kept from the first part on. */
 static int mirror_listing(
 	struct tree *t, const struct node *dir, uint64_t offset, struct blob **out, struct err *err)

@@ -19,7 +19,7 @@ struct tree_name {
 	bool pinned; /* also under generations/N */
 };
 
-#define TREE_NAMES 19
+#define TREE_NAMES 20
 extern const struct tree_name tree_names[TREE_NAMES]; /* in the order of listings */
 
 #endif

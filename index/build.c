@@ -171,7 +171,7 @@ static int begin_attempt(struct tick *t, struct err *err)
 {
 	struct row *rows;
 	size_t count;
-	int r = outcome_begin(&t->plan, time_now(), &t->arena, &rows, &count, err);
+	int r = outcome_begin(&t->plan, t->began, &t->arena, &rows, &count, err);
 
 	return r == 0 && count ? catalog_note(t->catalog, rows, count, err) : r;
 }
@@ -187,7 +187,7 @@ static void take_back_attempt(struct tick *t)
 	if (catalog_current(t->catalog, &current, NULL) < 0 ||
 		current.number != (t->parent ? t->parent->manifest.number : 0))
 		return;
-	if (outcome_take_back(&t->plan, time_now(), &t->arena, &rows, &count, NULL) == 0 && count)
+	if (outcome_take_back(&t->plan, t->began, &t->arena, &rows, &count, NULL) == 0 && count)
 		catalog_note(t->catalog, rows, count, NULL);
 }
 
@@ -285,6 +285,7 @@ int build_tick(struct state *state, struct catalog *catalog, struct store *store
 		.opt = opt,
 		.out = out,
 		.plan_now = opt->now == TIME_NONE ? time_now() : opt->now,
+		.began = time_now(),
 		.base_at = TIME_NONE,
 		.meter = {.to = opt->progress}};
 	struct err own = ERR_INIT;

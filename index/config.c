@@ -56,10 +56,17 @@ static const struct config_key keys[] = {
 	{"mount", "wait", KIND_DURATION, AT(wait), "2s", 0, DURATION_MAX},
 	{"mount", "feed_timeout", KIND_DURATION, AT(feed_timeout), "10s", 1, DURATION_MAX},
 	{"mount", "log_level", KIND_CHOICE, AT(log_level), "info", .choices = log_words},
+	{"mount", "max_age", KIND_WINDOW, AT(max_age), "all", 1, DURATION_MAX},
+	{"mount", "passthrough", KIND_CHOICE, AT(passthrough), "no", .choices = no_yes_words},
 	/* clang-format on */
 };
 #undef AT
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
+
+const struct config_key *config_key_at(size_t i)
+{
+	return i < KEYS ? &keys[i] : NULL;
+}
 
 /* Of each section [attribute.NAME]; offsets are those of struct attribute_rule. */
 #define ATTRIBUTE "attribute."
@@ -84,7 +91,6 @@ static const struct {
 	{"publish", NULL},
 	{"s3", NULL},
 	{"build", "shards"},
-	{"mount", "max_age"},
 };
 
 static bool is_blank(char c)

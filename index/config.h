@@ -83,6 +83,8 @@ struct config {
 	int64_t wait;              /* 2s */
 	int64_t feed_timeout;      /* 10s; > 0 */
 	enum log_level log_level;  /* info */
+	unsigned passthrough;      /* 0: no; 1: yes */
+	int64_t max_age;           /* TIME_FOREVER: what is published is served, however old; > 0 */
 };
 
 #define CONFIG_HASH_BYTES 16

@@ -37,5 +37,7 @@ struct config_key {
 int config_key_set(struct config *c, void *base, const struct config_key *k, struct slice v, struct err *err);
 /* Appends "key = value", over several lines where it is long; nothing where the key is absent. */
 void config_key_dump(const struct config *c, const void *base, const struct config_key *k, struct buf *out);
+/* The keys by number, but for those of [attribute.NAME]; NULL behind the last. */
+const struct config_key *config_key_at(size_t i);
 
 #endif

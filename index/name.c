@@ -74,6 +74,8 @@ static size_t escaped_len(struct slice raw)
 {
 	size_t len = raw.len;
 
+	if (len > NAME_MAX_BYTES)
+		return len;
 	for (size_t i = 0; i < raw.len; i++)
 		len += is_escaped((uint8_t)raw.data[i], i) ? 2 : 0;
 	return len;
@@ -81,8 +83,14 @@ static size_t escaped_len(struct slice raw)
 
 int name_escape(struct slice raw, struct buf *out)
 {
-	if (!raw.len || raw.len > NAME_MAX_BYTES || escaped_len(raw) > NAME_MAX_BYTES || !utf8_is_valid(raw))
+	size_t len = escaped_len(raw);
+
+	if (!raw.len || len > NAME_MAX_BYTES || !utf8_is_valid(raw))
 		return 0;
+	if (len == raw.len) { /* nearly all, and listings have millions */
+		buf_add_slice(out, raw);
+		return 1;
+	}
 	for (size_t i = 0; i < raw.len; i++) {
 		uint8_t c = (uint8_t)raw.data[i];
 

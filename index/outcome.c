@@ -242,7 +242,7 @@ int outcome_rows(const struct outcome_input *in, struct arena *arena, struct row
 			n += row_stays(item, &out[n]);
 			continue;
 		}
-		out[n] = row_begin(item, in->now);
+		out[n] = row_begin(item, in->began);
 		if (item->is_replaced && !outcome_has_replaced(in->plan, in->intake))
 			out[n].reason = slice_str("");
 		if (item->action == PLAN_NOTE) {

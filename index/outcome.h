@@ -11,7 +11,7 @@ struct outcome_input {
 	uint64_t generation; /* that is about to be published; 0: none is */
 	int64_t horizon;     /* after this tick */
 	int64_t plan_now;    /* the plan's clock: retry times are its */
-	int64_t now;         /* the wall clock */
+	int64_t began;       /* when the tick did, by the wall clock */
 };
 /* Has the partition that was to take the place of all others (policy `newest`) been indexed? */
 bool outcome_has_replaced(const struct plan *plan, const struct intake *intake);

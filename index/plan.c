@@ -121,13 +121,6 @@ static void choose_newest(struct planner *p)
 			take(p, i);
 }
 
-static int64_t slot_of(int64_t ts, int64_t cadence)
-{
-	int64_t slot = ts / cadence;
-
-	return ts % cadence < 0 ? slot - 1 : slot;
-}
-
 /* Nothing is to be waited for in its slot: it has had its turn. */
 static bool has_passed(const struct planner *p, size_t i)
 {
@@ -144,18 +137,18 @@ static int64_t gap_ends(const struct planner *p, size_t i, int64_t reached)
 {
 	const struct plan_item *items = p->out->items;
 	const struct config *cfg = p->in->cfg;
-	int64_t slot = slot_of(items[i].ts, cfg->cadence) - 1, begins;
+	int64_t slot = time_slot(items[i].ts, cfg->cadence) - 1, begins;
 
 	for (size_t k = i; k-- > 0;) {
-		int64_t s = slot_of(items[k].ts, cfg->cadence);
+		int64_t s = time_slot(items[k].ts, cfg->cadence);
 
 		if (s < slot)
 			break;
 		if (s == slot && has_passed(p, k))
 			slot--;
 	}
-	begins = reached == TIME_NONE ? slot_of(items[0].ts, cfg->cadence)
-				      : slot_of(reached, cfg->cadence) + 1;
+	begins = reached == TIME_NONE ? time_slot(items[0].ts, cfg->cadence)
+				      : time_slot(reached, cfg->cadence) + 1;
 	return slot < begins ? TIME_NONE : time_add((slot + 1) * cfg->cadence, cfg->gap_timeout);
 }
 

@@ -353,7 +353,8 @@ static int commit(const struct publish_input *in, const struct draft *d, struct 
 	for (size_t i = 0; i < in->row_count; i++) {
 		rows[i] = in->rows[i];
 		if (rows[i].state == PART_PUBLISHED && rows[i].published == TIME_NONE)
-			rows[i].published = d->manifest.published;
+			rows[i].published =
+				in->now; /* the manifest's is cut to the second, and may be ahead */
 	}
 	r = catalog_publish(in->catalog, &d->manifest, d->sha256, rows, in->row_count, err);
 	free(rows);

@@ -58,13 +58,6 @@ const struct file_row *file_row_find(const struct row *row, struct slice path)
 	return NULL;
 }
 
-static int64_t slot_of(int64_t ts, int64_t cadence)
-{
-	int64_t slot = ts / cadence;
-
-	return ts % cadence < 0 ? slot - 1 : slot;
-}
-
 /* Has the index the data of this one, or policy `newest` that of a newer one for it? */
 static bool row_is_settled(const struct row *row)
 {
@@ -84,7 +77,7 @@ int64_t rows_complete_through(const struct row *rows, size_t count, int64_t cade
 	int64_t base_at, int64_t watermark)
 {
 	int64_t covered = time_add(base_at, -cadence);
-	int64_t through = base_at == TIME_NONE ? TIME_NONE : slot_of(covered, cadence) * cadence;
+	int64_t through = base_at == TIME_NONE ? TIME_NONE : time_slot(covered, cadence) * cadence;
 	int64_t last = through; /* nothing is missing up to it */
 
 	if (last == TIME_NONE && horizon != TIME_NONE && count && rows[0].ts <= horizon)
@@ -95,7 +88,7 @@ int64_t rows_complete_through(const struct row *rows, size_t count, int64_t cade
 			continue;
 		if (!row_is_settled(&rows[i]))
 			break;
-		if (last != TIME_NONE && slot_of(rows[i].ts, cadence) > slot_of(last, cadence) + 1)
+		if (last != TIME_NONE && time_slot(rows[i].ts, cadence) > time_slot(last, cadence) + 1)
 			break;
 		through = last = rows[i].ts;
 	}

@@ -31,6 +31,7 @@ struct tick {
 	const struct build_options *opt;
 	struct build_result *out;
 	int64_t plan_now;
+	int64_t began; /* wall clock */
 	struct meter meter;
 
 	struct generation *parent; /* NULL: none */

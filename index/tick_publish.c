@@ -13,7 +13,7 @@ static struct outcome_input outcome_of(const struct tick *t, uint64_t generation
 		.generation = generation,
 		.horizon = t->horizon,
 		.plan_now = t->plan_now,
-		.now = time_now()};
+		.began = t->began};
 }
 
 bool tick_content_leaves(const struct tick *t)

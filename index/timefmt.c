@@ -99,6 +99,11 @@ void time_to_civil(int64_t t, int *year, int *month, int *day, int *hour, int *m
 	*second = (int)(of_day % 60);
 }
 
+int64_t time_slot(int64_t t, int64_t cadence)
+{
+	return floor_div(t, cadence);
+}
+
 char *time_text(int64_t t, char out[TIME_TEXT_MAX])
 {
 	int year, month, day, hour, minute, second;

@@ -26,6 +26,8 @@ int64_t time_monotonic(void); /* a clock that is never set: for deadlines */
 /* a + b, held within TIME_NONE..TIME_FOREVER. FOREVER and NONE stay what they are, as a or else as b,
  * and a minus FOREVER is NONE: so `watermark - window` is before every time where the window is `all`. */
 int64_t time_add(int64_t a, int64_t b);
+/* The number of the UTC-aligned slot of `cadence` (> 0) that an instant lies in. */
+int64_t time_slot(int64_t t, int64_t cadence);
 /* "2026-05-04T10:05:00Z": RFC 3339 in UTC, whole seconds (rounded down). TIME_NONE gives "". Returns out. */
 char *time_text(int64_t t, char out[TIME_TEXT_MAX]);
 /* Accepts RFC 3339 with "Z" or an offset (a blank may stand for the "T"), fraction allowed, and

@@ -5,14 +5,16 @@
 # Parts, in this order, all of them by default:
 #     format    clang-format agrees with every C file
 #     docs      every promise of docs/semantics.md names a test that is there
-#     release   build with gcc, -Werror; unit tests; the mount tests marked `release`
+#     release   build with gcc, -Werror; unit tests; the mount tests marked `release`; what `meson install` installs:
+#               its files, manual pages, completion in bash and zsh
 #     asan      build with gcc, AddressSanitizer and UBSan; unit tests; all mount tests
 #     tsan      build with ThreadSanitizer; unit tests
 #     model     the release build against the model of tests/model: the model's own examples, kept cases, then
 #               random steps for MODEL_SECONDS (300); --all: MODEL_STEPS (20000) of them; Hypothesis; where the asan
 #               build is there, some with it too
 #     fuzz      build with clang, -Werror; each fuzz target for FUZZ_SECONDS (20) on its kept corpus
-#     roots     with --all only: README's commands in a bare Debian 12 and 13, and systemd with its units (tests/bare-root.sh)
+#     roots     with --all only: README's commands in a bare Debian 12 and 13, systemd with the units, and the Debian package
+#               (tests/bare-root.sh)
 # --all also runs more kills (FRESHET_KILLS=200) and longer fuzzing (300 s a target).
 # The last line is `N passed, N failed`; the exit code is 0 when nothing failed. Builds and logs go to
 # build-tests/ (or $BUILD_ROOT), and stay there.
@@ -85,8 +87,10 @@ count()
 install_tools()
 {
 	local deps=$top/examples/deps.sh clang
-	bash "$deps" attr clang clang-format findutils mount procps python3 python3-hypothesis python3-pytest \
-		python3-pytest-timeout rsync strace zstd || return
+	# The browser is the one without windows, which needs half the space of the whole one.
+	bash "$deps" attr bash-completion chromium-headless-shell clang clang-format findutils lowdown man-db mandoc mount procps \
+		python3 python3-html5lib python3-hypothesis python3-pexpect python3-pytest python3-pytest-timeout \
+		python3-pytest-xdist rsync strace zsh zstd || return
 	clang=$(clang -dumpversion | cut -d. -f1)
 	bash "$deps" "libclang-rt-$clang-dev" || return # libFuzzer and the sanitizers of that clang
 	# The feed of the catalogue test is what apt knows.
@@ -140,16 +144,26 @@ unit_tests()
 	count "unit tests, $name" "$dir/meson-logs/testlog.junit.xml" $code "$log"
 }
 
-# mount_tests BUILD FILE [PYTEST-ARGUMENT...]: all of tests/mount, or one file of it.
+# mount_tests BUILD FILE [PYTEST-ARGUMENT...]: all of tests/mount, or one file of it. A file a processor at a time.
 mount_tests()
 {
 	local name=$1 file=$2 log=$builds/logs/mount-$1.log report=$builds/logs/mount-$1.xml code
 	shift 2
 	rm -f "$report"
 	(cd "$top" && FRESHET="$builds/$name/freshet" timeout 3600 "$python" -m pytest -q -p no:cacheprovider --confcutdir tests \
-		--timeout 600 --junitxml "$report" -o junit_family=xunit2 "$@" "tests/mount/$file") >"$log" 2>&1
+		-n "$(nproc)" --dist loadfile --timeout 600 --junitxml "$report" -o junit_family=xunit2 "$@" "tests/mount/$file") >"$log" 2>&1
 	code=$?
 	count "mount tests, $name" "$report" $code "$log"
+}
+
+install_tests()
+{
+	local log=$builds/logs/install.log report=$builds/logs/install.xml code
+	rm -f "$report"
+	(cd "$top" && FRESHET="$builds/release/freshet" "$python" -m pytest -q -p no:cacheprovider --confcutdir tests \
+		--timeout 600 --junitxml "$report" -o junit_family=xunit2 tests/install) >"$log" 2>&1
+	code=$?
+	count "install" "$report" $code "$log"
 }
 
 # What one version of clang-format writes another would change: the style is that of version 14.
@@ -172,9 +186,10 @@ docs_part()
 
 release_part()
 {
-	check "build, release" build release gcc || return
+	check "build, release" build release gcc -Dman=enabled || return
 	unit_tests release env
 	mount_tests release "" -m release
+	install_tests
 }
 
 asan_part()
@@ -286,6 +301,7 @@ roots_part()
 		check "bare $release, systemd" bash "$top/tests/bare-root.sh" "$release" systemd
 		check "bare $release, tests" bash "$top/tests/bare-root.sh" "$release" tests
 	done
+	check "bare trixie, package" bash "$top/tests/bare-root.sh" trixie package
 }
 
 sanitizer_env=(ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1

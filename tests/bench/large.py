@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """tests/bench/large.py - figures of a base with deltas over it, on the ads feed; queries beside SQLite FTS5.
 
-    tests/bench/large.sh DIR [--documents N] [--partitions N] [--rounds N] [--only base,and,rank,deltas,touch]
+    tests/bench/large.sh DIR [--documents N] [--partitions N] [--rounds N] [--only base,and,rank,start,deltas,touch]
 
 DIR keeps the feed (10,000,000 documents and 60 partitions are 5 GB) and FTS5's database from run to run; the state is made anew
 with the base. The peer's rows are the documents that the base shows, their text and keywords put together by the rules of freshet.ini in
@@ -52,6 +52,9 @@ class Work:
     def manifest(self):
         newest = max((self.state / "generations").glob("*.json"), key=lambda p: int(p.stem))
         return json.loads(newest.read_text())
+
+    def segment_bytes_all(self):
+        return sum(self.segment_bytes().values())
 
     def segment_bytes(self):
         return {p.name: p.stat().st_size for p in (self.state / "segments").iterdir()}
@@ -162,6 +165,40 @@ def bench_deltas(work, table, _):
               None)  # fmt: skip
 
 
+def bench_start(work, table, rounds):
+    """A mount over the base with a segment for each of the partitions, none merged: from the command to the first bytes of a term. In a copy of
+    the state, since the deltas are built with their merges later."""
+    kept, work.state = work.state, work.dir / "state-start"
+    shutil.rmtree(work.state, ignore_errors=True)
+    shutil.copytree(kept, work.state, copy_function=os.link)
+    for name in ("catalog.db", "catalog.db-wal", "catalog.db-shm"):
+        if (kept / name).exists():
+            (work.state / name).unlink()
+            shutil.copyfile(kept / name, work.state / name)
+    for i in range(1, work.partitions + 1):
+        work.freshet("build", "--no-merge", "--now", rfc3339(AT + i * CADENCE))
+    count, point = len(work.manifest()["segments"]), str(work.dir / "mnt")
+    for cold in (True, False):
+        times, memory = [], []
+        for _ in range(rounds):
+            if cold:
+                os.sync()
+                Path("/proc/sys/vm/drop_caches").write_text("3")  # needs root
+            start = time.monotonic()
+            with Mount(work.feed, work.state, work.config, point, "refresh=lazy") as mount:
+                Path(point, "terms", "kettlebell").read_bytes()
+                times.append(time.monotonic() - start)
+                memory.append(mount.memory())
+        seconds = statistics.median(times)
+        table.add(f"start of a mount with {count} segments over {work.segment_bytes_all() / 1e9:.1f} GB, first term read, "
+                  + ("nothing in the page cache" if cold else "all in it"), "-", f"{seconds:.3f} s", "-", "-", "≤ 0.2 s",
+                  seconds <= 0.2)  # fmt: skip
+        table.add("its memory besides mapped files", "-", f"{max(memory) / 2**20:.1f} MiB", "-", "-", "≤ 64 MiB",
+                  max(memory) <= 64 * 2**20)  # fmt: skip
+    shutil.rmtree(work.state)
+    work.state = kept
+
+
 def some_items(work, count):
     """Items that have ads, from all over the snapshot."""
     found, files = {}, sorted(work.snapshot.glob("ads*"))
@@ -207,7 +244,7 @@ def main():
     args.add_argument("--documents", type=int, default=10_000_000)
     args.add_argument("--partitions", type=int, default=60)
     args.add_argument("--rounds", type=int, default=3)
-    args.add_argument("--only", default="base,and,rank,deltas,touch")
+    args.add_argument("--only", default="base,and,rank,start,deltas,touch")
     args = args.parse_args()
     table, work = Table(), Work(args.dir, args.documents, args.partitions)
     print(f"{machine()}\nmedians of {args.rounds} paired rounds\n", flush=True)

@@ -9,6 +9,7 @@ import re
 import statistics
 import subprocess
 import sys
+from pathlib import Path
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -40,9 +41,29 @@ class Mount:
     def __exit__(self, *_):
         unmount(self.point)
 
+    def pid(self):
+        """The process that serves."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if os.fsencode(self.point) in argv and b"mount" in argv:
+                return int(pid)
+        raise RuntimeError(f"nobody serves {self.point}")
+
+    def memory(self):
+        """Bytes of its memory that no file is behind."""
+        return int(re.search(r"RssAnon:\s*(\d+)", Path(f"/proc/{self.pid()}/status").read_text())[1]) * 1024
+
+    def cpu(self):
+        """Seconds of CPU that it has had."""
+        fields = Path(f"/proc/{self.pid()}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 def unmount(point):
-    subprocess.run(["umount", point], check=True)
+    subprocess.run(["umount", "-R", point], check=True)
 
 
 class ConstFs:
@@ -89,11 +110,13 @@ def median_ratio(pairs):
 READER = 131072  # bytes of the reader's buffer: what cat uses
 
 
-def once(paths, listing, repeat=1):
-    """(nanoseconds a file, bytes of all) of opening, reading and closing `paths`; `listing`: a scratch file."""
+def once(paths, listing, repeat=1, threads=1):
+    """(nanoseconds a file, bytes of all) of opening, reading and closing `paths`; `listing`: a scratch file. More than one thread has
+    all CPUs."""
     with open(listing, "w") as f:
         f.writelines(p + "\n" for p in paths)
-    ns, size = run(tool("bench_read"), listing, str(repeat), str(READER), cpus="0").split()
+    ns, size = run(tool("bench_read"), listing, str(repeat), str(READER), str(threads),
+                   cpus="0" if threads == 1 else None).split()
     return float(ns), int(size)
 
 

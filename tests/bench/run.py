@@ -5,7 +5,7 @@
     tests/bench/run.sh [--only NAME[,NAME]] [--rounds N]
 
 Every figure is a ratio of two things measured in turn (A B A B ...), the median of the rounds.
-Names: build, ids, and, rank, warm, first, fresh. The feed is the machine's own Debian package catalogue."""
+Names: build, ids, and, rank, warm, first, fresh, segment, list, readers, cpu. The feed is the machine's own Debian package catalogue."""
 
 import argparse
 import collections
@@ -20,6 +20,7 @@ import tempfile
 import time
 
 from measure import FRESHET, READER, TOP, ConstFs, Mount, Table, machine, median_ratio, once, run, tool
+from mounted import bench_cpu, bench_list, bench_readers, bench_segment, terms_between
 
 CONFIG = """[feed]
 url = {feed}
@@ -115,17 +116,6 @@ def bench_build(work, table, rounds):
     return feed, state, config, db
 
 
-def terms_of(mount, low, high, count):
-    """Names under terms/ whose files are low..high bytes long, `count` of them spread evenly."""
-    found = []
-    with os.scandir(os.path.join(mount, "terms")) as entries:
-        for e in entries:
-            if low <= e.stat().st_size <= high:
-                found.append(e.name)
-    step = max(1, len(found) // count)
-    return found[::step][:count]
-
-
 def term_near(work, df):
     """The word whose document frequency is nearest to `df`, counted from the raw feed."""
     counts = collections.Counter()
@@ -192,7 +182,7 @@ def bench_warm(work, table, rounds, built):
     feed, state, config, _ = built
     point, disk = work.path("mnt"), work.path("ext4")
     with Mount(feed, state, config, point, "refresh=manual"):
-        names = terms_of(point, 500, 4000, 200)
+        names = terms_between(point, 500, 4000, 200)
         os.makedirs(disk, exist_ok=True)
         for name in names:
             shutil.copyfile(os.path.join(point, "terms", name), os.path.join(disk, name))
@@ -209,7 +199,7 @@ def bench_first(work, table, rounds, built):
     feed, state, config, _ = built
     point, floor, pairs = work.path("mnt"), work.path("const"), []
     with Mount(feed, state, config, point, "refresh=manual"):
-        names = terms_of(point, 500, 2000, 1000)
+        names = terms_between(point, 500, 2000, 1000)
         size = int(statistics.median(os.path.getsize(os.path.join(point, "terms", n)) for n in names))
     for _ in range(4 * rounds):  # each is a tenth of a second, and hangs on when which processor was woken
         with Mount(feed, state, config, point, "refresh=manual"):
@@ -257,9 +247,13 @@ def bench_fresh(work, table, rounds, built):
               f"{30 / max(waits):.0f} ×", "≤ 0.5 s", max(waits) <= 0.5)
 
 
+BENCHES = {"ids": bench_ids, "and": bench_and, "rank": bench_rank, "warm": bench_warm, "first": bench_first,
+           "fresh": bench_fresh, "segment": bench_segment, "list": bench_list, "readers": bench_readers, "cpu": bench_cpu}  # fmt: skip
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    args.add_argument("--only", default="build,ids,and,rank,warm,first,fresh")
+    args.add_argument("--only", default=",".join(("build", *BENCHES)))
     args.add_argument("--rounds", type=int, default=5)
     args = args.parse_args()
     only, table, work = args.only.split(","), Table(), Work()
@@ -267,9 +261,9 @@ def main():
         print(f"{machine()}\ncatalogue: {work.lines} documents, {work.bytes / 1e6:.1f} MB; "
               f"medians of {args.rounds} paired rounds\n", flush=True)
         built = bench_build(work, table if "build" in only else Table(), args.rounds if "build" in only else 1)
-        for name in ("ids", "and", "rank", "warm", "first", "fresh"):
+        for name, bench in BENCHES.items():
             if name in only:
-                globals()[f"bench_{name}"](work, table, args.rounds, built)
+                bench(work, table, args.rounds, built)
         table.print()
     finally:
         shutil.rmtree(work.dir, ignore_errors=True)

@@ -11,8 +11,9 @@ import pytest
 from harness import EX_DATAERR, FRESHET, TOP, eventually, tool
 
 HELP = re.compile(r"# HELP (freshet_[a-z_]+) ([A-Z][^\\\n]+\.)")
-TYPE = re.compile(r"# TYPE (freshet_[a-z_]+) gauge")
+TYPE = re.compile(r"# TYPE (freshet_[a-z_]+) (gauge|counter)")
 EXAMPLE = TOP / "examples/prometheus"
+DASHBOARD = TOP / "examples/grafana/freshet.json"
 SAMPLE = re.compile(r'(freshet_[a-z_]+)(\{[a-z]+="[^"\\\n]*"\})? (\d+(?:\.\d+)?)')
 
 
@@ -26,7 +27,8 @@ def parse(text):
             name = about[1]
             assert name not in seen
             seen.add(name)
-            assert TYPE.fullmatch(next(lines))[1] == name
+            about = TYPE.fullmatch(next(lines))
+            assert about[1] == name and (about[2] == "counter") == name.endswith("_total")
             continue
         sample = SAMPLE.fullmatch(line)
         assert sample and sample[1] == name, line
@@ -50,11 +52,17 @@ def check(mount):
     assert partitions == {name: value for name, value in metrics.items() if name.startswith("freshet_partitions{")}
     age = metrics.get("freshet_age_seconds")
     assert age is None if status["age_seconds"] is None else before["age_seconds"] <= age < status["age_seconds"] + 1
+    for name in "waiting_seconds", "building_seconds":
+        value = metrics.get("freshet_" + name)
+        assert value is None if status[name] is None else status[name] <= value < status[name] + 0.002, name
     version = tool(FRESHET, "--version").split()[1]
     assert metrics[f'freshet_build_info{{version="{version}"}}'] == 1
     for key in ("watermark", "complete_through", "published"):
         value = metrics.get(f"freshet_{key}_timestamp_seconds")
         assert value is None if status[key] is None else abs(value - seconds(status[key])) < 1
+    # Requests only grow, also between these readings.
+    for kind, count in status["requests"].items():
+        assert before["requests"][kind] <= metrics[f'freshet_requests_total{{kind="{kind}"}}'] <= count, kind
     assert metrics["freshet_last_error"] == (status["last_error"] is not None)
     if shutil.which("promtool"):
         assert tool("promtool", "check", "metrics", input=text.encode()) == ""
@@ -65,7 +73,7 @@ def check(mount):
 def test_metrics_are_the_numbers_of_status(box):
     box.build()
     mount = box.mount()
-    assert "freshet_watermark_timestamp_seconds" not in check(mount)
+    assert not {"freshet_watermark_timestamp_seconds", "freshet_waiting_seconds"} & check(mount).keys()
     box.feed.put(0, [{"id": "a", "title": "espresso"}, {"id": "b", "title": "lungo"}])
     box.build()
     metrics = check(mount)
@@ -98,13 +106,39 @@ def test_a_rollback_is_seen_until_builds_go_on(box):
         assert check(mount)["freshet_paused"] == paused
 
 
-def test_the_alerts_of_the_example_are_about_metrics_that_are_there(box):
+def dashboard_exprs():
+    """What its panels ask for, with values for its variables."""
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    exprs = [target["expr"] for panel in panels for target in panel["targets"]]
+    return [e.replace("$instance", ".*").replace("$__rate_interval", "5m") for e in exprs]
+
+
+def test_the_examples_are_about_metrics_that_are_there(box):
     box.feed.put(0, [{"id": "a", "title": "espresso"}])
     box.build()
     there = {name.split("{")[0] for name in check(box.mount())}
-    exprs = re.findall(r"expr: (.*)", (EXAMPLE / "freshet.rules.yml").read_text())
-    asked = set(re.findall(r"freshet_[a-z_]+", " ".join(exprs)))
-    assert asked and asked <= there
+    # Only while a build runs.
+    there.add("freshet_building_since_timestamp_seconds")
+    for exprs in re.findall(r"expr: (.*)", (EXAMPLE / "freshet.rules.yml").read_text()), dashboard_exprs():
+        asked = set(re.findall(r"freshet_[a-z_]+", " ".join(exprs)))
+        assert asked and asked <= there, asked - there
+
+
+def test_the_dashboard_of_the_example_is_one():
+    board = json.loads(DASHBOARD.read_text())
+    places = [panel["gridPos"] for panel in board["panels"]]
+    cells = [(x, y) for p in places for x in range(p["x"], p["x"] + p["w"]) for y in range(p["y"], p["y"] + p["h"])]
+    assert len(cells) == len(set(cells)) and max(x for x, _ in cells) < 24, "panels lie on each other, or stick out"
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    assert all(e.count("instance=~") for e in dashboard_exprs())
+
+
+def test_what_the_dashboard_of_the_example_asks_is_promql(tmp_path):
+    if not shutil.which("promtool"):
+        pytest.skip("promtool is not here")
+    rules = [{"record": f"panel:{i}", "expr": e} for i, e in enumerate(dashboard_exprs())]
+    (tmp_path / "rules.yml").write_text(json.dumps({"groups": [{"name": "panels", "rules": rules}]}))
+    assert f"{len(rules)} rules found" in tool("promtool", "check", "rules", tmp_path / "rules.yml")
 
 
 def test_the_alerts_of_the_example_fire_when_they_should_and_not_before():

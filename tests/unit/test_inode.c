@@ -16,7 +16,7 @@ static struct node *get(struct inode_table *t, enum node_kind kind, uint64_t gen
 
 static void the_first_node_is_the_root(void)
 {
-	struct inode_table *t = inode_table_new();
+	struct inode_table *t = inode_table_new(INODE_ROOT + 1);
 
 	check_int(get(t, NODE_ROOT, 0, "")->ino, INODE_ROOT);
 	inode_table_free(t);
@@ -24,7 +24,7 @@ static void the_first_node_is_the_root(void)
 
 static void the_same_key_is_the_same_node_until_forgotten(void)
 {
-	struct inode_table *t = inode_table_new();
+	struct inode_table *t = inode_table_new(INODE_ROOT + 1);
 	struct node *a = get(t, NODE_TERM, 1, "wcoffee");
 	uint64_t ino = a->ino;
 
@@ -40,7 +40,7 @@ static void the_same_key_is_the_same_node_until_forgotten(void)
 
 static void keys_differ_by_kind_place_generation_and_text(void)
 {
-	struct inode_table *t = inode_table_new();
+	struct inode_table *t = inode_table_new(INODE_ROOT + 1);
 	struct inode_key pinned = {.kind = NODE_TERMS, .place = PLACE_PINNED, .generation = 1};
 	struct inode_parts parts = {.fd = -1};
 	struct node *a = get(t, NODE_TERMS, 1, "");
@@ -55,7 +55,7 @@ static void keys_differ_by_kind_place_generation_and_text(void)
 
 static void forgetting_more_than_was_looked_up_or_what_is_unknown_does_no_harm(void)
 {
-	struct inode_table *t = inode_table_new();
+	struct inode_table *t = inode_table_new(INODE_ROOT + 1);
 	struct node *a = get(t, NODE_TERM, 1, "wa");
 	uint64_t ino = a->ino;
 
@@ -68,7 +68,7 @@ static void forgetting_more_than_was_looked_up_or_what_is_unknown_does_no_harm(v
 
 static void parts_are_taken_over_also_when_the_node_is_there_already(void)
 {
-	struct inode_table *t = inode_table_new();
+	struct inode_table *t = inode_table_new(INODE_ROOT + 1);
 	struct inode_key key = {.kind = NODE_SEGMENT, .text = slice_str("name")};
 	struct buf bytes = {0};
 	struct blob *blob = blob_take(&bytes); /* of nothing: only who holds it counts here */
@@ -99,7 +99,7 @@ static void no_number_is_used_twice(void)
 	static struct {
 		uint64_t ino, lookups;
 	} model[KEYS];
-	struct inode_table *t = inode_table_new();
+	struct inode_table *t = inode_table_new(INODE_ROOT + 1);
 	const char *given = getenv("FRESHET_SEED");
 	unsigned seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
 	uint64_t highest = 0;

@@ -242,7 +242,7 @@ static void tick_finish(struct sim *s, struct tick *t)
 		.intake = &t->intake,
 		.generation = s->ticks,
 		.plan_now = s->now,
-		.now = s->now};
+		.began = s->now};
 	bool replaced = false;
 	struct row *rows;
 	size_t count;

@@ -35,6 +35,7 @@ static void before_the_first_publish_times_are_null_and_counts_zero(void)
 	check_contains(json_of(&s, AT(0), &out), "\"generation\": 0,");
 	check_contains(json_of(&s, AT(0), &out), "\"watermark\": null,");
 	check_contains(json_of(&s, AT(0), &out), "\"age_seconds\": null,");
+	check_contains(json_of(&s, AT(0), &out), "\"waiting_seconds\": null,");
 	check_contains(json_of(&s, AT(0), &out), "\"last_error\": null\n}\n");
 	check(!strstr(out.data, "refresh"));
 }
@@ -61,6 +62,24 @@ static void partitions_are_counted_by_state(void)
 	check_int(s.uncovered, 1);
 	check_int(s.rejected, 7);
 	check_contains(json_of(&s, AT(0), &out), "\"skipped\": 2");
+}
+
+static void waiting_and_building_are_those_of_the_newest_that_was_published(void)
+{
+	OWNED(config) struct config *cfg = NULL;
+	OWNED_BUF out = {0};
+	struct status s;
+	struct row rows[] = {row(AT(0), "a", PART_PUBLISHED, ""), row(AT(300), "b", PART_EXPIRED, ""),
+		row(AT(600), "c", PART_OPEN, "")};
+
+	rows[1].arrived = AT(601);
+	rows[1].detected = AT(603);
+	rows[1].published = AT(603) + TIME_SECOND / 4;
+	check_int(config_new(&cfg, NULL), 0);
+	status_gather(&s, cfg, NULL, NULL, rows, 3);
+	check_int(s.waiting, 2 * TIME_SECOND);
+	check_contains(
+		json_of(&s, AT(900), &out), "\"waiting_seconds\": 2.0,\n  \"building_seconds\": 0.25,");
 }
 
 static void age_counts_from_the_end_of_the_watermarks_partition(void)
@@ -150,6 +169,7 @@ int main(void)
 {
 	RUN(before_the_first_publish_times_are_null_and_counts_zero);
 	RUN(partitions_are_counted_by_state);
+	RUN(waiting_and_building_are_those_of_the_newest_that_was_published);
 	RUN(age_counts_from_the_end_of_the_watermarks_partition);
 	RUN(the_text_gives_ages_for_people);
 	RUN(a_pause_is_told);

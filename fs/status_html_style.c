@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fs/status_html_style.c - the page's style sheet.
+ *
+ * Text has a contrast of 4.5:1 at least, in light and dark. The colours of states differ in lightness as well as in hue (after Okabe
+ * and Ito, whom people who see fewer colours tell apart), and each state has a shape of its own. */
+#include "status_html.h"
+
+/* clang-format off */
+const char status_html_style[] =
+":root{color-scheme:light dark;--bg:#f7f7f5;--card:#fff;--fg:#1b1e22;--dim:#59616b;--line:#e1e2de;--link:#1f5fa8;"
+"--published:#2f6fb3;--pale:#b9c1ca;--amber:#d98b0b;--open:#7d8691;--bad:#bf3b0b;--warn:#8a5a00;--good:#2b6e4f;"
+"--waiting:#e8a63a;--building:#2f6fb3}\n"
+"@media(prefers-color-scheme:dark){:root{--bg:#121417;--card:#1a1d21;--fg:#e7e9ec;--dim:#9da6b1;--line:#2d3238;--link:#7db5f2;"
+"--published:#5b9fe3;--pale:#4b545f;--amber:#f0b03f;--open:#8b95a1;--bad:#ff8a66;--warn:#f0b954;--good:#74c69d;"
+"--waiting:#f0b954;--building:#4f94da}}\n"
+"*{box-sizing:border-box}\n"
+"body{margin:0 auto;padding:1rem;max-width:72rem;background:var(--bg);color:var(--fg);"
+"font:15px/1.5 system-ui,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}\n"
+"h1,h2,p,dl,dd,ol,ul{margin:0;padding:0}ol,ul{list-style:none}\n"
+"h1{font-size:1rem}h2{font-size:.95rem;margin-bottom:.5rem}\n"
+"a{color:var(--link)}small,.dim{color:var(--dim);font-size:.85rem}\n"
+"header{display:flex;flex-wrap:wrap;gap:0 .6rem;align-items:baseline;margin-bottom:.75rem}\n"
+"section,.facts{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:.8rem 1rem;margin-bottom:.75rem;min-width:0}\n"
+"dl{display:flex;flex-wrap:wrap;align-items:flex-end;gap:.5rem 1.6rem}\n"
+"dt{color:var(--dim);font-size:.85rem}dd{font-size:1rem}\n"
+".big{margin-right:.6rem}.big dd{font-size:1.6rem;line-height:1.2;font-weight:600}time,td span,code{white-space:nowrap}\n"
+".now li{display:grid;grid-template-columns:1.4rem 1fr;margin-top:.25rem}\n"
+".now .sign{font-weight:700}.bad .sign,.bad b{color:var(--bad)}.warn .sign,.warn b{color:var(--warn)}.good .sign,.good b{color:var(--good)}\n"
+".now h2{margin:0}.now.bad{border-left:4px solid var(--bad)}.now.warn{border-left:4px solid var(--warn)}.now.good{border-left:4px solid var(--good)}\n"
+"ul.key{display:flex;flex-wrap:wrap;gap:.15rem .9rem;font-size:.85rem;margin-bottom:.6rem}\n"
+".key svg{width:.8rem;height:.8rem;vertical-align:-.08rem;margin-right:.35rem}.key .none{color:var(--dim)}\n"
+".line{columns:19rem;column-gap:1.5rem}.line li{display:flex;align-items:center;gap:.5rem;break-inside:avoid;height:1.55rem}\n"
+".line .day{color:var(--dim);font-size:.8rem;font-weight:600;break-after:avoid}\n"
+".line .at{flex:0 0 2.6rem;font-size:.8rem;color:var(--dim)}.line svg{flex:1;min-width:0;max-height:1.2rem}\n"
+".line.days .at{flex-basis:5.2rem}\n"
+".chart{display:grid;grid-template-columns:2.8rem 1fr;gap:.2rem .4rem;font-size:.8rem;color:var(--dim)}\n"
+".chart svg{width:100%;height:8rem;display:block;border-bottom:1px solid var(--open)}\n"
+".chart .y{display:flex;flex-direction:column;justify-content:space-between;text-align:right;line-height:1}\n"
+".chart .x{grid-column:2;display:flex;justify-content:space-between}\n"
+".grid{stroke:var(--line)}.w{fill:var(--waiting)}.b{fill:var(--building)}.cut{fill:var(--fg)}\n"
+".swatch{display:inline-block;width:.8rem;height:.8rem;border-radius:2px;vertical-align:-.08rem;margin-right:.35rem}\n"
+".swatch.w{background:var(--waiting)}.swatch.b{background:var(--building)}\n"
+"table{border-collapse:collapse;width:100%;font-size:.88rem}th{text-align:left;font-weight:500;color:var(--dim);font-size:.8rem}\n"
+"th,td{padding:.2rem .6rem .2rem 0;border-bottom:1px solid var(--line);vertical-align:top}tr:last-child td{border-bottom:0}\n"
+".n{text-align:right;padding-right:0;padding-left:.6rem;white-space:nowrap;overflow-wrap:normal}td.n+td.n,th.n+th.n{padding-left:.8rem}\n"
+"code{font:.85rem ui-monospace,'DejaVu Sans Mono',monospace}\n"
+".tag{border:1px solid var(--line);border-radius:4px;padding:0 .3rem;font-size:.75rem;color:var(--dim)}\n"
+"summary{cursor:pointer;color:var(--link);font-size:.85rem;margin-top:.4rem}details table{margin-top:.3rem}\n"
+"section>p{margin-top:.4rem}.files{display:flex;flex-wrap:wrap;gap:.2rem 1rem}\n"
+".two{display:grid;gap:0 .75rem}footer{color:var(--dim);font-size:.8rem}\n"
+"@media(min-width:60rem){.two{grid-template-columns:1fr 1fr;align-items:start}}\n"
+"@media(max-width:30rem){body{padding:.6rem}section,.facts{padding:.7rem .75rem}dl{gap:.4rem 1.1rem}.wide{display:none}}\n"
+".s-published,.s-building,.s-failed{stroke:none}.s-published{fill:var(--published)}.s-expired{fill:var(--pale)}\n"
+".s-building{fill:var(--amber)}.s-complete{fill:var(--amber)}.s-failed{fill:var(--bad)}.ink{fill:none;stroke:var(--card);stroke-width:1.6}.dot{fill:var(--card)}\n"
+".o-complete,.o-open,.o-skipped,.o-late{fill:none;stroke-width:1.4}.o-complete{stroke:var(--amber)}.o-open,.o-skipped{stroke:var(--open)}\n"
+".o-late{stroke:var(--bad);stroke-dasharray:2 1.4}.s-late{fill:var(--bad)}\n"
+;
+/* clang-format on */
