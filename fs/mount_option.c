@@ -85,13 +85,20 @@ static int take_piece(struct mount_option_set *set, const char *piece, struct er
 	if (eq)
 		*eq = 0;
 	r = take_option(set, option, eq ? eq + 1 : NULL, piece);
-	if (r == -EINVAL && !eq && !strcmp(option, "remount"))
-		return err_set(err, r,
-			"-o remount: what a mount was started with cannot be changed; unmount it and mount it again");
 	if (r == -EINVAL)
 		return err_set(err, r, "-o %s: there is no such option%s", option,
 			eq ? "" : ", or it needs a value");
 	return r < 0 ? err_set(err, r, "out of memory") : 0;
+}
+
+/* mount(8) puts it behind all that the mount has, also what only the kernel says of it. */
+static bool is_remount(const char *text)
+{
+	for (const char *at = text; (at = strstr(at, "remount")); at++) {
+		if ((at == text || at[-1] == ',') && (at[7] == ',' || !at[7]))
+			return true;
+	}
+	return false;
 }
 
 int mount_options_parse(struct mount_option_set *set, const char *text, struct err *err)
@@ -99,6 +106,9 @@ int mount_options_parse(struct mount_option_set *set, const char *text, struct e
 	OWNED_BUF piece = {0};
 	int r = 0;
 
+	if (is_remount(text))
+		return err_set(err, -EINVAL,
+			"-o remount: what a mount was started with cannot be changed; unmount it and mount it again");
 	for (const char *p = text; r == 0; p++) {
 		if (*p && *p != ',') {
 			if (*p == '\\' && p[1])

@@ -42,7 +42,7 @@ class Host:
             os.chown(path, uid, uid)
         self.holder = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "slave", "sh", "-c", SETUP, "sh", self.own, os.path.realpath(FRESHET)],
-            stdout=subprocess.PIPE,
+            stdout=subprocess.PIPE, cwd="/",
         )
         assert self.holder.stdout.readline() == b"ready\n"
 
@@ -50,7 +50,7 @@ class Host:
         uid = self.uid if uid is None else uid
         become = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups"] if uid else []
         home = ["env", f"HOME={self.box.root}", f"M={self.point}"]
-        return ["nsenter", "-t", str(self.holder.pid), "-m", "-r", *become, *home, "sh", "-c", script]
+        return ["nsenter", "-t", str(self.holder.pid), "-m", "-r", "-w", *become, *home, "sh", "-c", script]
 
     def run(self, script, uid=None):
         done = subprocess.run(

@@ -60,6 +60,21 @@ static void what_does_not_exist_is_named(void)
 	}
 }
 
+static void a_remount_is_refused_wherever_it_stands(void)
+{
+	static const char *const remounts[] = {"remount", "ro,user_id=0,remount,refresh=eager", "ro,remount"};
+	struct mount_option_set set = {0};
+
+	for (size_t i = 0; i < sizeof(remounts) / sizeof(remounts[0]); i++) {
+		struct err err = ERR_INIT;
+
+		check_int(mount_options_parse(&set, remounts[i], &err), -EINVAL);
+		check_contains(err.message, "-o remount: what a mount was started with cannot be changed");
+	}
+	check_int(mount_options_parse(&set, "state=/srv/remount,x-remount", NULL), 0);
+	mount_options_release(&set);
+}
+
 static void a_value_out_of_range_is_refused_with_its_option(void)
 {
 	OWNED(config) struct config *cfg = NULL;
@@ -79,6 +94,7 @@ int main(void)
 	RUN(keys_of_mount_reach_the_configuration);
 	RUN(a_comma_in_a_value_is_written_with_a_backslash);
 	RUN(what_does_not_exist_is_named);
+	RUN(a_remount_is_refused_wherever_it_stands);
 	RUN(a_value_out_of_range_is_refused_with_its_option);
 	return tap_done();
 }
