@@ -151,7 +151,7 @@ mount_tests()
 	shift 2
 	rm -f "$report"
 	(cd "$top" && FRESHET="$builds/$name/freshet" timeout 3600 "$python" -m pytest -q -p no:cacheprovider --confcutdir tests \
-		-n "$(nproc)" --dist loadfile --timeout 600 --junitxml "$report" -o junit_family=xunit2 "$@" "tests/mount/$file") >"$log" 2>&1
+		-n "$(nproc)" --dist loadgroup --timeout 600 --junitxml "$report" -o junit_family=xunit2 "$@" "tests/mount/$file") >"$log" 2>&1
 	code=$?
 	count "mount tests, $name" "$report" $code "$log"
 }

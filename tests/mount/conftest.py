@@ -10,6 +10,15 @@ from harness import Box
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "release: also run against the release build")
+    config.addinivalue_line("markers", "caches: drops the kernel's caches, or counts on what is in them")
+    config.addinivalue_line("markers", "xdist_group: xdist's")
+
+
+def pytest_collection_modifyitems(items):
+    """A file is one worker's, and all that need the kernel's caches to themselves are the same one's."""
+    for item in items:
+        group = "caches" if item.get_closest_marker("caches") else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture

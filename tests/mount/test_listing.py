@@ -11,6 +11,8 @@ import pytest
 
 from harness import FRESHET, eventually, shell, tool
 
+pytestmark = pytest.mark.caches
+
 WORDS = 100  # of a document; each is another
 PART = 32768  # what libc reads at a time
 

@@ -14,6 +14,8 @@ import pytest
 
 from harness import HANG, eventually, is_running
 
+pytestmark = pytest.mark.caches
+
 READABLE = select.POLLIN | select.POLLRDNORM
 OUTDATED = READABLE | select.POLLPRI | select.POLLERR
 POLLERS = 1000

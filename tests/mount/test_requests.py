@@ -8,6 +8,8 @@ import pytest
 
 from harness import eventually
 
+pytestmark = pytest.mark.caches
+
 KINDS = "lookup forget getattr open read readdir readdirplus xattr statfs poll write".split()
 
 
