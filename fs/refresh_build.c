@@ -128,6 +128,8 @@ void refresh_build_ended(struct refresh *r, int status)
 	pthread_mutex_lock(&r->lock);
 	r->building_since = TIME_NONE;
 	r->starting = false;
+	if (code == 75)
+		r->looked = TIME_NONE; /* somebody is about to publish what that look found due */
 	pthread_mutex_unlock(&r->lock);
 	refresh_set_error(r, r->build_error, text);
 	refresh_answer_building(r);

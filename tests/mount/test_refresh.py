@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a mount comes to see a new generation: lazy, eager, manual."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -10,7 +11,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from harness import DOCUMENTS, HANG, Mount, children, eventually, have_started, is_running, rfc3339, slice_time
+from harness import DOCUMENTS, HANG, Mount, all_children, children, eventually, have_started, is_running, rfc3339, slice_time
 
 
 def waits(box, i):
@@ -34,6 +35,19 @@ def test_lazy_within_poll_the_old_names_are_kept(box):
     assert mount.ids("espresso") == ["a"]
     box.feed.put(1, [{"id": "b", "title": "espresso"}])
     assert mount.ids("espresso") == ["a"]
+
+
+def test_lazy_what_another_builder_was_at_is_looked_for_again(box):
+    """The look at the start finds a partition due, and its build another builder at work: so what that look found is outdated."""
+    box.feed.put(0, [{"id": "a", "title": "espresso"}])
+    box.build()
+    box.feed.put(1, [{"id": "b", "title": "espresso"}])
+    with open(box.state / "lock", "rb") as another:
+        fcntl.flock(another, fcntl.LOCK_EX)
+        mount = box.mount("refresh=lazy,poll=1h")
+        eventually(lambda: not all_children(mount.pids()) and have_started(mount.pids()) != [0], "the end of a build")
+    box.build()
+    assert eventually(lambda: mount.ids("espresso") == ["a", "b"], "what the other builder has published", 60)
 
 
 def test_lazy_a_look_waits_no_longer_than_it_may_and_the_build_goes_on(box):
