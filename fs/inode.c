@@ -13,6 +13,7 @@ struct inode_table {
 	pthread_mutex_t lock;
 	uint64_t next_ino, second_ino; /* lock */
 	struct node **by_ino, **by_key;
+	struct node *dirs;   /* that have entries */
 	size_t slots, count; /* slots is a power of two */
 };
 
@@ -53,10 +54,16 @@ void inode_parts_release(struct inode_parts *p)
 	*p = (struct inode_parts){.fd = -1};
 }
 
+static void name_free(struct inode_name *name);
+
 static void node_free(struct node *n)
 {
 	struct inode_parts parts = {.generation = n->generation, .blob = n->blob, .fd = n->fd};
 
+	while (n->names)
+		name_free(n->names);
+	while (n->entries)
+		name_free(n->entries);
 	inode_parts_release(&parts);
 	free(n);
 }
@@ -255,9 +262,103 @@ struct node *inode_get(struct inode_table *t, const struct inode_key *key, struc
 	return n;
 }
 
+/* --- names --- */
+
+static void name_link(struct inode_table *t, struct node *dir, struct node *n, struct inode_name *name)
+{
+	name->dir = dir;
+	name->node = n;
+	name->of_node = n->names;
+	name->of_node_at = &n->names;
+	if (n->names)
+		n->names->of_node_at = &name->of_node;
+	n->names = name;
+	if (!dir->entries) {
+		dir->next_dir = t->dirs;
+		dir->dir_at = &t->dirs;
+		if (t->dirs)
+			t->dirs->dir_at = &dir->next_dir;
+		t->dirs = dir;
+	}
+	name->in_dir = dir->entries;
+	name->in_dir_at = &dir->entries;
+	if (dir->entries)
+		dir->entries->in_dir_at = &name->in_dir;
+	dir->entries = name;
+}
+
+static void name_free(struct inode_name *name)
+{
+	struct node *dir = name->dir;
+
+	*name->of_node_at = name->of_node;
+	if (name->of_node)
+		name->of_node->of_node_at = name->of_node_at;
+	*name->in_dir_at = name->in_dir;
+	if (name->in_dir)
+		name->in_dir->in_dir_at = name->in_dir_at;
+	if (!dir->entries) {
+		*dir->dir_at = dir->next_dir;
+		if (dir->next_dir)
+			dir->next_dir->dir_at = dir->dir_at;
+	}
+	free(name);
+}
+
+/* Is it known? Else there is room for it now. */
+static bool has_name(struct node *n, const struct node *dir, const char *text)
+{
+	size_t count = 0;
+
+	for (const struct inode_name *name = n->names; name; name = name->of_node, count++) {
+		if (name->dir == dir && !strcmp(name->name, text))
+			return true;
+	}
+	if (count >= INODE_NAMES_MAX)
+		name_free(n->names);
+	return false;
+}
+
+void inode_told(struct inode_table *t, struct node *dir, struct node *n, const char *text)
+{
+	struct inode_name *name;
+
+	if (!dir->generation)
+		return;
+	pthread_mutex_lock(&t->lock);
+	if (!has_name(n, dir, text)) {
+		name = malloc(sizeof(*name) + strlen(text) + 1);
+		if (name) {
+			strcpy(name->name, text);
+			name_link(t, dir, n, name);
+		}
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+void inode_gone_names(
+	struct inode_table *t, bool (*gone)(void *ctx, const struct node *dir), void *ctx, struct buf *out)
+{
+	pthread_mutex_lock(&t->lock);
+	for (struct node *dir = t->dirs; dir && !out->failed; dir = dir->next_dir) {
+		if (!gone(ctx, dir))
+			continue;
+		for (const struct inode_name *name = dir->entries; name; name = name->in_dir) {
+			buf_add(out, &dir->ino, sizeof(dir->ino));
+			buf_add(out, name->name, strlen(name->name) + 1);
+		}
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
 static void unlink_node(struct inode_table *t, struct node *n)
 {
 	struct node **p;
+
+	while (n->names)
+		name_free(n->names);
+	while (n->entries)
+		name_free(n->entries);
 
 	for (p = &t->by_ino[ino_slot(t, n->ino)]; *p != n; p = &(*p)->by_ino)
 		;

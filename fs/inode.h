@@ -89,6 +89,16 @@ struct inode_parts {
 	int64_t mtime, ctime;
 };
 
+/* A name that the kernel knows: of a node, in a directory. */
+struct inode_name {
+	struct node *dir, *node;
+	struct inode_name *of_node, *in_dir;         /* next */
+	struct inode_name **of_node_at, **in_dir_at; /* what points here */
+	char name[];
+};
+#define INODE_NAMES_MAX \
+	64 /* of one node; beyond that the one that was told last is forgotten for the new one */
+
 struct node {
 	uint64_t ino;
 	uint64_t generation_id;
@@ -98,6 +108,9 @@ struct node {
 	int64_t mtime, ctime;
 	uint64_t lookups;             /* table's lock */
 	struct node *by_ino, *by_key; /* next in the chain; table's lock */
+	struct inode_name *names,
+		*entries; /* of it; in it, where it is a generation's directory; table's lock */
+	struct node *next_dir, **dir_at; /* directories with entries; table's lock */
 	uint32_t hash;
 	int fd; /* owned, or -1 */
 	uint16_t kind, place;
@@ -132,6 +145,12 @@ struct node *inode_lookup(struct inode_table *t, const struct inode_key *key);
 /* The same, and makes the node where there is none. Takes the references and the descriptor in `parts`
  * over in every case. Returns NULL when memory is out. */
 struct node *inode_get(struct inode_table *t, const struct inode_key *key, struct inode_parts *parts);
+/* The kernel is told that `name` in `dir` is `n`, both of which are held. Taken note of where `dir` is a generation's, until one of the two goes. */
+void inode_told(struct inode_table *t, struct node *dir, struct node *n, const char *name);
+/* Appends the names in directories of which `gone` says so: the directory's number in 8 bytes, the name, a NUL, each. `gone` is
+ * called with the table locked. Short of memory, some are left out. */
+void inode_gone_names(
+	struct inode_table *t, bool (*gone)(void *ctx, const struct node *dir), void *ctx, struct buf *out);
 /* Takes `n` lookups back; at zero the node goes. Returns true when it went. */
 bool inode_forget(struct inode_table *t, uint64_t ino, uint64_t n);
 /* Tells generations apart, never 0: a number alone does not, since a state directory may be emptied and an index

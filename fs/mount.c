@@ -29,6 +29,9 @@
 #define LOG_MORE (SIGRTMIN + 22)
 #define LOG_AS_BEFORE (SIGRTMIN + 23)
 
+#define POINTERS_ALL 1u
+#define POINTERS_COMPLETE_THROUGH 2u
+
 struct mount {
 	const struct mount_options *opt;
 	struct ops ops;
@@ -39,6 +42,7 @@ struct mount {
 	struct watchdog *watchdog;       /* NULL: nobody wants to know */
 	pthread_t main, signals;
 	sigset_t waited;
+	atomic_uint outdated; /* POINTERS_…: the root's names that the notify thread is to tell of */
 	bool mounted, broke;
 	bool hangs; /* a thread waits for a feed that does not answer */
 	atomic_bool stopped_in_order, loop_ended;
@@ -66,18 +70,6 @@ __attribute__((format(printf, 2, 0))) static void take_fuse_log(
 
 /* --- what a publish changes for the kernel --- */
 
-static void tell_pointers(struct mount *m, bool moved)
-{
-	for (size_t i = 0; tree_pointers[i]; i++) {
-		const char *name = tree_pointers[i];
-
-		if (m->passthrough && !strcmp(name, "segments"))
-			continue; /* told when it is shown, in that order */
-		if (moved || !strcmp(name, "complete_through"))
-			notify_entry(m->notify, INODE_ROOT, name);
-	}
-}
-
 static void tell_generation(struct mount *m, uint64_t number)
 {
 	char name[24];
@@ -104,6 +96,59 @@ static bool tell_dropped(
 	return dropped;
 }
 
+/* Does no path lead to that directory any more? */
+static bool is_gone(void *ctx, const struct node *dir)
+{
+	const struct snapshot *now = ctx;
+	uint64_t number = dir->generation->manifest.number;
+
+	if (!now->generation || !generation_is_of(dir->generation, now->generation))
+		return true;
+	if (number == now->generation->manifest.number)
+		return false;
+	return dir->place == PLACE_LIVE || !snapshot_keeps(now, number);
+}
+
+/* The kernel lets a directory go that no path leads to, with all in it that nobody uses. But names of files that are open then stay
+ * when these are closed, for as long as there is memory, and with them their generation: nobody can ever look them up again. So it
+ * is told of each, and at the next publish again of those that are still there: a name that it was just being told of it does not
+ * know yet, and who stands in such a directory goes on looking names up. */
+static void tell_gone(struct mount *m)
+{
+	OWNED(snapshot) struct snapshot *now = refresh_snapshot(m->ops.tree.refresh);
+	OWNED_BUF names = {0};
+	const char *name;
+	uint64_t dir;
+
+	inode_gone_names(m->ops.tree.inodes, is_gone, now, &names);
+	for (size_t at = 0; at < names.len; at += sizeof(dir) + strlen(name) + 1) {
+		memcpy(&dir, names.data + at, sizeof(dir));
+		name = names.data + at + sizeof(dir);
+		fuse_lowlevel_notify_inval_entry(m->se, dir, name, strlen(name));
+	}
+}
+
+static void tell_pointers(struct mount *m, unsigned which)
+{
+	for (size_t i = 0; which && tree_pointers[i]; i++) {
+		const char *name = tree_pointers[i];
+
+		if (m->passthrough && !strcmp(name, "segments"))
+			continue; /* told when it is shown, in that order */
+		if ((which & POINTERS_ALL) || !strcmp(name, "complete_through"))
+			fuse_lowlevel_notify_inval_entry(m->se, INODE_ROOT, name, strlen(name));
+	}
+}
+
+/* On the notify thread. */
+static void tell_published(void *ctx)
+{
+	struct mount *m = ctx;
+
+	tell_pointers(m, atomic_exchange(&m->outdated, 0));
+	tell_gone(m);
+}
+
 static void published(void *ctx, const struct snapshot *before, const struct snapshot *now)
 {
 	struct mount *m = ctx;
@@ -124,9 +169,10 @@ static void published(void *ctx, const struct snapshot *before, const struct sna
 	/* With a time limit on these names there is nothing to tell: they are asked for again soon. But those
 	 * that nobody asks for may still keep open what is not kept any more. */
 	if (m->opt->cfg->refresh == REFRESH_EAGER)
-		tell_pointers(m, moved);
+		m->outdated |= moved ? POINTERS_ALL : POINTERS_COMPLETE_THROUGH;
 	else if (dropped || (moved && notify_is_polled(m->notify))) /* who is woken looks at once */
-		tell_pointers(m, true);
+		m->outdated |= POINTERS_ALL;
+	notify_publish(m->notify);
 	if (moved)
 		notify_pollers(m->notify);
 	if (now->generation && moved)
@@ -324,7 +370,7 @@ static int start_threads(struct mount *m, struct err *err)
 	if (r == 0)
 		r = workers_start(&m->ops.feed_workers, FEED_WORKERS, m->opt->cfg->feed_timeout);
 	if (r == 0)
-		r = notify_start(&m->notify, m->se);
+		r = notify_start(&m->notify, m->se, tell_published, m);
 	if (r < 0)
 		return err_sys(err, r, "starting a thread");
 	m->ops.notify = m->notify;

@@ -33,9 +33,12 @@ struct notify {
 	struct queue notes; /* to send */
 	struct queue polls; /* who waits, by how long */
 	unsigned poll_count;
+	bool publish; /* published() is to be called */
 	bool stopping;
 	pthread_t thread;
 	struct fuse_session *se;
+	void (*published)(void *ctx);
+	void *ctx;
 };
 
 static time_t seconds_now(void)
@@ -124,29 +127,48 @@ static void sleep_on(struct notify *n)
 	pthread_cond_timedwait(&n->more, &n->lock, &until);
 }
 
-static void *send_notes(void *arg)
+/* Both let go of the lock meanwhile. */
+static void run_publish(struct notify *n)
 {
-	struct notify *n = arg;
+	n->publish = false;
+	pthread_mutex_unlock(&n->lock);
+	n->published(n->ctx);
+	pthread_mutex_lock(&n->lock);
+}
+
+static void send_queued(struct notify *n)
+{
 	struct note *note;
 
-	pthread_mutex_lock(&n->lock);
-	while (!n->stopping) {
-		wake_late(n);
-		note = queue_take(&n->notes);
-		if (!note) {
-			sleep_on(n);
-			continue;
-		}
+	while (!n->stopping && (note = queue_take(&n->notes))) {
 		pthread_mutex_unlock(&n->lock);
 		send_note(n->se, note);
 		note_free(note);
 		pthread_mutex_lock(&n->lock);
 	}
+}
+
+static void *send_notes(void *arg)
+{
+	struct notify *n = arg;
+
+	pthread_mutex_lock(&n->lock);
+	while (!n->stopping) {
+		wake_late(n);
+		if (n->publish) {
+			run_publish(n);
+			send_queued(n);
+		} else if (n->notes.first) {
+			send_queued(n);
+		} else {
+			sleep_on(n);
+		}
+	}
 	pthread_mutex_unlock(&n->lock);
 	return NULL;
 }
 
-int notify_start(struct notify **out, struct fuse_session *se)
+int notify_start(struct notify **out, struct fuse_session *se, void (*published)(void *ctx), void *ctx)
 {
 	struct notify *n = calloc(1, sizeof(*n));
 	pthread_condattr_t clock;
@@ -156,6 +178,8 @@ int notify_start(struct notify **out, struct fuse_session *se)
 	if (!n)
 		return -ENOMEM;
 	n->se = se;
+	n->published = published;
+	n->ctx = ctx;
 	n->notes.last = &n->notes.first;
 	n->polls.last = &n->polls.first;
 	pthread_mutex_init(&n->lock, NULL);
@@ -180,6 +204,14 @@ void notify_entry(struct notify *n, uint64_t parent, const char *name)
 		return;
 	pthread_mutex_lock(&n->lock);
 	queue_add(&n->notes, note);
+	pthread_cond_signal(&n->more);
+	pthread_mutex_unlock(&n->lock);
+}
+
+void notify_publish(struct notify *n)
+{
+	pthread_mutex_lock(&n->lock);
+	n->publish = true;
 	pthread_cond_signal(&n->more);
 	pthread_mutex_unlock(&n->lock);
 }

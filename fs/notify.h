@@ -13,11 +13,15 @@ struct fuse_pollhandle;
 struct fuse_session;
 struct notify;
 
-int notify_start(struct notify **out, struct fuse_session *se); /* 0 or -errno */
+/* `published` is called on the thread, and sends by itself. Returns 0 or -errno. */
+int notify_start(struct notify **out, struct fuse_session *se, void (*published)(void *ctx), void *ctx);
 /* Queues one invalidation; never blocks. When memory is out the name is kept until it expires. */
 void notify_entry(struct notify *n, uint64_t parent, const char *name);
 /* The same for an inode's attributes: its pages stay, its listing is compared with its time again. */
 void notify_attributes(struct notify *n, uint64_t ino);
+/* Has published() called before anything that is queued: once for several calls before that, since publishes may come faster than
+ * the kernel takes notice. */
+void notify_publish(struct notify *n);
 /* Takes the handle of somebody who waits, and wakes them at the next notify_pollers(), or sooner: then the kernel asks again. */
 void notify_poll(struct notify *n, struct fuse_pollhandle *handle);
 bool notify_is_polled(struct notify *n);

@@ -7,7 +7,7 @@
 
 struct page {
 	fuse_req_t req;
-	const struct node *dir;
+	struct node *dir;
 	bool plus;
 	char *bytes; /* owned */
 	size_t size, used;
@@ -39,10 +39,12 @@ static void look_up(struct page *p, const char *name, struct fuse_entry_param *e
 		tree_lookup(&ops->tree, p->dir, name, &entry, &err) != 1)
 		return;
 	buf_add(&p->looked_up, &entry.node->ino, sizeof(entry.node->ino));
-	if (p->looked_up.failed)
+	if (p->looked_up.failed) {
 		ops_forget(ops, entry.node->ino, 1);
-	else
+	} else {
+		inode_told(ops->tree.inodes, p->dir, entry.node, name);
 		ops_entry(&ops->tree, &entry, e);
+	}
 }
 
 static bool fill_plus(struct page *p, const char *name, const struct stat *st, uint64_t next)
@@ -68,7 +70,7 @@ static bool fill_page(void *ctx, const char *name, bool is_dir, uint64_t next)
 }
 
 /* Returns 0 or -ENOMEM. */
-static int page_init(struct page *p, fuse_req_t req, const struct node *dir, size_t size, bool plus)
+static int page_init(struct page *p, fuse_req_t req, struct node *dir, size_t size, bool plus)
 {
 	*p = (struct page){
 		.req = req, .dir = dir, .plus = plus, .size = size < READDIR_MAX ? size : READDIR_MAX};

@@ -9,7 +9,8 @@ void ops_entry(struct tree *t, const struct tree_entry *entry, struct fuse_entry
 		out->attr_timeout = 0; /* the kernel asks for them at once, which goes to a worker */
 }
 
-static void reply_entry(fuse_req_t req, int r, const struct tree_entry *entry, const struct err *err)
+static void reply_entry(fuse_req_t req, struct node *parent, const char *name, int r,
+	const struct tree_entry *entry, const struct err *err)
 {
 	struct fuse_entry_param e = {0};
 
@@ -27,6 +28,7 @@ static void reply_entry(fuse_req_t req, int r, const struct tree_entry *entry, c
 		return;
 	}
 	ops_entry(&ops_of(req)->tree, entry, &e);
+	inode_told(inodes_of(req), parent, entry->node, name);
 	if (fuse_reply_entry(req, &e) < 0)
 		ops_forget(ops_of(req), e.ino, 1);
 }
@@ -39,7 +41,7 @@ static void lookup_on_worker(struct work *w)
 	int r = tree_lookup_slow(&job->ops->tree, job->node, job->name, &entry, &err);
 
 	if (work_claim(w))
-		reply_entry(job->req, r, &entry, &err);
+		reply_entry(job->req, job->node, job->name, r, &entry, &err);
 	else if (r == 1)
 		ops_forget(job->ops, entry.node->ino, 1);
 	job_free(job);
@@ -53,7 +55,7 @@ static void lookup_now(fuse_req_t req, struct node *parent, const char *name)
 	int r = tree_lookup(&ops_of(req)->tree, parent, name, &entry, &err);
 
 	if (r != TREE_SLOW) {
-		reply_entry(req, r, &entry, &err);
+		reply_entry(req, parent, name, r, &entry, &err);
 		return;
 	}
 	job = job_new(req, parent, name);

@@ -139,6 +139,70 @@ static void no_number_is_used_twice(void)
 	inode_table_free(t);
 }
 
+static struct node *directory(struct inode_table *t, struct generation *g, uint64_t number)
+{
+	struct inode_key key = {.kind = NODE_TERMS, .generation = number};
+	struct inode_parts parts = {.fd = -1, .generation = generation_ref(g)};
+
+	return inode_get(t, &key, &parts);
+}
+
+static bool is_wanted(void *ctx, const struct node *dir)
+{
+	return dir == ctx;
+}
+
+/* How many names of `dir` are known, all of which start so. */
+static size_t names_of(struct inode_table *t, struct node *dir, const char *start)
+{
+	OWNED_BUF names = {0};
+	size_t count = 0;
+	uint64_t ino;
+
+	inode_gone_names(t, is_wanted, dir, &names);
+	for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1, count++) {
+		memcpy(&ino, names.data + at, sizeof(ino));
+		at += sizeof(ino);
+		check_int(ino, dir->ino);
+		check(!strncmp(names.data + at, start, strlen(start)));
+	}
+	return count;
+}
+
+static void names_are_known_until_one_of_the_two_goes(void)
+{
+	struct inode_table *t = inode_table_new(INODE_ROOT + 1);
+	struct generation g = {.refs = 100}; /* never the last */
+	struct node *root = get(t, NODE_ROOT, 0, ""), *a = directory(t, &g, 1), *b = directory(t, &g, 2);
+	struct node *file = get(t, NODE_TERM, 1, "wcoffee"), *other = get(t, NODE_TERM, 1, "wtea");
+	char text[24];
+
+	inode_told(t, root, file, "of no generation");
+	inode_told(t, a, file, "coffee");
+	inode_told(t, a, file, "coffee");
+	inode_told(t, a, file, "coffeE");
+	inode_told(t, b, file, "coffee");
+	inode_told(t, a, other, "tea");
+	check_int(names_of(t, a, ""), 3);
+	check_int(names_of(t, b, "coffee"), 1);
+	check_int(names_of(t, root, ""), 0);
+	check(inode_forget(t, other->ino, 1));
+	check_int(names_of(t, a, "coffe"), 2);
+	check(inode_forget(t, b->ino, 1));
+	check_int(names_of(t, a, "coffe"), 2);
+	for (int i = 0; i < 3 * INODE_NAMES_MAX; i++) {
+		snprintf(text, sizeof(text), "coffee %d", i);
+		inode_told(t, a, file, text);
+	}
+	check_int(names_of(t, a, "coffe"), INODE_NAMES_MAX);
+	check(inode_forget(t, file->ino, 1));
+	check_int(names_of(t, a, ""), 0);
+	inode_told(t, a, get(t, NODE_TERM, 1, "wtea"), "tea");
+	check_int(names_of(t, a, "tea"), 1);
+	inode_table_free(t);
+	check_int(g.refs, 100);
+}
+
 int main(void)
 {
 	RUN(the_first_node_is_the_root);
@@ -147,5 +211,6 @@ int main(void)
 	RUN(forgetting_more_than_was_looked_up_or_what_is_unknown_does_no_harm);
 	RUN(parts_are_taken_over_also_when_the_node_is_there_already);
 	RUN(no_number_is_used_twice);
+	RUN(names_are_known_until_one_of_the_two_goes);
 	return tap_done();
 }
