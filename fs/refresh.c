@@ -95,7 +95,7 @@ static int current_lags(struct refresh *r, bool *lags, struct err *err)
 	return rc;
 }
 
-/* Eager: when to look though nobody asks. */
+/* Eager: when to look though nobody asks; at the latest, since something may have happened in a feed that is being looked at. */
 static void schedule(struct refresh *r, int64_t next_due)
 {
 	int64_t now = time_monotonic(), idle = EAGER_IDLE_MAX, wall = time_now();
@@ -110,7 +110,8 @@ static void schedule(struct refresh *r, int64_t next_due)
 		idle = next_due > wall ? next_due - wall : 0;
 	if (idle < EAGER_GAP)
 		idle = EAGER_GAP;
-	r->next_look = now + idle;
+	if (now + idle < r->next_look)
+		r->next_look = now + idle;
 	if (r->no_build_till > now && r->no_build_till < r->next_look)
 		r->next_look = r->no_build_till;
 }

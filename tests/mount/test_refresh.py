@@ -3,6 +3,7 @@
 
 import fcntl
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from datetime import datetime, timezone
 import pytest
 
 from harness import DOCUMENTS, HANG, Mount, all_children, children, eventually, have_started, is_running, rfc3339, slice_time
+
+SEED = int(os.environ.get("FRESHET_SEED") or time.time())
 
 
 def waits(box, i):
@@ -110,6 +113,25 @@ def test_eager_sees_directories_that_were_not_there_before(box):
     box.feed.put(400, [{"id": "c", "title": "espresso"}])
     waits(box, 400)
     eventually(lambda: mount.ids("espresso") == ["a", "b", "c"], "the new day")
+
+
+def test_eager_misses_nothing_that_happens_during_a_look(box):
+    """Looks take some time here. A marker that comes while one is at it is seen by the next, not after a minute."""
+    box.configure(DOCUMENTS, feed="complete = marker")
+    count = 40
+    for i in range(2000):
+        box.feed.dir(i).mkdir(parents=True)
+    for i in range(count):
+        box.feed.put(i, [{"id": f"ad-{i}", "title": f"word{i}"}])
+    mount = box.mount("refresh=eager")
+    eventually(lambda: mount.text("partitions.tsv").count("\topen\t") >= count, "that they are known")
+    rng = random.Random(SEED)
+    for i in range(count):
+        # A look that finds nothing due, and the one pause that is meant: a random instant of it.
+        box.feed.put(count + i, b"", name="part-1.jsonl.tmp")
+        time.sleep(rng.uniform(0.008, 0.05))
+        box.feed.put(i, b"", name="_SUCCESS")
+        eventually(lambda: mount.ids(f"word{i}"), f"partition {i} (FRESHET_SEED={SEED})", 30)
 
 
 def test_eager_wakes_when_a_slice_ends_though_no_file_changes(box):
