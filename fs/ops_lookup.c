@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops_private.h"
+#include "name.h"
 
 void ops_entry(struct tree *t, const struct tree_entry *entry, struct fuse_entry_param *out)
 {
@@ -80,6 +81,10 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	ops_count(req, REQUEST_LOOKUP);
 	if (!dir) {
 		fuse_reply_err(req, ESTALE);
+		return;
+	}
+	if (strlen(name) > NAME_MAX_BYTES) { /* which the kernel leaves to us up to 1,024 */
+		fuse_reply_err(req, ENAMETOOLONG);
 		return;
 	}
 	if (!tree_is_live(dir, name) || refresh_is_fresh(refresh)) {
