@@ -26,15 +26,17 @@ static int config_early(struct cli *cli, struct config **out, struct err *err)
 	return r;
 }
 
-/* STATE/freshet.ini, else what the last build used, over the defaults. */
-static int config_of_state(struct cli *cli, struct config *cfg, struct err *err)
+/* DIR/freshet.ini, else what the last build used, over the defaults. */
+static int config_of_state(struct cli *cli, const char *dir, struct config *cfg, struct err *err)
 {
-	OWNED_STR char *path = state_path(cli->state, "freshet.ini");
+	OWNED_STR char *path = NULL;
 	OWNED_BUF text = {0};
 	int r;
 
-	if (!path)
+	if (asprintf(&path, "%s/freshet.ini", dir) < 0) {
+		path = NULL;
 		return -ENOMEM;
+	}
 	if (access(path, F_OK) == 0)
 		return config_parse_file(cfg, path, err);
 	if (!cli->catalog)
@@ -45,7 +47,7 @@ static int config_of_state(struct cli *cli, struct config *cfg, struct err *err)
 	return config_parse(cfg, "configuration of the last build", buf_slice(&text), err);
 }
 
-static int config_resolve(struct cli *cli, struct err *err)
+static int config_resolve(struct cli *cli, const char *dir, struct err *err)
 {
 	OWNED(config) struct config *cfg = NULL;
 	size_t i;
@@ -55,7 +57,7 @@ static int config_resolve(struct cli *cli, struct err *err)
 		return config_early(cli, &cli->cfg, err);
 	r = config_new(&cfg, err);
 	if (r == 0)
-		r = config_of_state(cli, cfg, err);
+		r = config_of_state(cli, dir, cfg, err);
 	for (i = 0; r == 0 && i < cli->sets.count; i++) {
 		r = config_set(cfg, cli->sets.items[i], err);
 		if (r < 0)
@@ -86,8 +88,8 @@ static bool is_known(const struct cli *cli, const char *url)
 	OWNED(catalog) struct catalog *catalog = NULL;
 	OWNED_BUF its = {0};
 
-	return *url == '/' && dir && state_open(&state, dir, false, NULL) == 0 &&
-	       catalog_open(&catalog, state, false, NULL) == 0 &&
+	return (*url == '/' || !strncmp(url, "s3://", 5)) && dir &&
+	       state_open(&state, dir, false, NULL) == 0 && catalog_open(&catalog, state, false, NULL) == 0 &&
 	       catalog_get(catalog, "url", &its, NULL) == 1 && !strcmp(buf_cstr(&its), url);
 }
 
@@ -125,21 +127,31 @@ static int state_where(struct cli *cli, char **out, struct err *err)
 
 static int open_store(struct cli *cli, unsigned flags, struct err *err)
 {
-	return (cli->known && (flags & CLI_LATE) ? store_open_late : store_open)(&cli->store, cli->url, err);
+	return (cli->known && (flags & CLI_LATE) ? store_open_late : store_open)(
+		&cli->store, cli->url, cli->cfg, err);
 }
 
-static int open_state(struct cli *cli, unsigned flags, struct err *err)
+/* The state as it is there; with CLI_CREATE it may be missing still. */
+static int find_state(struct cli *cli, const char *dir, unsigned flags, struct err *err)
 {
-	OWNED_STR char *dir = NULL;
+	int r = state_open(&cli->state, dir, false, err);
+
+	if (r == -ENOENT && (flags & CLI_CREATE))
+		return 0;
+	if (r == 0)
+		r = catalog_open(&cli->catalog, cli->state, false, err);
+	return r == -ENOENT && cli->state ? 0 : r;
+}
+
+/* Makes what is missing of it. */
+static int make_state(struct cli *cli, const char *dir, struct err *err)
+{
 	int r;
 
-	r = state_where(cli, &dir, err);
-	/* Before the state directory, so that a feed that is not there leaves nothing behind. */
-	if (r == 0 && cli->url && (flags & CLI_FEED))
-		r = open_store(cli, flags, err);
-	if (r == 0)
-		r = state_open(&cli->state, dir, flags & CLI_CREATE, err);
-	if (r < 0)
+	state_free(cli->state);
+	cli->state = NULL;
+	r = state_open(&cli->state, dir, true, err);
+	if (r < 0 || cli->catalog)
 		return r;
 	r = catalog_open(&cli->catalog, cli->state, false, err);
 	return r == -ENOENT ? 0 : r;
@@ -183,24 +195,36 @@ static int keep_config_path(struct cli *cli, struct err *err)
 	return cli->config_path ? 0 : err_sys(err, -errno, "%s", cli->config_file);
 }
 
+/* The feed is opened before a state directory is made, so that one that is not there leaves nothing behind. */
+static int open_all(struct cli *cli, const char *feed, unsigned flags, struct err *err)
+{
+	OWNED_STR char *dir = NULL;
+	int r = keep_config_path(cli, err);
+
+	if (r == 0 && feed)
+		r = url_agree(cli, feed, "", err);
+	if (r == 0)
+		r = state_where(cli, &dir, err);
+	if (r == 0)
+		r = find_state(cli, dir, flags, err);
+	if (r == 0)
+		r = config_resolve(cli, dir, err);
+	if (r == 0)
+		r = config_check(cli->cfg, err);
+	if (r == 0)
+		r = settle_url(cli, flags, err);
+	if (r == 0 && (flags & CLI_FEED))
+		r = open_store(cli, flags, err);
+	if (r == 0 && (flags & CLI_CREATE))
+		r = make_state(cli, dir, err);
+	return r;
+}
+
 int cli_open(struct cli *cli, const char *feed, unsigned flags)
 {
 	struct err err = ERR_INIT;
-	int r;
+	int r = open_all(cli, feed, flags, &err);
 
-	r = keep_config_path(cli, &err);
-	if (r == 0 && feed)
-		r = url_agree(cli, feed, "", &err);
-	if (r == 0)
-		r = open_state(cli, flags, &err);
-	if (r == 0)
-		r = config_resolve(cli, &err);
-	if (r == 0)
-		r = config_check(cli->cfg, &err);
-	if (r == 0)
-		r = settle_url(cli, flags, &err);
-	if (r == 0 && (flags & CLI_FEED) && !cli->store)
-		r = open_store(cli, flags, &err);
 	if (r == -EDESTADDRREQ)
 		return cli_usage(cli, "%s", err.message);
 	return r < 0 ? cli_fail(cli, r, &err) : CLI_GO;

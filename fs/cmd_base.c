@@ -37,18 +37,25 @@ static void catch_signals(void)
 	sigaction(SIGTERM, &sa, NULL);
 }
 
+static bool is_there_as_file(const char *from)
+{
+	struct stat st;
+
+	return stat(from, &st) == 0 && !S_ISDIR(st.st_mode);
+}
+
 /* A file is opened by way of its directory. */
-static int open_snapshot(const char *from, struct store **store, char **file, struct err *err)
+static int open_snapshot(
+	const char *from, const struct config *cfg, struct store **store, char **file, struct err *err)
 {
 	OWNED_STR char *dir = strdup(from);
-	struct stat st;
 	char *slash;
 
 	*file = NULL;
 	if (!dir)
 		return -ENOMEM;
-	if (stat(from, &st) < 0 || S_ISDIR(st.st_mode))
-		return store_open(store, from, err);
+	if (!is_there_as_file(from))
+		return store_open(store, from, cfg, err);
 	slash = strrchr(dir, '/');
 	*file = strdup(slash ? slash + 1 : dir);
 	if (!*file)
@@ -57,7 +64,7 @@ static int open_snapshot(const char *from, struct store **store, char **file, st
 		slash[1] = '\0';
 	else if (slash)
 		*slash = '\0';
-	return store_open(store, slash ? dir : ".", err);
+	return store_open(store, slash ? dir : ".", cfg, err);
 }
 
 static void print_result(const struct cli *cli, const struct base_result *res)
@@ -95,7 +102,7 @@ static int build(struct cli *cli, const struct request *req, struct base_result 
 		.stop = &stop};
 	const struct build_progress *hook;
 	struct err err = ERR_INIT;
-	int r = open_snapshot(req->from, &store, &file, &err);
+	int r = open_snapshot(req->from, cli->cfg, &store, &file, &err);
 
 	if (r < 0)
 		return cli_fail(cli, r, &err);

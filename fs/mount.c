@@ -205,7 +205,7 @@ static int set_up_tree(struct mount *m, struct err *err)
 		.uid = getuid(),
 		.gid = getgid()};
 	t->mirrors[MIRROR_PARTITIONS] = (struct mirror){opt->store, ""};
-	r = store_open(&t->mirrors[MIRROR_REJECTS].store, opt->state->dir, err);
+	r = store_dir_open(&t->mirrors[MIRROR_REJECTS].store, opt->state->dir, err);
 	t->mirrors[MIRROR_REJECTS].base = "rejects";
 	if (r < 0)
 		return r;

@@ -17,6 +17,8 @@ static const char *const refresh_words[] = {"lazy", "eager", "manual", NULL};
 /* In the order of enum log_level. */
 static const char *const log_words[] = {"error", "warning", "info", "debug", NULL};
 static const char *const no_yes_words[] = {"no", "yes", NULL};
+static const char *const signature_words[] = {"auto", "v2", "v4", NULL};
+static const char *const style_words[] = {"auto", "path", "virtual", NULL};
 
 #define AT(field) offsetof(struct config, field)
 /* In the order of the dump; sections stand together. */
@@ -58,6 +60,15 @@ static const struct config_key keys[] = {
 	{"mount", "log_level", KIND_CHOICE, AT(log_level), "info", .choices = log_words},
 	{"mount", "max_age", KIND_WINDOW, AT(max_age), "all", 1, DURATION_MAX},
 	{"mount", "passthrough", KIND_CHOICE, AT(passthrough), "no", .choices = no_yes_words},
+	{"mount", "cache_size", KIND_SIZE, AT(cache_size), "64GiB", 64 << 20, INT64_C(1) << 50},
+	{"publish", "dest", KIND_STRING, AT(dest)},
+	{"publish", "sole_writer", KIND_CHOICE, AT(sole_writer), "no", .choices = no_yes_words},
+	{"s3", "endpoint", KIND_STRING, AT(s3_endpoint)},
+	{"s3", "region", KIND_STRING, AT(s3_region)},
+	{"s3", "profile", KIND_STRING, AT(s3_profile)},
+	{"s3", "signature", KIND_CHOICE, AT(s3_signature), "auto", .choices = signature_words},
+	{"s3", "style", KIND_CHOICE, AT(s3_style), "auto", .choices = style_words},
+	{"s3", "timeout", KIND_DURATION, AT(s3_timeout), "30s", 1, DURATION_MAX},
 	/* clang-format on */
 };
 #undef AT
@@ -88,8 +99,6 @@ static const struct {
 	const char *section, *key;
 } later[] = {
 	{"index", "stem"},
-	{"publish", NULL},
-	{"s3", NULL},
 	{"build", "shards"},
 };
 

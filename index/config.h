@@ -23,6 +23,9 @@ enum lag_policy { POLICY_LATEST, POLICY_NEWEST, POLICY_REPLAY };
 enum refresh_mode { REFRESH_LAZY, REFRESH_EAGER, REFRESH_MANUAL };
 enum log_level { LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG };
 
+enum s3_signature { SIGNATURE_AUTO, SIGNATURE_V2, SIGNATURE_V4 };
+enum s3_style { STYLE_AUTO, STYLE_PATH, STYLE_VIRTUAL };
+
 #define ATTRIBUTES_MAX 64
 
 /* [attribute.NAME]: records that are no documents and change documents. Strings are owned. */
@@ -85,6 +88,18 @@ struct config {
 	enum log_level log_level;  /* info */
 	unsigned passthrough;      /* 0: no; 1: yes */
 	int64_t max_age;           /* TIME_FOREVER: what is published is served, however old; > 0 */
+	uint64_t cache_size;       /* 64GiB: what a follower may hold of other generations' segments */
+	/* [publish] */
+	char *dest; /* a directory or s3://…: where builds publish to; NULL: nowhere */
+	unsigned
+		sole_writer; /* 1: nobody else publishes there, so that a store that cannot tell is good enough */
+	/* [s3] */
+	char *s3_endpoint; /* http[s]://HOST[:PORT]; NULL: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile's, else Amazon's */
+	char *s3_region;  /* NULL: AWS_REGION, AWS_DEFAULT_REGION, the profile's, else us-east-1 */
+	char *s3_profile; /* of ~/.aws; NULL: AWS_PROFILE, else "default" */
+	enum s3_signature s3_signature; /* auto: what the bucket takes */
+	enum s3_style s3_style;         /* auto: path with an endpoint, virtual without */
+	int64_t s3_timeout;             /* 30s: for one request, all its attempts together; > 0 */
 };
 
 #define CONFIG_HASH_BYTES 16

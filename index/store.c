@@ -5,6 +5,7 @@
 
 #include "name.h"
 
+#define GET_CHUNK (64u << 10)
 #define SHOWN_MAX 400 /* bytes of an url or path in a message: the reason behind it must still fit */
 
 static void show(struct buf *out, struct slice raw)
@@ -52,33 +53,37 @@ static int check_path(const char *path, struct err *err)
 	return 0;
 }
 
-typedef int open_dir_fn(struct store **out, const char *path, struct err *err);
+static int open_dir(struct store **out, const char *path, bool late, struct err *err)
+{
+	return (late ? store_dir_open_late : store_dir_open)(out, path, err);
+}
 
-static int open_by(open_dir_fn *open_dir, struct store **out, const char *url, struct err *err)
+static int open_url(struct store **out, const char *url, const struct config *cfg, bool late, struct err *err)
 {
 	const char *colon = strstr(url, "://");
 
 	*out = NULL;
 	if (!*url)
-		return err_set(err, -EINVAL, "the feed's url is empty: give a directory");
+		return err_set(err, -EINVAL, "the url is empty: give a directory, or s3://BUCKET/PREFIX");
 	if (!strncmp(url, "file://", 7))
-		return open_dir(out, url + 7, err);
+		return open_dir(out, url + 7, late, err);
 	if (!strncmp(url, "s3://", 5))
-		return err_set(err, -ENOTSUP, "%s: S3 is not in this version: give a directory", url);
+		return store_s3_open(out, url, cfg, late, err);
 	/* A directory may well have "://" somewhere in its name, but a scheme has no '/' before it. */
 	if (colon && !memchr(url, '/', (size_t)(colon - url)))
-		return err_set(err, -EINVAL, "%s: unknown kind of url: give a directory or file://PATH", url);
-	return open_dir(out, url, err);
+		return err_set(err, -EINVAL,
+			"%s: unknown kind of url: give a directory, file://PATH or s3://BUCKET/PREFIX", url);
+	return open_dir(out, url, late, err);
 }
 
-int store_open(struct store **out, const char *url, struct err *err)
+int store_open(struct store **out, const char *url, const struct config *cfg, struct err *err)
 {
-	return open_by(store_dir_open, out, url, err);
+	return open_url(out, url, cfg, false, err);
 }
 
-int store_open_late(struct store **out, const char *url, struct err *err)
+int store_open_late(struct store **out, const char *url, const struct config *cfg, struct err *err)
 {
-	return open_by(store_dir_open_late, out, url, err);
+	return open_url(out, url, cfg, true, err);
 }
 
 void store_free(struct store *s)
@@ -172,4 +177,65 @@ void store_close(struct store_file *f)
 	path = f->path;
 	f->store->ops->close(f);
 	free(path);
+}
+
+static int read_all(struct store_file *f, size_t max, struct buf *out, struct err *err)
+{
+	size_t before = out->len;
+
+	for (;;) {
+		char *to = buf_reserve(out, GET_CHUNK);
+		int64_t n;
+
+		if (!to)
+			return at_path(f->store, f->path, err_set(err, -ENOMEM, "out of memory"), err);
+		n = store_read(f, out->len - before, to, GET_CHUNK, err);
+		if (n <= 0)
+			return (int)n;
+		out->len += (size_t)n;
+		if (out->len - before > max)
+			return at_path(f->store, f->path,
+				err_set(err, -EFBIG, "is larger than %zu bytes, and should not be", max),
+				err);
+	}
+}
+
+int store_get(struct store *s, const char *path, size_t max, struct buf *out, struct err *err)
+{
+	struct store_file *f;
+	int r = store_open_file(s, path, &f, err);
+
+	if (r < 0)
+		return r;
+	r = read_all(f, max, out, err);
+	store_close(f);
+	return r;
+}
+
+int store_put(
+	struct store *s, const char *path, const struct store_body *body, enum store_put how, struct err *err)
+{
+	int r = *path ? check_path(path, err) : err_set(err, -EISDIR, "is a directory");
+
+	if (r == 0)
+		r = s->ops->put ? s->ops->put(s, path, body, how, err)
+				: err_set(err, -ENOTSUP, "cannot be written to");
+	return r < 0 ? at_path(s, path, r, err) : r;
+}
+
+int store_remove(struct store *s, const char *path, struct err *err)
+{
+	int r = *path ? check_path(path, err) : err_set(err, -EISDIR, "is a directory");
+
+	if (r == 0)
+		r = s->ops->remove ? s->ops->remove(s, path, err)
+				   : err_set(err, -ENOTSUP, "cannot be written to");
+	return r < 0 ? at_path(s, path, r, err) : r;
+}
+
+int store_is_exclusive(struct store *s, struct err *err)
+{
+	int r = s->ops->is_exclusive ? s->ops->is_exclusive(s, err) : 1;
+
+	return r < 0 ? at_path(s, "", r, err) : r;
 }

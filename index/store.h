@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* index/store.h - the one interface to where a feed lies; drivers store_dir and store_mem.
+/* index/store.h - the one interface to where a feed lies, and where generations are published to: drivers store_dir, store_mem and
+ * store_s3.
  *
  * Paths are relative to the store's root, '/'-separated, without leading or trailing '/', any bytes but
  * NUL otherwise. Nothing follows a symbolic link out of the root; files that are neither regular nor
@@ -8,19 +9,32 @@
 #define FRESHET_STORE_H
 
 #include "bytes.h"
-#include "err.h"
+#include "config.h"
 
 #define STORE_PATH_MAX 4096 /* a longer path is an error, never cut */
 
 struct store_stat {
 	uint64_t size;
-	int64_t mtime, ctime; /* nanoseconds; ctime is mtime where the store has none */
+	int64_t mtime,
+		ctime; /* nanoseconds; on S3 both are Last-Modified, and the fraction of ctime's second tells versions (ETags) apart */
 	bool is_dir;
 };
 
 /* One entry of a listing: `name` is the last component only. Return 0 to go on, else the listing ends
  * with that value. */
 typedef int store_entry_fn(void *ctx, struct slice name, const struct store_stat *st);
+
+/* What an object is made of: `bytes`, or where `fd` is not -1 the `size` bytes of that file, from its start. Borrowed. */
+struct store_body {
+	struct slice bytes;
+	int fd;
+	uint64_t size;
+};
+static inline struct store_body store_bytes(struct slice bytes)
+{
+	return (struct store_body){.bytes = bytes, .fd = -1, .size = bytes.len};
+}
+enum store_put { STORE_REPLACE, STORE_NEW /* only where there is nothing yet */ };
 
 struct store;
 struct store_file; /* an object opened for reading, whose identity (size, times) was fixed then */
@@ -32,6 +46,11 @@ struct store_ops {
 	int64_t (*read)(struct store_file *f, uint64_t offset, void *to, size_t len, struct err *err);
 	int (*stat)(struct store_file *f, struct store_stat *out, struct err *err);
 	void (*close)(struct store_file *f);
+	/* NULL where the driver cannot write. */
+	int (*put)(struct store *s, const char *path, const struct store_body *body, enum store_put how,
+		struct err *err);
+	int (*remove)(struct store *s, const char *path, struct err *err);
+	int (*is_exclusive)(struct store *s, struct err *err); /* NULL: it is */
 	void (*free)(struct store *s);
 };
 /* Drivers embed these as their first member. */
@@ -44,13 +63,13 @@ struct store_file {
 	char *path;          /* owned; both are set and freed by store.c, drivers only look */
 };
 
-/* Opens the feed at `url`: a directory path or file://PATH, where PATH is taken as it is (s3:// is refused as
- * not in this version: -ENOTSUP). Returns 0, or -ENOENT, -ENOTDIR, -EACCES …. The directory is held open by
- * descriptor. */
-int store_open(struct store **out, const char *url, struct err *err);
-/* The same without a touch of a feed that is a directory: the first use opens it, or fails and leaves that to the next. For one that
+/* Opens what lies at `url`: a directory path or file://PATH, where PATH is taken as it is, or s3://BUCKET/PREFIX, reached as
+ * section [s3] of `cfg` says (NULL: the defaults; borrowed for the call). Returns 0, or -ENOENT, -ENOTDIR, -EACCES …; -ENOTSUP for S3 in
+ * a build without it. The directory is held open by descriptor. */
+int store_open(struct store **out, const char *url, const struct config *cfg, struct err *err);
+/* The same without a touch of what lies there: the first use opens it, or fails and leaves that to the next. For a feed that
  * is known to have been there, and may not answer now. */
-int store_open_late(struct store **out, const char *url, struct err *err);
+int store_open_late(struct store **out, const char *url, const struct config *cfg, struct err *err);
 void store_free(struct store *s); /* NULL is fine; no store_file may be left */
 DEFINE_FREEP(store)
 
@@ -68,10 +87,23 @@ int64_t store_read(struct store_file *f, uint64_t offset, void *to, size_t len, 
 int store_stat_file(struct store_file *f, struct store_stat *out, struct err *err);
 void store_close(struct store_file *f); /* NULL is fine */
 
+/* Reads a whole object of at most `max` bytes; appends. -EFBIG above, else as store_open_file() and store_read(). */
+int store_get(struct store *s, const char *path, size_t max, struct buf *out, struct err *err);
+/* Makes an object, with the directories above it, durably and at once: nobody ever sees part of it, and after a failure there is what was
+ * before. Returns 0; -EEXIST with STORE_NEW where there is one: of all who try at once, on any host, one gets 0 (if store_is_exclusive());
+ * -ENOTSUP where the driver cannot write; -EIO …. */
+int store_put(struct store *s, const char *path, const struct store_body *body, enum store_put how,
+	struct err *err);
+/* Returns 0 also where nothing is there. */
+int store_remove(struct store *s, const char *path, struct err *err);
+/* Does the store keep what STORE_NEW promises? 1, or 0: it overwrites; or -errno. Asks the store itself, once (it writes to it). */
+int store_is_exclusive(struct store *s, struct err *err);
+
 /* Drivers. */
 int store_dir_open(struct store **out, const char *path, struct err *err);
 int store_dir_open_late(struct store **out, const char *path, struct err *err);
-void store_dir_force_walk(struct store *s);              /* for tests: do as on a kernel without openat2 */
+void store_dir_force_walk(struct store *s); /* for tests: do as on a kernel without openat2 */
+int store_s3_open(struct store **out, const char *url, const struct config *cfg, bool late, struct err *err);
 int store_mem_open(struct store **out, struct err *err); /* for tests: url "mem:" */
 /* Adds or replaces a file of a memory store (parents come by themselves). */
 int store_mem_put(struct store *s, const char *path, struct slice bytes, int64_t mtime);

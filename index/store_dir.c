@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,7 +18,8 @@
 #include "timefmt.h"
 
 #define ENTRIES_MAX (4u << 20) /* in one directory: what a listing may hold in memory */
-#define OPENAT2_RETRIES 100    /* EAGAIN: something was renamed while the kernel looked */
+#define COPY_CHUNK (1u << 20)
+#define OPENAT2_RETRIES 100 /* EAGAIN: something was renamed while the kernel looked */
 
 struct dir_store {
 	struct store base;
@@ -382,6 +384,133 @@ static void dir_close(struct store_file *base)
 	free(f);
 }
 
+/* ---- writing ---- */
+
+/* Opens the directory at the first `len` bytes of `path`, and makes what is missing. Returns a descriptor or -errno. */
+static int make_beneath(struct dir_store *d, const char *path, size_t len, struct err *err)
+{
+	OWNED_STR char *dir = strndup(path, len);
+	int fd = dir ? open_beneath(d, dir, O_RDONLY | O_DIRECTORY) : -ENOMEM;
+	const char *slash;
+	int above, r;
+
+	if (fd != -ENOENT || !len)
+		return fd < 0 ? err_sys(err, fd, "cannot open the directory for it") : fd;
+	slash = memrchr(path, '/', len);
+	above = make_beneath(d, path, slash ? (size_t)(slash - path) : 0, err);
+	if (above < 0)
+		return above;
+	r = mkdirat(above, slash ? dir + (slash - path) + 1 : dir, 0777) < 0 ? -errno : 0;
+	if (r == 0 && fsync(above) < 0)
+		r = -errno;
+	close(above);
+	if (r < 0 && r != -EEXIST)
+		return err_sys(err, r, "cannot make the directory for it");
+	fd = open_beneath(d, dir, O_RDONLY | O_DIRECTORY);
+	return fd < 0 ? err_sys(err, fd, "cannot open the directory for it") : fd;
+}
+
+static int write_all(int fd, struct slice bytes)
+{
+	for (size_t done = 0; done < bytes.len;) {
+		ssize_t n = write(fd, bytes.data + done, bytes.len - done);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
+static int write_body(int fd, const struct store_body *body)
+{
+	OWNED_STR char *chunk = NULL;
+	uint64_t done = 0;
+	int r = 0;
+
+	if (body->fd < 0)
+		return write_all(fd, body->bytes);
+	chunk = malloc(COPY_CHUNK);
+	if (!chunk)
+		return -ENOMEM;
+	while (r == 0 && done < body->size) {
+		uint64_t want = body->size - done;
+		ssize_t n =
+			pread(body->fd, chunk, want < COPY_CHUNK ? (size_t)want : COPY_CHUNK, (off_t)done);
+
+		if (n == 0)
+			return -ESTALE;
+		r = n > 0 ? write_all(fd, slice_of(chunk, (size_t)n)) : errno == EINTR ? 0 : -errno;
+		done += n > 0 ? (uint64_t)n : 0;
+	}
+	return r;
+}
+
+/* Puts the finished `temp` in its place. A link tells on every file system whether something was there before. */
+static int put_in_place(int dir, const char *temp, const char *name, enum store_put how)
+{
+	if (how == STORE_REPLACE)
+		return renameat(dir, temp, dir, name) < 0 ? -errno : 0;
+	return linkat(dir, temp, dir, name, 0) < 0 ? -errno : 0;
+}
+
+static int put_beneath(int dir, const char *name, const struct store_body *body, enum store_put how)
+{
+	static atomic_uint serial;
+	char temp[64];
+	int fd, r;
+
+	snprintf(temp, sizeof(temp), ".freshet-put-%d-%u", (int)getpid(), atomic_fetch_add(&serial, 1));
+	unlinkat(dir, temp, 0);
+	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return -errno;
+	r = write_body(fd, body);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	if (close(fd) < 0 && r == 0)
+		r = -errno;
+	if (r == 0)
+		r = put_in_place(dir, temp, name, how);
+	if (r < 0 || how == STORE_NEW)
+		unlinkat(dir, temp, 0);
+	if (r == 0 && fsync(dir) < 0)
+		r = -errno;
+	return r;
+}
+
+static int dir_put(
+	struct store *s, const char *path, const struct store_body *body, enum store_put how, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	int dir, r = root_arrive(dir_of(s), err);
+
+	if (r < 0)
+		return r;
+	dir = make_beneath(dir_of(s), path, slash ? (size_t)(slash - path) : 0, err);
+	if (dir < 0)
+		return dir;
+	r = put_beneath(dir, slash ? slash + 1 : path, body, how);
+	close(dir);
+	return r < 0 ? err_sys(err, r, "cannot write") : 0;
+}
+
+static int dir_remove(struct store *s, const char *path, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	OWNED_STR char *above = slash ? strndup(path, (size_t)(slash - path)) : strdup("");
+	int dir, r = above ? root_arrive(dir_of(s), err) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	dir = open_beneath(dir_of(s), above, O_RDONLY | O_DIRECTORY);
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : err_sys(err, dir, "cannot remove");
+	r = unlinkat(dir, slash ? slash + 1 : path, 0) < 0 ? -errno : 0;
+	close(dir);
+	return r < 0 && r != -ENOENT ? err_sys(err, r, "cannot remove") : 0;
+}
+
 static void dir_free(struct store *s)
 {
 	close(dir_of(s)->root);
@@ -395,6 +524,8 @@ static const struct store_ops dir_ops = {
 	.read = dir_read,
 	.stat = dir_stat,
 	.close = dir_close,
+	.put = dir_put,
+	.remove = dir_remove,
 	.free = dir_free,
 };
 

@@ -4,8 +4,10 @@
 #include "store.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include "arena.h"
+#include "timefmt.h"
 
 struct mem_object {
 	char *path; /* owned */
@@ -286,33 +288,6 @@ static void mem_free(struct store *s)
 	free(m);
 }
 
-static const struct store_ops mem_ops = {
-	.list = mem_list,
-	.head = mem_head,
-	.open = mem_open,
-	.read = mem_read,
-	.stat = mem_stat,
-	.close = mem_close,
-	.free = mem_free,
-};
-
-int store_mem_open(struct store **out, struct err *err)
-{
-	struct mem_store *m = calloc(1, sizeof(*m));
-
-	*out = NULL;
-	if (m)
-		m->base.url = strdup("mem:");
-	if (!m || !m->base.url) {
-		free(m);
-		return err_set(err, -ENOMEM, "out of memory");
-	}
-	m->base.ops = &mem_ops;
-	pthread_mutex_init(&m->lock, NULL);
-	*out = &m->base;
-	return 0;
-}
-
 /* Makes room for one more and appends an object without bytes. */
 static struct mem_object *object_add(struct mem_store *m, const char *path)
 {
@@ -380,6 +355,58 @@ int store_mem_remove(struct store *s, const char *path)
 	}
 	pthread_mutex_unlock(&m->lock);
 	return r;
+}
+
+static int mem_put(
+	struct store *s, const char *path, const struct store_body *body, enum store_put how, struct err *err)
+{
+	OWNED_BUF bytes = {0};
+	struct store_stat st;
+	char *to = body->fd < 0 ? NULL : buf_reserve(&bytes, body->size);
+	int r = 0;
+
+	if (body->fd >= 0 && (!to || pread(body->fd, to, body->size, 0) != (ssize_t)body->size))
+		return err_set(err, -EIO, "cannot read what is to be written");
+	if (how == STORE_NEW && mem_head(s, path, &st, NULL) == 0)
+		return err_sys(err, -EEXIST, "cannot write");
+	r = store_mem_put(s, path, to ? slice_of(to, body->size) : body->bytes, time_now());
+	return r < 0 ? err_sys(err, r, "cannot write") : 0;
+}
+
+static int mem_remove(struct store *s, const char *path, struct err *err)
+{
+	int r = store_mem_remove(s, path);
+
+	return r < 0 && r != -ENOENT ? err_sys(err, r, "cannot remove") : 0;
+}
+
+static const struct store_ops mem_ops = {
+	.list = mem_list,
+	.head = mem_head,
+	.open = mem_open,
+	.read = mem_read,
+	.stat = mem_stat,
+	.close = mem_close,
+	.put = mem_put,
+	.remove = mem_remove,
+	.free = mem_free,
+};
+
+int store_mem_open(struct store **out, struct err *err)
+{
+	struct mem_store *m = calloc(1, sizeof(*m));
+
+	*out = NULL;
+	if (m)
+		m->base.url = strdup("mem:");
+	if (!m || !m->base.url) {
+		free(m);
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	m->base.ops = &mem_ops;
+	pthread_mutex_init(&m->lock, NULL);
+	*out = &m->base;
+	return 0;
 }
 
 static void fault_remove(struct mem_store *m, const char *dir)

@@ -54,7 +54,7 @@ static inline void site_init(struct site *s)
 	snprintf(s->feed, sizeof(s->feed), "%s/feed", s->dir.path);
 	mkdir(s->feed, 0777);
 	site_state(s, "state");
-	check_int(store_open(&s->store, s->feed, &s->err), 0);
+	check_int(store_open(&s->store, s->feed, NULL, &s->err), 0);
 	check_int(config_new(&s->cfg, &s->err), 0);
 	site_set(s, "feed.quiet=0s");
 	site_set(s, "build.threads=1");

@@ -15,7 +15,7 @@ static struct snapshot snapshot_open(struct site *s)
 
 	snprintf(snap.dir, sizeof(snap.dir), "%s/snapshot", s->dir.path);
 	mkdir(snap.dir, 0777);
-	check_int(store_open(&snap.store, snap.dir, &s->err), 0);
+	check_int(store_open(&snap.store, snap.dir, NULL, &s->err), 0);
 	return snap;
 }
 

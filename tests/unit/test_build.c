@@ -606,9 +606,9 @@ static void a_feed_that_cannot_be_read_leaves_the_old_state(void)
 	check_int(rename(s.feed, gone), 0);
 	store_free(s.store);
 	s.store = NULL;
-	check(store_open(&s.store, s.feed, &s.err) < 0);
+	check(store_open(&s.store, s.feed, NULL, &s.err) < 0);
 	check_int(rename(gone, s.feed), 0);
-	check_int(store_open(&s.store, s.feed, &s.err), 0);
+	check_int(store_open(&s.store, s.feed, NULL, &s.err), 0);
 	check_int(tick(&s), 0);
 	check_term(&s, "cup", "a\n");
 }

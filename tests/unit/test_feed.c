@@ -404,7 +404,7 @@ static void a_directory_is_listed_as_memory_is(void)
 		}
 		scratch_put(dir.path, paths[i], "bytes", 5);
 	}
-	check_int(store_open(&store, dir.path, &err), 0);
+	check_int(store_open(&store, dir.path, NULL, &err), 0);
 	check_int(feed_list(store, f.template, &cfg, TIME_NONE, TIME_FOREVER, &f.l, &err), 0);
 	check_listing(&f, P0 "(line\nbreak.jsonl,sp ace/%41\xff.json.zst)" P5 "(x.jsonl)");
 	store_free(store);

@@ -186,7 +186,7 @@ static int swap_base(struct site *s, const char *text, int64_t at)
 	int r;
 
 	scratch_put(s->dir.path, "full.jsonl", text, strlen(text));
-	check_int(store_open(&store, s->dir.path, &s->err), 0);
+	check_int(store_open(&store, s->dir.path, NULL, &s->err), 0);
 	state_unlock(s->state);
 	in.state = s->state;
 	in.store = store;

@@ -32,7 +32,7 @@ static void feed_open(struct feed *f)
 	} else {
 		f->dir = scratch_make();
 		f->root = f->dir.path;
-		r = store_open(&f->store, f->root, &err);
+		r = store_open(&f->store, f->root, NULL, &err);
 	}
 	if (r < 0) {
 		printf("Bail out! %s\n", err.message);
@@ -310,6 +310,81 @@ static void a_callback_ends_a_listing_with_its_own_value(void)
 	feed_close(&f);
 }
 
+/* ---- writing ---- */
+
+static void check_content(struct feed *f, const char *path, const char *want)
+{
+	struct err err = ERR_INIT;
+	OWNED_BUF got = {0};
+
+	check_int(store_get(f->store, path, 1000, &got, &err), 0);
+	check_str(buf_cstr(&got), want);
+}
+
+static int put_text(struct feed *f, const char *path, const char *text, enum store_put how, struct err *err)
+{
+	struct store_body body = store_bytes(slice_str(text));
+
+	return store_put(f->store, path, &body, how, err);
+}
+
+static void an_object_is_put_replaced_and_removed(void)
+{
+	struct err err = ERR_INIT;
+	struct feed f;
+
+	feed_open(&f);
+	check_int(put_text(&f, "a/b/c", "one", STORE_REPLACE, &err), 0);
+	check_content(&f, "a/b/c", "one");
+	check_int(put_text(&f, "a/b/c", "two", STORE_REPLACE, &err), 0);
+	check_content(&f, "a/b/c", "two");
+	check_list(&f, "a/b", "c|");
+	check_int(store_remove(f.store, "a/b/c", &err), 0);
+	check_int(store_remove(f.store, "a/b/c", &err), 0);
+	check_int(store_remove(f.store, "x/y/z", &err), 0);
+	check_int(store_head(f.store, "a/b/c", &(struct store_stat){0}, &err), -ENOENT);
+	feed_close(&f);
+}
+
+static void a_new_object_takes_no_others_place(void)
+{
+	struct err err = ERR_INIT;
+	struct feed f;
+
+	feed_open(&f);
+	check_int(store_is_exclusive(f.store, &err), 1);
+	check_int(put_text(&f, "claims/1", "mine", STORE_NEW, &err), 0);
+	check_int(put_text(&f, "claims/1", "yours", STORE_NEW, &err), -EEXIST);
+	check_contains(err.message, "claims/1: ");
+	check_content(&f, "claims/1", "mine");
+	check_list(&f, "claims", "1|");
+	feed_close(&f);
+}
+
+static void a_file_is_put_from_its_start(void)
+{
+	struct scratch dir = scratch_make();
+	struct err err = ERR_INIT;
+	struct store_body body = {.size = 3 << 20};
+	OWNED_BUF bytes = {0}, got = {0};
+	struct feed f;
+
+	feed_open(&f);
+	for (size_t i = 0; bytes.len < body.size; i++)
+		buf_addf(&bytes, "%zu,", i);
+	body.fd = open(dir.path, O_RDWR | O_TMPFILE, 0600);
+	check(write(body.fd, bytes.data, bytes.len) == (ssize_t)bytes.len);
+	check_int(store_put(f.store, "big", &body, STORE_NEW, &err), 0);
+	check_int(store_get(f.store, "big", body.size - 1, &got, &err), -EFBIG);
+	buf_clear(&got);
+	check_int(store_get(f.store, "big", body.size, &got, &err), 0);
+	check_int(got.len, body.size);
+	check(!memcmp(got.data, bytes.data, body.size));
+	close(body.fd);
+	scratch_remove(&dir);
+	feed_close(&f);
+}
+
 static void run_on_each_kind(void)
 {
 	RUN(listings_are_sorted_bytewise_and_one_level_deep);
@@ -322,6 +397,9 @@ static void run_on_each_kind(void)
 	RUN(an_open_file_tells_that_it_was_rewritten_or_removed);
 	RUN(a_directory_is_no_file);
 	RUN(a_callback_ends_a_listing_with_its_own_value);
+	RUN(an_object_is_put_replaced_and_removed);
+	RUN(a_new_object_takes_no_others_place);
+	RUN(a_file_is_put_from_its_start);
 }
 
 static void symbolic_links_are_neither_listed_nor_followed(void)
@@ -443,7 +521,7 @@ static void a_late_store_opens_its_root_when_it_is_used_and_tries_again(void)
 
 	feed_open(&f);
 	buf_addf(&path, "%s/later", f.root);
-	check_int(store_open_late(&late, buf_cstr(&path), &err), 0);
+	check_int(store_open_late(&late, buf_cstr(&path), NULL, &err), 0);
 	check_int(store_head(late, "tmp", &st, &err), -ENOENT); /* which the root of the host has */
 	check_contains(err.message, "cannot open the feed's directory");
 	check_int(store_open_file(late, "etc/passwd", &file, NULL), -ENOENT);
@@ -489,12 +567,26 @@ static void what_may_not_be_read_says_so(void)
 	check_contains(err.message, "/closed: ");
 	check_int(chmod(full(&f, "closed"), 0777), 0);
 	check_int(chmod(f.root, 0), 0);
-	check_int(store_open(&other, f.root, &err), -EACCES);
+	check_int(store_open(&other, f.root, NULL, &err), -EACCES);
 	check_contains(err.message, f.root);
 	check_int(chmod(f.root, 0777), 0);
 	feed_close(&f);
 	if (getuid() == 0)
 		check_int(seteuid(0), 0);
+}
+
+static void a_path_that_leads_out_is_not_written(void)
+{
+	struct err err = ERR_INIT;
+	struct feed f;
+
+	feed_open(&f);
+	check_int(put_text(&f, "../x", "x", STORE_REPLACE, &err), -EINVAL);
+	check_int(put_text(&f, "", "x", STORE_REPLACE, &err), -EISDIR);
+	check_int(store_remove(f.store, "a/../../x", &err), -EINVAL);
+	check_int(symlink("/tmp", full(&f, "link")), 0);
+	check_int(put_text(&f, "link/freshet-should-not-be-there", "x", STORE_REPLACE, &err), -ELOOP);
+	feed_close(&f);
 }
 
 static void run_on_directories(void)
@@ -507,6 +599,7 @@ static void run_on_directories(void)
 	RUN(a_late_store_opens_its_root_when_it_is_used_and_tries_again);
 	RUN(a_root_that_was_moved_is_still_held);
 	RUN(what_may_not_be_read_says_so);
+	RUN(a_path_that_leads_out_is_not_written);
 }
 
 static void a_missing_feed_says_what_to_do(void)
@@ -514,11 +607,11 @@ static void a_missing_feed_says_what_to_do(void)
 	struct err err = ERR_INIT;
 	struct store *s;
 
-	check_int(store_open(&s, "/nonexistent/feed", &err), -ENOENT);
+	check_int(store_open(&s, "/nonexistent/feed", NULL, &err), -ENOENT);
 	check(s == NULL);
 	check_contains(err.message, "/nonexistent/feed: there is no such feed");
 	check_contains(err.message, "make the directory");
-	check_int(store_open(&s, "file:///nonexistent/feed", &err), -ENOENT);
+	check_int(store_open(&s, "file:///nonexistent/feed", NULL, &err), -ENOENT);
 	check_contains(err.message, "/nonexistent/feed: there is no such feed");
 }
 
@@ -540,7 +633,7 @@ static void urls_of_other_kinds_are_refused(void)
 		struct err err = ERR_INIT;
 		struct store *s;
 
-		check_int(store_open(&s, cases[i].url, &err), cases[i].code);
+		check_int(store_open(&s, cases[i].url, NULL, &err), cases[i].code);
 		check_contains(err.message, cases[i].why);
 	}
 }
