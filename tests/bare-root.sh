@@ -36,6 +36,8 @@ make_root()
 	mmdebstrap --quiet --variant=minbase "$release" "$root" "$mirror"
 	git clone -q --no-hardlinks "$top" "$root/freshet"
 	cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+	# systemd and container engines make it, and fusermount3 (3.17) wants it.
+	[ -e "$root/etc/mtab" ] || ln -s ../proc/self/mounts "$root/etc/mtab"
 }
 
 # in_root COMMAND [OPTION...]: in namespaces that end with their first process, whatever is still mounted or running. Options are

@@ -118,7 +118,8 @@ def test_a_listing_looks_nothing_up_and_one_with_attributes_in_parts(box):
     mount = box.mount("refresh=eager")
     long = sent(mount, lambda: tool("ls", "-l", mount / "terms"))
     assert long["lookup"] < 500 and 100 < long["readdirplus"] < 1000
-    assert long["xattr"] < 20  # labels and access lists: one answer says that there are none
+    # Labels and access lists: one answer says that there are none. From 9.6 on (Debian 13), ls asks each file for the names of all.
+    assert long["xattr"] < 20 or len(names) <= long["xattr"] < len(names) + 20
     # Each has been told of right: as a lookup by name says.
     sizes = dict(line.split() for line in shell("find . -type f -printf '%f %s\n'", cwd=mount / "terms").splitlines())
     assert sizes == {name: "9" for name in names}
