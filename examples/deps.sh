@@ -9,7 +9,7 @@ set -euo pipefail
 packages=(
 	gcc libc6-dev meson ninja-build pkgconf
 	fuse3 libfuse3-dev
-	libinih-dev libsqlite3-dev libssl-dev libutf8proc-dev libxxhash-dev libyyjson-dev libzstd-dev zlib1g-dev
+	libcurl4-openssl-dev libexpat1-dev libinih-dev libs3-dev libsqlite3-dev libssl-dev libutf8proc-dev libxxhash-dev libyyjson-dev libzstd-dev zlib1g-dev
 	"$@"
 )
 archive_keyring=/usr/share/keyrings/debian-archive-keyring.gpg

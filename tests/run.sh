@@ -251,12 +251,12 @@ fuzz_target()
 {
 	local noun=$1 seconds=$2 dir=$builds/fuzz work=$builds/fuzz/run/$1
 	local libs
-	read -ra libs < <(pkg-config --libs sqlite3 libzstd zlib yyjson libutf8proc libxxhash libcrypto inih)
+	read -ra libs < <(pkg-config --libs sqlite3 libzstd zlib yyjson libutf8proc libxxhash libcrypto inih libcurl expat)
 	rm -rf "$work" "$work.code"
 	mkdir -p "$work/corpus" "$work/found" || return
 	clang -std=gnu17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -D_GNU_SOURCE \
 		-Wall -Wextra -Wno-unused-parameter -Werror -I"$top/index" -o "$work/fuzz" \
-		"$top/tests/fuzz/fuzz_$noun.c" "$dir/index/libfreshet-index.a" "${libs[@]}" -lm -lpthread || return
+		"$top/tests/fuzz/fuzz_$noun.c" "$dir/index/libfreshet-index.a" "${libs[@]}" -ls3 -lm -lpthread || return
 	cp -r "$top/tests/fuzz/corpus/$noun/." "$work/corpus/" || return
 	"${sanitizer_fuzz[@]}" "$work/fuzz" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=3000 \
 		-artifact_prefix="$work/found/" -print_final_stats=1 "$work/corpus"
