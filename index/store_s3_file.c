@@ -48,6 +48,7 @@ struct s3_file {
 	EVP_MD_CTX *md5; /* owned; of what was read from the start; NULL: not to be compared */
 	uint64_t summed;
 	bool opaque; /* an answer said that the ETag is no MD5 */
+	bool seen;   /* since the last look at it, an answer was of this version: so it is, or was just now */
 };
 
 static struct s3_file *file_of(struct store_file *f)
@@ -345,6 +346,7 @@ int s3_file_open(struct store *s, const char *path, struct store_file **out, str
 	s3_stat(&f->at_open, a.size, a.modified, a.etag);
 	memcpy(f->etag, a.etag, S3_ETAG_MAX);
 	f->opaque = a.etag_is_opaque;
+	f->seen = true;
 	sum_begin(f);
 	*out = &f->base;
 	return 0;
@@ -368,8 +370,10 @@ static int64_t read_some(struct s3_file *f, uint64_t offset, void *to, size_t le
 
 		n = r < 0 ? r : (int64_t)len;
 	}
-	if (n > 0)
+	if (n > 0) {
 		f->at = offset + (uint64_t)n;
+		f->seen = true;
+	}
 	return n;
 }
 
@@ -401,15 +405,20 @@ int64_t s3_file_read(struct store_file *base, uint64_t offset, void *to, size_t 
 
 int s3_file_stat(struct store_file *base, struct store_stat *out, struct err *err)
 {
-	const struct s3_file *f = file_of(base);
+	struct s3_file *f = file_of(base);
 	struct s3_answer a;
-	int r = s3_head(f->st->s3, f->key, &a, err);
+	int r;
 
+	*out = f->at_open;
+	if (f->seen) {
+		f->seen = false;
+		return 0;
+	}
+	r = s3_head(f->st->s3, f->key, &a, err);
 	if (r == 0)
 		s3_stat(out, a.size, a.modified, a.etag);
 	if (r != -ENOENT)
 		return r;
-	*out = f->at_open;
 	out->ctime++;
 	return 0;
 }
