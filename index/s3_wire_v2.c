@@ -14,6 +14,9 @@
 #define CONTEXTS_KEPT 16
 #define TICK_MS 50
 
+/* libs3 puts a call together with gmtime(), whose result all threads share. */
+static pthread_mutex_t gmtime_lock = PTHREAD_MUTEX_INITIALIZER;
+
 struct v2 {
 	struct s3_wire base;
 	S3BucketContext bucket;
@@ -257,7 +260,9 @@ static bool refuses(const struct s3_call *call, struct s3_answer *a)
 			broken((t)->answer, "out of memory");    \
 			break;                                   \
 		}                                                \
+		pthread_mutex_lock(&gmtime_lock);                \
 		start;                                           \
+		pthread_mutex_unlock(&gmtime_lock);              \
 		context_run(context, c, t);                      \
 		judge(c, t);                                     \
 		context_give(v2_of(w), context, (t)->completed); \
