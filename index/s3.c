@@ -176,7 +176,7 @@ static void list_attempt(struct s3_wire *wire, const struct s3_call *call, void 
 int s3_list(struct s3 *s, const struct s3_list *l, const char *behind, struct s3_page *page, struct err *err)
 {
 	struct list_try ctx = {l, behind, l->prefix, page};
-	struct s3_try t = {.what = "LIST", .attempt = list_attempt, .ctx = &ctx};
+	struct s3_try t = {.what = "LIST", .writes = true, .attempt = list_attempt, .ctx = &ctx};
 	struct s3_answer a;
 	int r = s3_try(s, &t, &a, NULL, err);
 

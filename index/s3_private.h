@@ -11,8 +11,9 @@
 struct s3_session {
 	struct s3_profile profile;
 	struct s3_place place;
-	struct s3_wire *reader; /* for what it can do */
-	struct s3_wire *writer; /* V4 where that is allowed: it has conditions and parts; may be the reader */
+	struct s3_wire *reader; /* of objects */
+	struct s3_wire
+		*writer; /* and lister: V4 where it is taken, since it can do more; may be the reader */
 	_Atomic unsigned refs;
 };
 struct s3 {
@@ -37,7 +38,7 @@ typedef void s3_attempt_fn(struct s3_wire *wire, const struct s3_call *call, voi
 struct s3_try {
 	const char *what; /* for messages: "GET" */
 	const char *key;  /* NULL: the bucket */
-	bool writes;
+	bool writes;      /* or lists */
 	s3_attempt_fn *attempt;
 	void *ctx;
 	const atomic_bool *stop; /* NULL: nobody may stop it */

@@ -107,58 +107,53 @@ static int session_new(const struct s3 *s, struct s3_session **out, struct err *
 
 static void probe_attempt(struct s3_wire *wire, const struct s3_call *call, void *ctx, struct s3_answer *a)
 {
-	const struct s3_session *session = ctx;
-	struct s3_list list = {.prefix = session->place.prefix, .max = 1};
+	struct s3_list list = {.prefix = wire->place->prefix, .max = 1};
 	struct s3_page page = {0};
 
+	(void)ctx;
 	wire->ops->list(wire, call, &list, &page, a);
 	s3_page_release(&page);
 }
 
-static int ask(const struct s3 *s, struct s3_session *session, struct s3_answer *a, struct err *err)
+static int ask(const struct s3 *s, struct s3_wire *wire, struct s3_answer *a, struct err *err)
 {
-	struct s3_try t = {.what = "LIST", .attempt = probe_attempt, .ctx = session};
-	unsigned attempts = s3_try_with(session, &t, s->timeout, a);
+	const struct s3_session session = {.reader = wire, .writer = wire};
+	struct s3_try t = {.what = "LIST", .attempt = probe_attempt};
+	unsigned attempts = s3_try_with(&session, &t, s->timeout, a);
 
 	return s3_failure(&t, a, attempts, err);
 }
 
-/* Only long-lived credentials, and not Amazon's own, can be asked by V2. */
+/* Only long-lived credentials can be told to libs3, and Amazon takes no V2. */
 static bool may_be_v2(const struct s3 *s, const struct s3_session *session)
 {
-	return s->signature == SIGNATURE_V2 ||
-	       (s->signature == SIGNATURE_AUTO && !session->place.amazon && !session->profile.session_token);
+	return s->signature != SIGNATURE_V4 && !session->place.amazon && !session->profile.session_token;
 }
 
-/* Takes V2 where it is allowed and works. Returns 1, 0 to go on with V4, or -errno. */
-static int try_v2(const struct s3 *s, struct s3_session *session, struct err *err)
-{
-	struct err why = ERR_INIT;
-	struct s3_answer a;
-	int r;
+/* Has a wire made and asks by it. What it is kept in is NULL after a failure. */
+typedef int s3_wire_fn(struct s3_wire **out, const struct s3_place *place, const struct s3_profile *profile,
+	struct err *err);
 
-	if (!may_be_v2(s, session))
-		return 0;
-	r = s3_wire_v2(&session->reader, &session->place, &session->profile, &why);
-	session->writer = session->reader;
-	if (r == 0)
-		r = ask(s, session, &a, &why);
-	if (r == 0 || s->signature == SIGNATURE_V2)
-		return r < 0 ? err_set(err, r, "%s", why.message) : 1;
-	s3_wire_free(session->reader);
-	session->reader = session->writer = NULL;
-	return 0;
-}
-
-static int try_v4(const struct s3 *s, struct s3_session *session, struct err *err)
+static int try_wire(const struct s3 *s, struct s3_session *session, s3_wire_fn *make, struct s3_wire **out,
+	struct s3_answer *a, struct err *err)
 {
-	struct s3_answer a;
-	int r = s3_wire_v4(&session->reader, &session->place, &session->profile, err);
+	int r = make(out, &session->place, &session->profile, err);
 
 	if (r < 0)
 		return r;
-	session->writer = session->reader;
-	r = ask(s, session, &a, err);
+	r = ask(s, *out, a, err);
+	if (r < 0) {
+		s3_wire_free(*out);
+		*out = NULL;
+	}
+	return r;
+}
+
+static int try_v4(const struct s3 *s, struct s3_session *session, struct s3_wire **out, struct err *err)
+{
+	struct s3_answer a = {0};
+	int r = try_wire(s, session, s3_wire_v4, out, &a, err);
+
 	if (r == 0 || a.outcome != S3_ELSEWHERE)
 		return r;
 	/* The bucket lies in another region than was thought, and says in which. */
@@ -166,7 +161,33 @@ static int try_v4(const struct s3 *s, struct s3_session *session, struct err *er
 		return err_set(err, -ENOMEM, "out of memory");
 	s3_place_release(&session->place);
 	r = s3_place_parse(&session->place, s->url, NULL, a.region, s->style, err);
-	return r < 0 ? r : ask(s, session, &a, err);
+	return r < 0 ? r : try_wire(s, session, s3_wire_v4, out, &a, err);
+}
+
+/* One of both is enough. */
+static int try_both(const struct s3 *s, struct s3_session *n, struct err *err)
+{
+	struct s3_wire *v2 = NULL, *v4 = NULL;
+	struct s3_answer a = {0};
+	int r = may_be_v2(s, n) ? try_wire(s, n, s3_wire_v2, &v2, &a, NULL) : -ENOTSUP;
+	bool both = r == 0;
+
+	r = try_v4(s, n, &v4, err);
+	n->reader = v2 ? v2 : v4;
+	n->writer = v4 ? v4 : v2;
+	return both ? 0 : r;
+}
+
+static int try_v2_only(const struct s3 *s, struct s3_session *n, struct err *err)
+{
+	struct s3_answer a = {0};
+	int r;
+
+	if (n->profile.session_token)
+		return err_set(err, -EACCES, "libs3 cannot send a session token: set signature = v4 in [s3]");
+	r = try_wire(s, n, s3_wire_v2, &n->reader, &a, err);
+	n->writer = n->reader;
+	return r;
 }
 
 static int session_open(const struct s3 *s, struct s3_session **out, struct err *err)
@@ -177,11 +198,14 @@ static int session_open(const struct s3 *s, struct s3_session **out, struct err 
 	*out = NULL;
 	if (r < 0)
 		return r;
-	r = try_v2(s, n, err);
-	if (r == 0)
-		r = try_v4(s, n, err);
-	else if (r == 1 && s->signature == SIGNATURE_AUTO)
-		r = s3_wire_v4(&n->writer, &n->place, &n->profile, err);
+	if (s->signature == SIGNATURE_V2) {
+		r = try_v2_only(s, n, err);
+	} else if (s->signature == SIGNATURE_AUTO) {
+		r = try_both(s, n, err);
+	} else {
+		r = try_v4(s, n, &n->reader, err);
+		n->writer = n->reader;
+	}
 	if (r < 0) {
 		s3_session_drop(n);
 		return r;

@@ -38,6 +38,7 @@ struct transfer {
 	uint64_t sent;
 	/* LIST */
 	struct s3_page *page;
+	struct slice marker;
 	bool bad;
 };
 
@@ -162,16 +163,23 @@ static int on_send(int room, char *to, void *ctx)
 	return (int)n;
 }
 
+/* What is not behind the marker was there before: a common prefix that the marker lies in. */
+static bool add_entry(struct transfer *t, const char *key, const struct store_stat *st)
+{
+	if (!key || !*key || strlen(key) > S3_KEY_MAX)
+		return false;
+	return slice_cmp(slice_str(key), t->marker) <= 0 || s3_page_add(t->page, slice_str(key), st) == 0;
+}
+
 static bool add_object(struct transfer *t, const S3ListBucketContent *c)
 {
 	char etag[S3_ETAG_MAX];
 	struct store_stat st;
 
-	if (!c->key || !*c->key || !s3_etag_set(etag, slice_str(c->eTag ? c->eTag : "")) ||
-		c->lastModified < 0)
+	if (!s3_etag_set(etag, slice_str(c->eTag ? c->eTag : "")) || c->lastModified < 0)
 		return false;
 	s3_stat(&st, c->size, c->lastModified * TIME_SECOND, etag);
-	return s3_page_add(t->page, slice_str(c->key), &st) == 0;
+	return add_entry(t, c->key, &st);
 }
 
 static S3Status on_list(int truncated, const char *next, int count, const S3ListBucketContent *contents,
@@ -180,13 +188,11 @@ static S3Status on_list(int truncated, const char *next, int count, const S3List
 	struct store_stat dir = {.is_dir = true};
 	struct transfer *t = ctx;
 
+	(void)truncated, (void)next;
 	for (int i = 0; i < count && !t->bad; i++)
 		t->bad = !add_object(t, &contents[i]);
 	for (int i = 0; i < prefix_count && !t->bad; i++)
-		t->bad = s3_page_add(t->page, slice_str(prefixes[i]), &dir) < 0;
-	t->page->truncated = truncated;
-	if (next && *next)
-		t->page->next = arena_dup(&t->page->arena, slice_str(next));
+		t->bad = !add_entry(t, prefixes[i], &dir);
 	return t->bad ? S3StatusAbortedByCallback : S3StatusOK;
 }
 
@@ -222,6 +228,9 @@ static void judge(const struct s3_call *call, struct transfer *t)
 		return;
 	}
 	a->status = status_of(name);
+	/* Its code is one that libs3 does not know, its text that of a server that wants V4. */
+	if (!a->status && strstr(a->text, "AWS4-HMAC-SHA256"))
+		a->status = 400;
 	s3_text_set(a->code, sizeof(a->code), slice_str(!strncmp(name, "Error", 5) ? name + 5 : name));
 	a->outcome = s3_outcome_of(a->status, a->code);
 }
@@ -268,24 +277,32 @@ static bool refuses(const struct s3_call *call, struct s3_answer *a)
 		context_give(v2_of(w), context, (t)->completed); \
 	} while (0)
 
+/* libs3 takes a listing that was cut off for a whole one. So no page is the last but one with nothing in it, and each goes on from what is there:
+ * what was cut off comes again. */
+static void page_end(struct s3_page *page)
+{
+	const struct s3_entry *e = (const struct s3_entry *)page->entries.data;
+
+	page->next = slice_of(NULL, 0);
+	for (size_t i = 0; i < page->entries.len / sizeof(*e); i++)
+		if (slice_cmp(e[i].key, page->next) > 0)
+			page->next = e[i].key;
+	page->truncated = page->entries.len > 0;
+}
+
 static void v2_list(struct s3_wire *w, const struct s3_call *c, const struct s3_list *l, struct s3_page *page,
 	struct s3_answer *a)
 {
 	static const S3ListBucketHandler handler = {{on_properties, on_complete}, on_list};
-	struct transfer t = {.answer = a, .page = page};
-	const struct s3_entry *e;
+	const char *marker = l->next ? l->next : l->after;
+	struct transfer t = {.answer = a, .page = page, .marker = slice_str(marker ? marker : "")};
 
 	CALL(w, c, &t,
-		S3_list_bucket(&v2_of(w)->bucket, l->prefix, l->next ? l->next : l->after,
-			l->flat ? NULL : "/", (int)l->max, context, &handler, &t));
+		S3_list_bucket(&v2_of(w)->bucket, l->prefix, marker, l->flat ? NULL : "/", (int)l->max,
+			context, &handler, &t));
 	if (t.bad)
 		broken(a, "the listing makes no sense");
-	/* Without a delimiter nothing is said of how to go on: from the last key. */
-	e = (const struct s3_entry *)page->entries.data;
-	if (a->outcome == S3_DONE && page->truncated && !page->next.len && page->entries.len)
-		page->next = e[page->entries.len / sizeof(*e) - 1].key;
-	if (a->outcome == S3_DONE && page->truncated && !page->next.len)
-		broken(a, "the listing does not say how it goes on");
+	page_end(page);
 }
 
 static void v2_head(struct s3_wire *w, const struct s3_call *c, struct s3_answer *a)
