@@ -5,6 +5,7 @@ import tempfile
 
 import pytest
 
+import s3_server
 from harness import Box
 
 
@@ -35,3 +36,13 @@ def box():
             made.close()
         finally:
             shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture
+def minio():
+    """A MinIO of its own, which may be stopped."""
+    if not s3_server.find_minio():
+        pytest.skip(s3_server.NO_MINIO)
+    made = s3_server.Minio()
+    yield made
+    made.stop()
