@@ -7,6 +7,8 @@
 #     docs      every promise of docs/semantics.md names a test that is there
 #     release   build with gcc, -Werror; unit tests; the mount tests marked `release`; what `meson install` installs:
 #               its files, manual pages, completion in bash and zsh
+#     s3        the release build, and the mount tests marked `release` with their feeds on MinIO instead of in directories,
+#               signed by V2 and by V4; --all: all mount tests
 #     asan      build with gcc, AddressSanitizer and UBSan; unit tests; all mount tests
 #     tsan      build with ThreadSanitizer; unit tests
 #     model     the release build against the model of tests/model: the model's own examples, kept cases, then
@@ -16,6 +18,8 @@
 #     roots     with --all only: README's commands in a bare Debian 12 and 13, systemd with the units, and the Debian package
 #               (tests/bare-root.sh)
 # --all also runs more kills (FRESHET_KILLS=200) and longer fuzzing (300 s a target).
+# MinIO is made once, in the background meanwhile (tests/minio.sh says what that takes); where it cannot be had, what needs it is
+# skipped, counted, and said.
 # The last line is `N passed, N failed`; the exit code is 0 when nothing failed. Builds and logs go to
 # build-tests/ (or $BUILD_ROOT), and stay there.
 set -uo pipefail
@@ -31,15 +35,15 @@ passed=0 failed=0 skipped=0
 for arg; do
 	case $arg in
 	--all) all=yes ;;
-	format | docs | release | asan | tsan | model | fuzz | roots) parts+=("$arg") ;;
+	format | docs | release | s3 | asan | tsan | model | fuzz | roots) parts+=("$arg") ;;
 	*)
-		echo "usage: $0 [--all] [format|docs|release|asan|tsan|model|fuzz|roots]..." >&2
+		echo "usage: $0 [--all] [format|docs|release|s3|asan|tsan|model|fuzz|roots]..." >&2
 		exit 64
 		;;
 	esac
 done
 if [ ${#parts[@]} = 0 ]; then
-	parts=(format docs release asan tsan model fuzz)
+	parts=(format docs release s3 asan tsan model fuzz)
 	[ $all = no ] || parts+=(roots)
 fi
 if [ $all = yes ]; then
@@ -89,7 +93,7 @@ install_tools()
 	local deps=$top/examples/deps.sh clang
 	# The browser is the one without windows, which needs half the space of the whole one.
 	bash "$deps" attr bash-completion chromium-headless-shell clang clang-format findutils lowdown man-db mandoc mount procps \
-		python3 python3-html5lib python3-hypothesis python3-pexpect python3-pytest python3-pytest-timeout \
+		python3 python3-boto3 python3-html5lib python3-hypothesis python3-pexpect python3-pytest python3-pytest-timeout \
 		python3-pytest-xdist rsync strace zsh zstd || return
 	clang=$(clang -dumpversion | cut -d. -f1)
 	bash "$deps" "libclang-rt-$clang-dev" || return # libFuzzer and the sanitizers of that clang
@@ -107,6 +111,27 @@ fetch_promtool()
 	mkdir -p "$dir"
 	(cd "$dir" && apt-get -qq download prometheus && dpkg -x prometheus_*.deb . && rm prometheus_*.deb) >/dev/null 2>&1 ||
 		say "promtool: cannot be had here, and is not needed"
+}
+
+# In the background, since it takes minutes where it was not made before.
+start_minio()
+{
+	bash "$top/tests/minio.sh" >"$builds/logs/minio.path" 2>"$builds/logs/minio.log" &
+	minio_job=$!
+}
+
+# Before the first tests that may need it. Where it cannot be had, they skip themselves.
+wait_for_minio()
+{
+	[ -n "$minio_job" ] || return 0
+	if wait "$minio_job"; then
+		FRESHET_TEST_MINIO=$(tail -n 1 "$builds/logs/minio.path")
+		export FRESHET_TEST_MINIO
+	else
+		say "MinIO cannot be had here, what needs it is skipped; end of $builds/logs/minio.log:"
+		tail -n 5 "$builds/logs/minio.log"
+	fi
+	minio_job=
 }
 
 # configure NAME COMPILER OPTION...: makes or refreshes the build directory.
@@ -144,16 +169,19 @@ unit_tests()
 	count "unit tests, $name" "$dir/meson-logs/testlog.junit.xml" $code "$log"
 }
 
-# mount_tests BUILD FILE [PYTEST-ARGUMENT...]: all of tests/mount, or one file of it. A file a processor at a time.
+# mount_tests BUILD FILE [PYTEST-ARGUMENT...]: all of tests/mount, or one file of it. A file a processor at a time. The feeds lie where
+# FRESHET_TEST_FEED says.
 mount_tests()
 {
-	local name=$1 file=$2 log=$builds/logs/mount-$1.log report=$builds/logs/mount-$1.xml code
+	local name=$1 file=$2 what=$1${FRESHET_TEST_FEED:+-$FRESHET_TEST_FEED} code
+	local log=$builds/logs/mount-$what.log report=$builds/logs/mount-$what.xml
 	shift 2
+	wait_for_minio
 	rm -f "$report"
 	(cd "$top" && FRESHET="$builds/$name/freshet" timeout 3600 "$python" -m pytest -q -p no:cacheprovider --confcutdir tests \
 		-n "$(nproc)" --dist loadgroup --timeout 600 --junitxml "$report" -o junit_family=xunit2 "$@" "tests/mount/$file") >"$log" 2>&1
 	code=$?
-	count "mount tests, $name" "$report" $code "$log"
+	count "mount tests, $what" "$report" $code "$log"
 }
 
 install_tests()
@@ -190,6 +218,22 @@ release_part()
 	unit_tests release env
 	mount_tests release "" -m release
 	install_tests
+}
+
+s3_part()
+{
+	local feed only=(-m release)
+	[ $all = no ] || only=()
+	check "build, release, for s3" build release gcc || return
+	wait_for_minio
+	for feed in s3v2 s3v4; do
+		if [ -z "${FRESHET_TEST_MINIO:-}" ]; then
+			say "mount tests, release-$feed: not run, MinIO is not here"
+			skipped=$((skipped + 1))
+			continue
+		fi
+		FRESHET_TEST_FEED=$feed mount_tests release "" "${only[@]}"
+	done
 }
 
 asan_part()
@@ -314,7 +358,11 @@ if ! check "install what the tests need" install_tools; then
 	exit 1
 fi
 fetch_promtool
-for part in format docs release asan tsan model fuzz roots; do
+minio_job=
+if wants release || wants s3 || wants asan; then
+	start_minio
+fi
+for part in format docs release s3 asan tsan model fuzz roots; do
 	wants "$part" || continue
 	say "$part"
 	"${part}_part"

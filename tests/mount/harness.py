@@ -115,11 +115,26 @@ def pack(data, packing):
 
 
 class Feed:
-    """A feed directory. A partition is given as the number of its slice, or as its path."""
+    """A feed directory. A partition is given as the number of its slice, or as its path. s3_feed.py has one in a bucket."""
 
     def __init__(self, root):
         self.root = Path(root)
         self.root.mkdir()
+
+    @property
+    def url(self):
+        """What freshet is told."""
+        return str(self.root)
+
+    def sync(self):
+        """After changes that put() did not make, while a mount is up: lets freshet see them."""
+
+    def options(self, command):
+        """What a command needs besides to reach the feed."""
+        return []
+
+    def environment(self):
+        return {}
 
     def dir(self, partition):
         path = slice_path(partition) if isinstance(partition, int) else partition
@@ -229,7 +244,7 @@ class Box:
 
     def __init__(self, root):
         self.root = Path(root)
-        self.feed = Feed(self.root / "feed")
+        self.feed = s3_feed.feed(self.root / "feed")
         self.state = self.root / "state"
         self.config = self.root / "freshet.ini"
         self.mounts = []
@@ -244,16 +259,18 @@ class Box:
         """`killed`: of a process that may be killed; a leak check that is killed complains of that."""
         log = f"log_path={self.logs}/report"
         return dict(
-            os.environ,
+            s3_feed.scrubbed(os.environ),
             ASAN_OPTIONS=f"{log}:allocator_may_return_null=1:detect_stack_use_after_return=1"
             f":detect_leaks={int(not killed)}",
             UBSAN_OPTIONS=f"{log}:halt_on_error=1:print_stacktrace=1",
             TSAN_OPTIONS=f"{log}:halt_on_error=1",
             LC_ALL="C.UTF-8",
+            **self.feed.environment(),
         )
 
     def argv(self, command, *args, state=None):
-        return [FRESHET, command, *map(str, args), "--state", str(state or self.state)]
+        self.feed.sync()
+        return [FRESHET, command, *map(str, args), "--state", str(state or self.state), *self.feed.options(command)]
 
     def run(self, command, *args, state=None, **more):
         done = subprocess.run(
@@ -268,7 +285,7 @@ class Box:
         return Result(done)
 
     def try_build(self, *args, **more):
-        return self.run("build", self.feed.root, "--config", self.config, *args, **more)
+        return self.run("build", self.feed.url, "--config", self.config, *args, **more)
 
     def build(self, *args, **more):
         result = self.try_build(*args, **more)
@@ -277,7 +294,7 @@ class Box:
 
     def start_build(self, *args, state=None):
         return subprocess.Popen(
-            self.argv("build", self.feed.root, "--config", self.config, *args, state=state),
+            self.argv("build", self.feed.url, "--config", self.config, *args, state=state),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -304,7 +321,7 @@ class Box:
         mount = Mount(self, point)
         self.mounts.append(mount)
         result = self.run(
-            "mount", self.feed.root, point, "-o", options, "--config", self.config, *args, state=state, **more
+            "mount", self.feed.url, point, "-o", options, "--config", self.config, *args, state=state, **more
         )
         return mount, result
 
@@ -336,3 +353,7 @@ def shell(script, cwd=None):
 
 def needs(program):
     assert shutil.which(program), f"{program} is not installed: tests/run.sh installs it"
+
+
+# Last, since it stands on this module in its turn.
+import s3_feed  # noqa: E402

@@ -19,7 +19,7 @@ def snapshot(box, records, name="base.jsonl"):
 
 def base_argv(box, source, end, *more):
     """A base of everything before slice `end`."""
-    return (box.feed.root, "--from", source, "--at", rfc3339(slice_time(end)), "--config", box.config, *more)
+    return (box.feed.url, "--from", source, "--at", rfc3339(slice_time(end)), "--config", box.config, *more)
 
 
 def swap(box, records, end, *more):

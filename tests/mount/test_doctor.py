@@ -11,7 +11,7 @@ from harness import DOCUMENTS, EX_DATAERR
 
 def examine(box, *args, code=0):
     """{what: (finding, text)}"""
-    result = box.run("doctor", box.feed.root, "--config", box.config, *args)
+    result = box.run("doctor", box.feed.url, "--config", box.config, *args)
     assert result.code == code, result
     lines = [line.split(None, 2) for line in result.out.splitlines()]
     return {what: (finding, text) for finding, what, text in lines}
@@ -34,6 +34,7 @@ def test_a_sound_host_has_nothing_to_complain_of(box):
     assert contents(box.root) == before
 
 
+@pytest.mark.directory("times of one's choice")
 def test_what_is_wrong_is_said(box):
     box.feed.put(0, [{"id": "a", "title": "espresso"}])
     box.build()
@@ -53,9 +54,9 @@ def test_what_is_wrong_is_said(box):
 
 
 def test_what_cannot_be_opened_is_said_with_its_exit_status(box):
-    result = box.run("doctor", box.feed.root, "--config", box.config)
+    result = box.run("doctor", box.feed.url, "--config", box.config)
     assert result.code == 66 and "no such state directory; `freshet build` makes it" in result.err
     box.build()
     box.config.write_text("[feed]\ncadense = 5m\n")
-    result = box.run("doctor", box.feed.root, "--config", box.config)
+    result = box.run("doctor", box.feed.url, "--config", box.config)
     assert result.code == 78 and "cadense" in result.err

@@ -12,6 +12,8 @@ import pytest
 
 from harness import FRESHET, HANG, Result, eventually, stat_of
 
+pytestmark = pytest.mark.directory("fstab and the shells of other users name it")
+
 NOBODY = 65534
 SETUP = """
 set -e

@@ -15,6 +15,7 @@ def seconds(stamp):
 
 
 @pytest.mark.release
+@pytest.mark.directory("empty directories")
 def test_a_feed_with_everything_in_it(box):
     good = box.feed.put(0, [{"id": "a", "title": "espresso"}, {"id": "b", "title": "lungo"}])
     # 1 is a gap, 2 is empty, 3 is broken, 4 has a few bad lines, 5 is a truncated .gz.

@@ -25,6 +25,8 @@ from botocore.exceptions import ClientError  # noqa: E402
 
 from s3_fake import FakeS3  # noqa: E402
 
+pytestmark = pytest.mark.feedless
+
 warnings.filterwarnings("ignore", category=DeprecationWarning, module="botocore")
 
 # None is the start of another up to a '/': MinIO lists only the shorter one of such.

@@ -269,6 +269,7 @@ def test_it_is_made_anew_at_each_lookup_and_stays_what_it_was(box):
 
 @checks
 @pytest.mark.release
+@pytest.mark.directory("a prefix with nothing below it is not away")
 def test_a_feed_that_is_away_is_what_is_wrong(box):
     box.feed.put(0, [{"id": "a", "title": "espresso"}])
     box.build()
