@@ -30,7 +30,7 @@ def settings(server, signature="auto", style="path"):
 
 def environment(root, access_key, secret_key, token=None):
     """The AWS part of a process's environment: these credentials, and nothing of whoever runs the tests."""
-    said = {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key, "AWS_SESSION_TOKEN": token}
+    said = {"HOME": str(root), "AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key, "AWS_SESSION_TOKEN": token}
     said |= {"AWS_CONFIG_FILE": f"{root}/no-aws-config", "AWS_SHARED_CREDENTIALS_FILE": f"{root}/no-aws-credentials"}
     return {name: value for name, value in said.items() if value is not None}
 
@@ -40,25 +40,26 @@ def scrubbed(environ):
 
 
 class S3Feed(Feed):
-    def __init__(self, root, signature):
+    """`credentials`: (access key, secret key, session token) that freshet has; None: the server's own."""
+
+    def __init__(self, root, server, signature="auto", prefix="feeds/ads", style="path", credentials=None):
         super().__init__(root)
-        self.server = s3_server.shared()
-        self.signature = signature
-        self.client = s3_server.client(self.server)
-        self.bucket = s3_server.new_bucket(self.server)
-        self.prefix = "feeds/ads"
+        self.server, self.signature, self.style, self.prefix = server, signature, style, prefix
+        account = getattr(server, "account", server)
+        self.credentials = credentials or (account.access_key, account.secret_key, getattr(account, "token", None))
+        self.client = s3_server.client(server)
+        self.bucket = s3_server.new_bucket(server)
         self.sent = {}  # path: what was sent
 
     @property
     def url(self):
-        return f"s3://{self.bucket}/{self.prefix}"
+        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
 
     def options(self, command):
-        return settings(self.server, self.signature) if command in COMMANDS else []
+        return settings(self.server, self.signature, self.style) if command in COMMANDS else []
 
     def environment(self):
-        account = getattr(self.server, "account", self.server)
-        return environment(self.root.parent, account.access_key, account.secret_key)
+        return environment(self.root.parent, *self.credentials)
 
     def put(self, *args, **more):
         to = super().put(*args, **more)
@@ -66,7 +67,7 @@ class S3Feed(Feed):
         return to
 
     def key(self, path):
-        return f"{self.prefix}/{path}"
+        return f"{self.prefix}/{path}" if self.prefix else str(path)
 
     def send(self, path, file):
         st = file.stat()
@@ -96,4 +97,4 @@ def identity(st):
 
 
 def feed(root):
-    return S3Feed(root, KIND.removeprefix("s3")) if is_on_s3() else Feed(root)
+    return S3Feed(root, s3_server.shared(), KIND.removeprefix("s3")) if is_on_s3() else Feed(root)
