@@ -143,9 +143,16 @@ def client(server, signature="v4", credentials=None, service="s3", style="path",
         aws_session_token=token,
         config=Config(**config),
     )
+    if service == "s3":
+        made.meta.events.register_last("before-sign.s3", expect_nothing)
     if service == "s3" and signature == "v2":
         made.meta.events.register_first("before-sign.s3", sign_what_is_sent)
     return made
+
+
+def expect_nothing(request, **_):
+    """Debian 12's boto3 loses count of the answers where "100 Continue" comes late."""
+    del request.headers["Expect"]
 
 
 def sign_what_is_sent(request, **_):
