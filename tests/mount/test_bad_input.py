@@ -464,6 +464,7 @@ def test_windows_line_ends_and_a_missing_last_one(box):
     assert mount.text("docs/a") == '{"id":"a","title":"espresso"}\n'
 
 
+@pytest.mark.blanks
 def test_file_names_with_spaces_newlines_and_percents(box):
     names = ["with space.jsonl", "new\nline.jsonl", "50%.jsonl", "ü\\x.jsonl", "tab\t.jsonl"]
     for i, name in enumerate(names):

@@ -92,7 +92,7 @@ def test_the_same_files_give_the_same_segments_as_from_a_directory(box, server, 
 
 NAMES = ["with space.jsonl", "plus+.jsonl", "equals=.jsonl", "star*.jsonl", "50%.jsonl", "%41.jsonl", "naïve 東京.jsonl", "~'()!.jsonl",
          "q?a=b&c.jsonl", "semi;colon:at@,.jsonl", '"<&>".jsonl', "#hash.jsonl", "[x]{y}|^`.jsonl", "a  b.jsonl", "=a=b/+ /c d.jsonl",
-         "tab\t.jsonl", "😀.jsonl"]  # fmt: skip
+         "tab\t.jsonl", "new\nline.jsonl", "😀.jsonl"]  # fmt: skip
 
 
 @pytest.mark.release

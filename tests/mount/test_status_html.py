@@ -180,6 +180,7 @@ def test_it_loads_nothing_and_runs_nothing(open_page, sample):
 
 @checks
 @pytest.mark.release
+@pytest.mark.blanks
 def test_names_from_the_feed_are_text(open_page, sample):
     page = open_page()
     now = page.ask("document.querySelector('.now').innerText")
