@@ -464,7 +464,8 @@ class Handler(BaseHTTPRequestHandler):
         body, etag = found.body, found.etag
         fault = self.call.fault
         if fault in ("flipped", "changed") and body:
-            body = flipped(body, self.fake.faults.number("where", self.key))
+            faults = self.fake.faults  # each time elsewhere
+            body = flipped(body, faults.number("where", self.key, faults.seen["get", self.key]))
         if fault == "changed":
             etag = hashlib.md5(body).hexdigest()
         elif fault == "other_etag":

@@ -27,7 +27,7 @@ KINDS = {
     "short": {"list", "get"},  # the connection ends in its middle, its length was announced
     "cut": {"list", "get"},  # half of it, announced as such
     # A body that is another one.
-    "flipped": {"get"},  # wrong bytes, of the right length, with the right ETag
+    "flipped": {"get"},  # a wrong bit, each time another, with the right ETag
     "changed": {"get"},  # the same with an ETag of their own
     "other_etag": {"get", "head"},  # the right bytes with a wrong ETag
     "whole": {"get"},  # 200 and the whole object, where a range was asked for

@@ -357,7 +357,7 @@ def test_a_clock_that_is_wrong(box, fake, signature, minutes):
     box.feed.sync()
     fake.skew = timedelta(minutes=minutes)
     box.feed.sync = lambda: None
-    result = box.try_build()
+    result = box.try_build("--set", "s3.timeout=2s")
     assert result.code == 0 or "RequestTimeTooSkewed" in result.err, result
     if signature == "v4":
         assert result.code == 0, result
@@ -509,8 +509,8 @@ def test_a_listing_that_breaks_off_is_an_error_and_never_a_shorter_one(box, fake
     generation = box.status()["generation"]
     assert box.status()["documents"] == 1500
     fake.put(box.feed.bucket, box.feed.key(f"{slice_path(3)}/part-0.jsonl"), lines_of([{"id": "new", "title": "espresso"}]))
-    # V2 has no tokens, and libs3 holds no page in memory.
-    harmless = signature == "v2" and kind in ("endless", "no_token", "huge")
+    # Some faults a client may see through, on pages that are empty or by V2, which has no tokens: then everything is there.
+    hopeless = signature == "v4" or kind in ("internal", "slow_down", "reset", "no_xml")
     for n in (0, 3):
         fake.faults = Listing(kind, n)
         fake.forget()
@@ -518,10 +518,8 @@ def test_a_listing_that_breaks_off_is_an_error_and_never_a_shorter_one(box, fake
         result = box.try_build("--set", "s3.timeout=1s")
         hit = any(call.fault for call in fake.calls)
         assert fake.count("list") <= 60 and time.monotonic() - began < HANG
-        if not hit:
-            break
-        if harmless and result.code == 0:
-            assert box.status()["documents"] == 1501
+        if not hit or (result.code == 0 and not (n == 0 and hopeless)):
+            assert box.status()["documents"] == 1501, (n, result)
             break
         assert result.code == EX_IOERR and box.feed.bucket in result.err, (n, result)
         assert "LIST" in result.err or "listing" in result.err, result
