@@ -556,10 +556,10 @@ def length_of(kind):
     """(slices, slices a build)"""
     if DAY:
         return DAY, 1
-    return (24, 6) if kind in SLOW else (72, 1) if KINDS[kind] == {"list"} else (72, 12)
+    return (24, 6) if kind in SLOW else (72, 2) if KINDS[kind] == {"list"} else (72, 12)
 
 
-def live_through(box, fake, files, slices, step):
+def live_through(box, fake, files, slices, step, timeout="6s"):
     """Simulated time goes on in steps, a build at each. Returns the exit codes."""
     codes = []
     for i in range(slices):
@@ -571,7 +571,7 @@ def live_through(box, fake, files, slices, step):
                 else:
                     box.feed.put(of_slice, records, name)
         if (i + 1) % step == 0 or i + 1 == slices:
-            codes.append(box.try_build("--now", rfc3339(slice_time(i + 1)), "--set", "s3.timeout=6s").code)
+            codes.append(box.try_build("--now", rfc3339(slice_time(i + 1)), "--set", f"s3.timeout={timeout}").code)
     return codes
 
 
@@ -615,14 +615,15 @@ def lives_through_it(box, peace, kinds, rate, signature, slices, step):
         on(box, fake, signature)
         fake.faults = Faults(SEED, rate, kinds)
         how = f"FRESHET_SEED={SEED}, {fake.faults}"
-        codes = live_through(box, fake, files, slices, step)
+        timeout = "6s" if set(kinds) & set(SLOW) else "2s"  # a third of it is what a server may be silent for
+        codes = live_through(box, fake, files, slices, step, timeout)
         assert set(codes) <= set(TRY_AGAIN), (how, codes)
         hits = sum(1 for call in fake.calls if call.fault)
         # The day is over; what is not there yet comes in the next builds, each an hour later, since a partition that could not be read is
         # left alone for a while. The server is no better.
         for hour in range(1, 31):
             now = rfc3339(slice_time(slices + 12 * hour))
-            result = box.try_build("--now", now, "--set", "s3.timeout=6s")
+            result = box.try_build("--now", now, "--set", f"s3.timeout={timeout}")
             codes.append(result.code)
             assert result.code in TRY_AGAIN, (how, result)
             if result.code == 0 and seen_of(box) == (rows, want):
