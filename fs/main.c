@@ -40,8 +40,6 @@ int main(int argc, char **argv)
 	static char mount_name[] = "mount";
 	size_t i;
 
-	/* All times here are UTC, and libs3 takes those in listings for local ones. */
-	setenv("TZ", "UTC", 1);
 	if (argc < 2) {
 		print_help(stderr);
 		return EX_USAGE;

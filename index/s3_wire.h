@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* index/s3_wire.h - one attempt at one call to S3, in either of two ways: s3_wire_v4.c (libcurl, signed by sigv4) and s3_wire_v2.c (libs3).
+/* index/s3_wire.h - one attempt at one call to S3, in either of two ways: s3_wire_curl.c (libcurl, signed by ourselves) and s3_wire_v2.c (libs3).
  * What comes back is hostile: an answer is either whole and of the form that was asked for, or it is an error. */
 #ifndef FRESHET_S3_WIRE_H
 #define FRESHET_S3_WIRE_H
@@ -108,10 +108,15 @@ struct s3_wire {
 	const struct s3_place *place;     /* borrowed */
 	const struct s3_profile *profile; /* borrowed; its region is there */
 	const char *name;                 /* "V4" */
-	bool exclusive;                   /* it can say "only where there is nothing" */
+	_Atomic int64_t
+		skew;   /* what is to be added to our clock for the server's, nanoseconds; by what it said */
+	bool exclusive; /* it can say "only where there is nothing" */
 	bool no_blanks; /* it cannot name keys with blanks in them: such calls are refused */
 };
 int s3_wire_v4(struct s3_wire **out, const struct s3_place *place, const struct s3_profile *profile,
+	struct err *err);
+/* By V2, and for listings alone. */
+int s3_wire_v2_lister(struct s3_wire **out, const struct s3_place *place, const struct s3_profile *profile,
 	struct err *err);
 /* -ENOTSUP in a build without libs3. */
 int s3_wire_v2(struct s3_wire **out, const struct s3_place *place, const struct s3_profile *profile,

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls by libs3, which signs them by Signature Version 2. Each runs in a request context of its own, since that is how libs3 lets a call be
+/* Calls by libs3, which signs them by Signature Version 2; but listings, since libs3 takes one that was cut off for a whole one. Each runs in a request context of its own, since that is how libs3 lets a call be
  * given up; contexts are kept, and with them their connections. */
 #include <libs3.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/select.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "s3_wire.h"
@@ -20,7 +19,8 @@ static pthread_mutex_t gmtime_lock = PTHREAD_MUTEX_INITIALIZER;
 struct v2 {
 	struct s3_wire base;
 	S3BucketContext bucket;
-	pthread_mutex_t lock; /* protects the two below */
+	struct s3_wire *lister; /* owned */
+	pthread_mutex_t lock;   /* protects the two below */
 	S3RequestContext *idle[CONTEXTS_KEPT];
 	unsigned idle_count;
 };
@@ -36,10 +36,6 @@ struct transfer {
 	/* PUT */
 	const struct store_body *body;
 	uint64_t sent;
-	/* LIST */
-	struct s3_page *page;
-	struct slice marker;
-	bool bad;
 };
 
 static struct v2 *v2_of(struct s3_wire *w)
@@ -163,39 +159,6 @@ static int on_send(int room, char *to, void *ctx)
 	return (int)n;
 }
 
-/* What is not behind the marker was there before: a common prefix that the marker lies in. */
-static bool add_entry(struct transfer *t, const char *key, const struct store_stat *st)
-{
-	if (!key || !*key || strlen(key) > S3_KEY_MAX)
-		return false;
-	return slice_cmp(slice_str(key), t->marker) <= 0 || s3_page_add(t->page, slice_str(key), st) == 0;
-}
-
-static bool add_object(struct transfer *t, const S3ListBucketContent *c)
-{
-	char etag[S3_ETAG_MAX];
-	struct store_stat st;
-
-	if (!s3_etag_set(etag, slice_str(c->eTag ? c->eTag : "")) || c->lastModified < 0)
-		return false;
-	s3_stat(&st, c->size, c->lastModified * TIME_SECOND, etag);
-	return add_entry(t, c->key, &st);
-}
-
-static S3Status on_list(int truncated, const char *next, int count, const S3ListBucketContent *contents,
-	int prefix_count, const char **prefixes, void *ctx)
-{
-	struct store_stat dir = {.is_dir = true};
-	struct transfer *t = ctx;
-
-	(void)truncated, (void)next;
-	for (int i = 0; i < count && !t->bad; i++)
-		t->bad = !add_object(t, &contents[i]);
-	for (int i = 0; i < prefix_count && !t->bad; i++)
-		t->bad = !add_entry(t, prefixes[i], &dir);
-	return t->bad ? S3StatusAbortedByCallback : S3StatusOK;
-}
-
 /* The names of libs3's states are S3's codes behind "Error" and "HttpError". */
 static int status_of(const char *name)
 {
@@ -277,32 +240,18 @@ static bool refuses(const struct s3_call *call, struct s3_answer *a)
 		context_give(v2_of(w), context, (t)->completed); \
 	} while (0)
 
-/* libs3 takes a listing that was cut off for a whole one. So no page is the last but one with nothing in it, and each goes on from what is there:
- * what was cut off comes again. */
-static void page_end(struct s3_page *page)
-{
-	const struct s3_entry *e = (const struct s3_entry *)page->entries.data;
-
-	page->next = slice_of(NULL, 0);
-	for (size_t i = 0; i < page->entries.len / sizeof(*e); i++)
-		if (slice_cmp(e[i].key, page->next) > 0)
-			page->next = e[i].key;
-	page->truncated = page->entries.len > 0;
-}
-
 static void v2_list(struct s3_wire *w, const struct s3_call *c, const struct s3_list *l, struct s3_page *page,
 	struct s3_answer *a)
 {
-	static const S3ListBucketHandler handler = {{on_properties, on_complete}, on_list};
-	const char *marker = l->next ? l->next : l->after;
-	struct transfer t = {.answer = a, .page = page, .marker = slice_str(marker ? marker : "")};
+	struct s3_wire *lister = v2_of(w)->lister;
 
-	CALL(w, c, &t,
-		S3_list_bucket(&v2_of(w)->bucket, l->prefix, marker, l->flat ? NULL : "/", (int)l->max,
-			context, &handler, &t));
-	if (t.bad)
-		broken(a, "the listing makes no sense");
-	page_end(page);
+	lister->ops->list(lister, c, l, page, a);
+	if (a->outcome != S3_DONE || !atomic_load(&lister->skew))
+		return;
+	a->outcome = S3_REFUSED;
+	s3_text_set(a->text, sizeof(a->text),
+		slice_str(
+			"RequestTimeTooSkewed: this host's clock is wrong, and libs3 goes by it; set it, or signature = v4 in [s3]"));
 }
 
 static void v2_head(struct s3_wire *w, const struct s3_call *c, struct s3_answer *a)
@@ -354,6 +303,7 @@ static void v2_free(struct s3_wire *w)
 
 	while (v->idle_count)
 		S3_destroy_request_context(v->idle[--v->idle_count]);
+	s3_wire_free(v->lister);
 	pthread_mutex_destroy(&v->lock);
 	free(v);
 }
@@ -370,14 +320,6 @@ static const struct s3_wire_ops v2_ops = {
 static pthread_once_t libs3_once = PTHREAD_ONCE_INIT;
 static S3Status libs3_status;
 
-/* libs3 reads the times of a listing by mktime(), as local ones. */
-static bool is_utc(void)
-{
-	struct tm tm = {.tm_year = 126, .tm_mon = 6, .tm_mday = 1, .tm_isdst = -1}, same = tm;
-
-	return mktime(&tm) == timegm(&same);
-}
-
 static void libs3_begin(void)
 {
 	libs3_status = S3_initialize("freshet/" FRESHET_VERSION, S3_INIT_ALL, "localhost");
@@ -390,11 +332,6 @@ int s3_wire_v2(
 
 	*out = NULL;
 	pthread_once(&libs3_once, libs3_begin);
-	if (!is_utc()) {
-		free(v);
-		return err_set(
-			err, -ENOTSUP, "libs3 can only be used where the time zone is UTC: set TZ=UTC");
-	}
 	if (!v || libs3_status != S3StatusOK) {
 		free(v);
 		return err_set(err, -ENOMEM, "libs3 cannot be used: %s",
@@ -410,6 +347,10 @@ int s3_wire_v2(
 		.accessKeyId = profile->access_key,
 		.secretAccessKey = profile->secret_key,
 	};
+	if (s3_wire_v2_lister(&v->lister, place, profile, err) < 0) {
+		free(v);
+		return -ENOMEM;
+	}
 	pthread_mutex_init(&v->lock, NULL);
 	*out = &v->base;
 	return 0;

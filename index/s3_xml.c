@@ -249,6 +249,12 @@ static int result_member(struct page_reader *p, const char *name, struct slice t
 		p->page->next = arena_dup(&p->page->arena, text);
 		return p->page->next.data ? 0 : -ENOMEM;
 	}
+	if (!strcmp(name, "NextMarker")) {
+		if (!set_key(p, text))
+			return -EBADMSG;
+		p->page->next = arena_dup(&p->page->arena, buf_slice(&p->key));
+		return p->page->next.data ? 0 : -ENOMEM;
+	}
 	return 0;
 }
 
@@ -282,7 +288,7 @@ int s3_xml_page(struct slice body, struct s3_page *page, struct err *err)
 		return err_set(err, -EBADMSG, "its element %s makes no sense", p.bad);
 	if (r < 0 || !p.root)
 		return err_set(err, -EBADMSG, "it is no listing, or was cut off");
-	if (!p.ended || (page->truncated && !page->next.len))
-		return err_set(err, -EBADMSG, "it does not say how it goes on");
+	if (!p.ended)
+		return err_set(err, -EBADMSG, "it does not say whether it goes on");
 	return 0;
 }

@@ -227,7 +227,7 @@ def test_wrong_credentials(box, server, signature):
     box.feed.credentials = ("AKNOBODY", secret, token)
     refused(box, EX_NOPERM, "InvalidAccessKeyId", "credentials")
     box.feed.credentials = (key, secret, "t0ken/nobody+gave=")
-    refused(box, EX_NOPERM, "InvalidToken", "credentials")
+    refused(box, EX_NOPERM, *(["libs3 cannot send a session token", "v4"] if signature == "v2" else ["InvalidToken", "credentials"]))
     box.feed.credentials = (key, secret, token)
     box.build()
     assert box.mount().ids("espresso") == ["a"]
@@ -319,7 +319,9 @@ def test_a_bucket_that_takes_one_signature(box):
             assert {call.signature for call in fake.calls if call.status < 300} == {takes}
             other = {"v2": "v4", "v4": "v2"}[takes]
             result = box.run("build", "s3://ads/feed", *settings, "--set", f"s3.signature={other}", state=box.root / f"other-{takes}")
-            assert result.code != 0 and "InvalidRequest" in result.err, result
+            # libs3 keeps S3's code to itself where it does not know it.
+            assert result.code != 0 and ("AWS4-HMAC-SHA256" if other == "v2" else "InvalidRequest") in result.err, result
+            assert "attempts" not in result.err, result
 
 
 @pytest.mark.parametrize("signature", ["v2", "v4"])
@@ -509,7 +511,7 @@ def test_a_listing_that_breaks_off_is_an_error_and_never_a_shorter_one(box, fake
     generation = box.status()["generation"]
     assert box.status()["documents"] == 1500
     fake.put(box.feed.bucket, box.feed.key(f"{slice_path(3)}/part-0.jsonl"), lines_of([{"id": "new", "title": "espresso"}]))
-    # Some faults a client may see through, on pages that are empty or by V2, which has no tokens: then everything is there.
+    # Some faults a client may see through: on pages that are empty, and by V2, where what was cut off is asked for again. Then everything is there.
     hopeless = signature == "v4" or kind in ("internal", "slow_down", "reset", "no_xml")
     for n in (0, 3):
         fake.faults = Listing(kind, n)

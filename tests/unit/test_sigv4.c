@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* AWS's published vectors: those of "Signature Calculations for the Authorization Header" (Amazon S3 API Reference), and of the Signature
  * Version 4 test suite, save those on normalising paths, which S3 does not do. */
+#include "sigv2.h"
 #include "sigv4.h"
 
 #include "tap.h"
@@ -130,11 +131,36 @@ static void the_test_suite_is_signed_as_published(void)
 
 static void dates_are_in_the_basic_format(void)
 {
-	char text[SIGV4_DATE_MAX];
+	char text[SIGV4_DATE_MAX], date[SIGV2_DATE_MAX];
 	int64_t t = 0;
 
 	check_int(time_parse("2015-08-30T12:36:00Z", &t, NULL), 0);
 	check_str(sigv4_date(t + 999999999, text), "20150830T123600Z");
+	check_str(sigv2_date(t, date), "Sun, 30 Aug 2015 12:36:00 GMT");
+}
+
+/* The examples of "Signing and Authenticating REST Requests". */
+static void requests_are_signed_by_v2_as_published(void)
+{
+	static const struct {
+		const char *method, *date, *resource, *signature;
+	} cases[] = {
+		{"GET", "Tue, 27 Mar 2007 19:36:42 +0000", "/awsexamplebucket1/photos/puppy.jpg",
+			"qgk2+6Sv9/oM7G3qLEjTH1a1l1g="},
+		{"GET", "Tue, 27 Mar 2007 19:42:41 +0000", "/awsexamplebucket1/",
+			"m0WP8eCtspQl5Ahe6L1SozdX9YA="},
+		{"GET", "Wed, 28 Mar 2007 01:29:59 +0000", "/", "qGdzdERIC03wnaRNKh6OqZehG9s="},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		OWNED_BUF got = {0}, want = {0};
+
+		check_int(sigv2_authorize("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+				  cases[i].method, cases[i].date, cases[i].resource, &got),
+			0);
+		buf_addf(&want, "AWS AKIAIOSFODNN7EXAMPLE:%s", cases[i].signature);
+		check_str(buf_cstr(&got), buf_cstr(&want));
+	}
 }
 
 static void queries_are_encoded_then_sorted(void)
@@ -179,6 +205,7 @@ int main(void)
 {
 	RUN(the_examples_of_s3_are_signed_as_published);
 	RUN(the_test_suite_is_signed_as_published);
+	RUN(requests_are_signed_by_v2_as_published);
 	RUN(dates_are_in_the_basic_format);
 	RUN(queries_are_encoded_then_sorted);
 	RUN(what_is_encoded_is_decoded);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls by libcurl, signed by ourselves. Handles are kept, and with them their connections. */
+/* Calls by libcurl, signed by ourselves: all of them by V4, and listings by V2 too. Handles are kept, and with them their connections. */
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include "digest.h"
 #include "s3_wire.h"
 #include "s3_xml.h"
+#include "sigv2.h"
 #include "sigv4.h"
 #include "timefmt.h"
 #include "uri.h"
@@ -17,17 +18,17 @@
 #define ERROR_MAX (64u << 10) /* bytes of an error that are read */
 #define EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-struct v4 {
+struct curl_wire {
 	struct s3_wire base;
+	bool v2;              /* sign by V2 all the same; listings only */
 	pthread_mutex_t lock; /* protects the two below */
 	CURL *idle[HANDLES_KEPT];
 	unsigned idle_count;
-	_Atomic int64_t skew; /* to add to our clock for theirs, nanoseconds */
 };
 
 /* One request: what is sent, and what has come so far. */
 struct exchange {
-	struct v4 *v4;
+	struct curl_wire *wire;
 	const struct s3_call *call;
 	struct s3_answer *answer;
 	CURL *curl;
@@ -50,14 +51,14 @@ struct exchange {
 	int64_t date;
 };
 
-static struct v4 *v4_of(struct s3_wire *w)
+static struct curl_wire *curl_of(struct s3_wire *w)
 {
-	return (struct v4 *)w;
+	return (struct curl_wire *)w;
 }
 
 /* ---- handles ---- */
 
-static CURL *handle_take(struct v4 *v)
+static CURL *handle_take(struct curl_wire *v)
 {
 	CURL *c = NULL;
 
@@ -68,7 +69,7 @@ static CURL *handle_take(struct v4 *v)
 	return c ? c : curl_easy_init();
 }
 
-static void handle_give(struct v4 *v, CURL *c)
+static void handle_give(struct curl_wire *v, CURL *c)
 {
 	curl_easy_reset(c);
 	pthread_mutex_lock(&v->lock);
@@ -260,7 +261,7 @@ static int hash_body(const struct exchange *x, char hex[SHA256_HEX])
 
 static void add_path(const struct exchange *x, struct buf *path)
 {
-	const struct s3_place *place = x->v4->base.place;
+	const struct s3_place *place = x->wire->base.place;
 
 	buf_add_byte(path, '/');
 	if (place->path_style) {
@@ -287,17 +288,25 @@ static bool add_line(struct curl_slist **list, const char *name, const char *val
 	return true;
 }
 
-/* Signs, and gives the headers as curl takes them. Returns 0 or -errno. */
-static int sign(
-	struct exchange *x, const char *host, const char *path, const char *query, struct curl_slist **list)
+static int sign_v2(struct exchange *x, struct buf *authorization, char date[SIGV2_DATE_MAX])
 {
-	const struct s3_profile *who = x->v4->base.profile;
-	char date[SIGV4_DATE_MAX], hash[SHA256_HEX];
+	const struct s3_profile *who = x->wire->base.profile;
+	OWNED_BUF resource = {0};
+
+	/* In the path it is signed as it is sent; else what the name of the host stands for. */
+	buf_addf(&resource, "/%s%s", x->wire->base.place->bucket, x->wire->base.place->path_style ? "" : "/");
+	add_header(x, "date", sigv2_date(time_now() + atomic_load(&x->wire->base.skew), date));
+	return sigv2_authorize(
+		who->access_key, who->secret_key, x->method, date, buf_cstr(&resource), authorization);
+}
+
+static int sign_v4(struct exchange *x, const char *host, const char *path, const char *query,
+	struct buf *authorization, char date[SIGV4_DATE_MAX], char hash[SHA256_HEX])
+{
+	const struct s3_profile *who = x->wire->base.profile;
 	struct sigv4_scope scope = {who->access_key, who->secret_key, who->region, "s3",
-		sigv4_date(time_now() + atomic_load(&x->v4->skew), date)};
+		sigv4_date(time_now() + atomic_load(&x->wire->base.skew), date)};
 	struct sigv4_request rq = {x->method, path, query, x->headers, 0, hash};
-	OWNED_BUF authorization = {0};
-	bool added = true;
 	int r = hash_body(x, hash);
 
 	if (r < 0)
@@ -308,8 +317,20 @@ static int sign(
 	if (who->session_token)
 		add_header(x, "x-amz-security-token", who->session_token);
 	rq.header_count = x->header_count;
-	r = sigv4_authorize(&scope, &rq, &authorization);
-	for (size_t i = 0; added && i < x->header_count; i++)
+	return sigv4_authorize(&scope, &rq, authorization);
+}
+
+/* Signs, and gives the headers as curl takes them. Returns 0 or -errno. */
+static int sign(
+	struct exchange *x, const char *host, const char *path, const char *query, struct curl_slist **list)
+{
+	char date[SIGV2_DATE_MAX], hash[SHA256_HEX];
+	OWNED_BUF authorization = {0};
+	bool added = true;
+	int r = x->wire->v2 ? sign_v2(x, &authorization, date)
+			    : sign_v4(x, host, path, query, &authorization, date, hash);
+
+	for (size_t i = 0; r == 0 && added && i < x->header_count; i++)
 		added = add_line(list, x->headers[i].name, x->headers[i].value);
 	added = added && add_line(list, "authorization", buf_cstr(&authorization)) &&
 		curl_slist_append(*list, "Expect:") && curl_slist_append(*list, "Content-Type:");
@@ -372,8 +393,8 @@ static bool lies_elsewhere(const struct exchange *x)
 {
 	const struct s3_answer *a = x->answer;
 
-	return *a->region && strcmp(a->region, x->v4->base.profile->region) != 0 &&
-	       (a->status == 301 || a->status == 307 || a->status == 400) && x->v4->base.place->amazon;
+	return *a->region && strcmp(a->region, x->wire->base.profile->region) != 0 &&
+	       (a->status == 301 || a->status == 307 || a->status == 400) && x->wire->base.place->amazon;
 }
 
 static void judge(struct exchange *x, CURLcode code, const char *error)
@@ -396,7 +417,7 @@ static void judge(struct exchange *x, CURLcode code, const char *error)
 		s3_xml_error(buf_slice(&x->text), a);
 	a->outcome = s3_outcome_of(a->status, a->code);
 	if (a->outcome == S3_SKEWED && x->date != TIME_NONE)
-		atomic_store(&x->v4->skew, x->date - time_now());
+		atomic_store(&x->wire->base.skew, x->date - time_now());
 	if (lies_elsewhere(x))
 		a->outcome = S3_ELSEWHERE;
 }
@@ -404,7 +425,7 @@ static void judge(struct exchange *x, CURLcode code, const char *error)
 /* Sends, waits and sets answer->outcome. */
 static void exchange_run(struct exchange *x)
 {
-	const struct s3_place *place = x->v4->base.place;
+	const struct s3_place *place = x->wire->base.place;
 	OWNED_BUF path = {0}, query = {0}, host = {0}, url = {0};
 	struct curl_slist *headers = NULL;
 	char error[CURL_ERROR_SIZE] = "";
@@ -413,7 +434,7 @@ static void exchange_run(struct exchange *x)
 
 	*x->answer = (struct s3_answer){.modified = TIME_NONE};
 	x->date = TIME_NONE;
-	x->curl = handle_take(x->v4);
+	x->curl = handle_take(x->wire);
 	add_path(x, &path);
 	uri_query(x->query, x->query_count, &query);
 	buf_addf(&host, "%s%s%s", place->path_style ? "" : place->bucket, place->path_style ? "" : ".",
@@ -432,39 +453,68 @@ static void exchange_run(struct exchange *x)
 	}
 	curl_slist_free_all(headers);
 	if (x->curl)
-		handle_give(x->v4, x->curl);
+		handle_give(x->wire, x->curl);
 }
 
 /* ---- calls ---- */
 
-#define EXCHANGE(w, c, a, m)                                                                     \
-	{                                                                                        \
-		.v4 = v4_of(w), .call = (c), .answer = (a), .method = (m), .text_max = ERROR_MAX \
+#define EXCHANGE(w, c, a, m)                                                                         \
+	{                                                                                            \
+		.wire = curl_of(w), .call = (c), .answer = (a), .method = (m), .text_max = ERROR_MAX \
 	}
+
+static void list(struct exchange *x, const struct s3_list *l, struct s3_page *page)
+{
+	struct err err = ERR_INIT;
+	char max[16];
+
+	snprintf(max, sizeof(max), "%u", l->max);
+	add_query(x, "encoding-type", "url");
+	add_query(x, "max-keys", max);
+	add_query(x, "prefix", l->prefix);
+	if (!l->flat)
+		add_query(x, "delimiter", "/");
+	x->text_max = S3_ANSWER_MAX;
+	exchange_run(x);
+	if (x->answer->outcome == S3_DONE && s3_xml_page(buf_slice(&x->text), page, &err) < 0)
+		failed(x, err.message);
+	buf_release(&x->text);
+}
 
 static void v4_list(struct s3_wire *w, const struct s3_call *c, const struct s3_list *l, struct s3_page *page,
 	struct s3_answer *a)
 {
 	struct exchange x = EXCHANGE(w, c, a, "GET");
-	struct err err = ERR_INIT;
-	char max[16];
 
-	snprintf(max, sizeof(max), "%u", l->max);
 	add_query(&x, "list-type", "2");
-	add_query(&x, "encoding-type", "url");
-	add_query(&x, "max-keys", max);
-	add_query(&x, "prefix", l->prefix);
-	if (!l->flat)
-		add_query(&x, "delimiter", "/");
 	if (l->next)
 		add_query(&x, "continuation-token", l->next);
 	else if (l->after && *l->after)
 		add_query(&x, "start-after", l->after);
-	x.text_max = S3_ANSWER_MAX;
-	exchange_run(&x);
-	if (a->outcome == S3_DONE && s3_xml_page(buf_slice(&x.text), page, &err) < 0)
-		failed(&x, err.message);
-	buf_release(&x.text);
+	list(&x, l, page);
+	if (a->outcome == S3_DONE && page->truncated && !page->next.len)
+		failed(&x, "the listing does not say how it goes on");
+}
+
+/* The first version of listings goes on from a key, by default the last. */
+static void v2_list(struct s3_wire *w, const struct s3_call *c, const struct s3_list *l, struct s3_page *page,
+	struct s3_answer *a)
+{
+	struct exchange x = EXCHANGE(w, c, a, "GET");
+	const char *marker = l->next ? l->next : l->after;
+	const struct s3_entry *e;
+
+	if (marker && *marker)
+		add_query(&x, "marker", marker);
+	list(&x, l, page);
+	e = (const struct s3_entry *)page->entries.data;
+	if (a->outcome != S3_DONE || !page->truncated || page->next.len)
+		return;
+	for (size_t i = 0; i < page->entries.len / sizeof(*e); i++)
+		if (slice_cmp(e[i].key, page->next) > 0)
+			page->next = e[i].key;
+	if (!page->next.len)
+		failed(&x, "the listing goes on from nothing");
 }
 
 static void v4_head(struct s3_wire *w, const struct s3_call *c, struct s3_answer *a)
@@ -602,7 +652,7 @@ static void v4_parts_abort(
 
 static void v4_free(struct s3_wire *w)
 {
-	struct v4 *v = v4_of(w);
+	struct curl_wire *v = curl_of(w);
 
 	while (v->idle_count)
 		curl_easy_cleanup(v->idle[--v->idle_count]);
@@ -630,18 +680,33 @@ static void curl_begin(void)
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-int s3_wire_v4(
-	struct s3_wire **out, const struct s3_place *place, const struct s3_profile *profile, struct err *err)
+static const struct s3_wire_ops v2_ops = {.list = v2_list, .free = v4_free};
+
+static int wire_new(struct s3_wire **out, const struct s3_place *place, const struct s3_profile *profile,
+	const struct s3_wire_ops *ops, const char *name, struct err *err)
 {
-	struct v4 *v = calloc(1, sizeof(*v));
+	struct curl_wire *v = calloc(1, sizeof(*v));
 
 	*out = NULL;
 	if (!v)
 		return err_set(err, -ENOMEM, "out of memory");
 	pthread_once(&curl_once, curl_begin);
 	v->base = (struct s3_wire){
-		.ops = &v4_ops, .place = place, .profile = profile, .name = "V4", .exclusive = true};
+		.ops = ops, .place = place, .profile = profile, .name = name, .exclusive = true};
+	v->v2 = ops == &v2_ops;
 	pthread_mutex_init(&v->lock, NULL);
 	*out = &v->base;
 	return 0;
+}
+
+int s3_wire_v4(
+	struct s3_wire **out, const struct s3_place *place, const struct s3_profile *profile, struct err *err)
+{
+	return wire_new(out, place, profile, &v4_ops, "V4", err);
+}
+
+int s3_wire_v2_lister(
+	struct s3_wire **out, const struct s3_place *place, const struct s3_profile *profile, struct err *err)
+{
+	return wire_new(out, place, profile, &v2_ops, "V2", err);
 }
