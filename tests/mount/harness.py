@@ -20,6 +20,7 @@ FRESHET = os.environ.get("FRESHET", str(TOP / "build" / "freshet"))
 START = datetime(2024, 5, 4, 10, 0, tzinfo=timezone.utc)  # of slice 0; any time well in the past
 CADENCE = timedelta(minutes=5)
 AS_PARQUET = os.environ.get("FRESHET_FEED") == "parquet"
+PART = "part-0.parquet" if AS_PARQUET else "part-0.jsonl"  # what Feed.put() calls records
 HANG = 300  # seconds after which something is taken for hanging, on a slow machine too
 
 EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE = 64, 65, 66, 69
@@ -155,6 +156,9 @@ class Feed:
         rows = as_parquet(records) if AS_PARQUET and not name and not isinstance(records, bytes) and records else None
         if rows:
             records, name = rows, "part-0.parquet"
+        instead = "part-0.jsonl" if rows else "part-0.parquet"
+        if AS_PARQUET and name in (None, "part-0.parquet"):
+            (self.dir(partition) / instead).unlink(missing_ok=True)
         name = name or "part-0.jsonl"
         data = records if isinstance(records, bytes) else lines_of(records)
         if not isinstance(records, bytes) and name.endswith((".gz", ".zst")):

@@ -53,7 +53,7 @@ def test_what_is_wrong_is_said(box):
 
 
 def test_parquet_without_a_reader_is_a_fault(box, monkeypatch):
-    box.feed.put(0, [{"id": "a"}])
+    box.feed.put(0, [{"id": "a"}], name="part-0.jsonl")
     box.build()
     monkeypatch.setenv("FRESHET_PARQUET", "/nonexistent/freshet-parquet")
     assert examine(box)["parquet"] == ("ok", "is not in this build, and no file in the window is of it")

@@ -169,7 +169,7 @@ def test_what_cannot_be_read_exactly_fails_with_the_column(box):
 def test_without_the_helper_a_partition_says_so_and_is_retried(box, monkeypatch):
     box.configure(KEYED)
     parquet.write(part(box, 0), pa.table({"id": ["a"]}))
-    box.feed.put(1, [{"id": "b"}])
+    box.feed.put(1, [{"id": "b"}], name="part-0.jsonl")
     monkeypatch.setenv("FRESHET_PARQUET", "/nonexistent/freshet-parquet")
     assert box.try_build().code == EX_DATAERR
     mount = box.mount()
