@@ -6,7 +6,7 @@
 #     format    clang-format agrees with every C file
 #     docs      every promise of docs/semantics.md names a test that is there
 #     release   build with gcc, -Werror; unit tests; the mount tests marked `release`; what `meson install` installs:
-#               its files, manual pages, completion in bash and zsh
+#               its files, manual pages, completion in bash and zsh; --all: all mount tests with feeds in Parquet
 #     asan      build with gcc, AddressSanitizer and UBSan; unit tests; all mount tests
 #     tsan      build with ThreadSanitizer; unit tests
 #     model     the release build against the model of tests/model: the model's own examples, kept cases, then
@@ -206,6 +206,9 @@ release_part()
 	check "build, release" build release gcc -Dman=enabled "${parquet[@]}" || return
 	unit_tests release env
 	mount_tests release "" -m release
+	if [ $all = yes ] && [ -x "$builds/release/freshet-parquet" ] && [ -d "$PYARROW" ]; then
+		FRESHET_FEED=parquet mount_tests release "" # all of them, with feeds in Parquet
+	fi
 	install_tests
 }
 
