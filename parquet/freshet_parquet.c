@@ -5,8 +5,8 @@
  *     freshet-parquet MEMORY [-- COLUMN...]   MEMORY: bytes; COLUMN: only these, if the file has them; no "--": all
  *     freshet-parquet --version
  *
- * Exits with 0 behind the last row; 65: the file is damaged, or cannot be read; 71: the system (memory, a write) is to blame; with one
- * line on stderr that says why. */
+ * Exits with 0 behind the last row; 65: the file is damaged, or cannot be read; 69: this DuckDB cannot read any; 71: the system (memory, a
+ * write) is to blame; with one line on stderr that says why. */
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>

@@ -2,7 +2,7 @@
 #include "names.h"
 
 #include "name.h"
-#include "query.h"
+#include "session.h"
 
 enum { NAME, CHILDREN, CONVERTED, LOGICAL, PRECISION, REPETITION, FIELDS };
 

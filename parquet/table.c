@@ -4,7 +4,7 @@
 #include <inttypes.h>
 
 #include "column.h"
-#include "query.h"
+#include "session.h"
 
 #define TEXT_ENOUGH ((size_t)256 << 10) /* is handed out */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "query.h"
+#include "session.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

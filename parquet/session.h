@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* parquet/query.h - DuckDB opened for one file and nothing else, and the results of a query chunk by chunk. */
-#ifndef FRESHET_PARQUET_QUERY_H
-#define FRESHET_PARQUET_QUERY_H
+/* parquet/session.h - DuckDB opened for one file and nothing else, and the results of a query chunk by chunk. */
+#ifndef FRESHET_PARQUET_SESSION_H
+#define FRESHET_PARQUET_SESSION_H
 
 #include <duckdb.h>
 
