@@ -12,19 +12,17 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include <duckdb.h>
 
+#include "confine.h"
 #include "name.h"
 #include "table.h"
 
 #define OWN_MEMORY \
 	(UINT64_C(1) << 30) /* address space beside what DuckDB is given: programs, stacks, arenas */
-#define FILES_MAX 64
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -58,21 +56,14 @@ static void *watch_reader(void *ctx)
 	_exit(EX_IOERR);
 }
 
-static void limit(int what, uint64_t most)
-{
-	struct rlimit l = {most, most};
-
-	setrlimit(what, &l); /* a lower limit that is there already is as good */
-}
-
 /* DuckDB keeps to what it is told; this is for the case that a file has the better of it. */
 static void confine(uint64_t memory)
 {
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	limit(RLIMIT_CORE, 0);
-	limit(RLIMIT_NOFILE, FILES_MAX);
-#ifndef SANITIZED
-	limit(RLIMIT_AS, memory + OWN_MEMORY);
+#ifdef SANITIZED /* shadow memory is address space, and reports are files */
+	confine_resources(0);
+#else
+	confine_resources(memory + OWN_MEMORY);
+	confine_files(STDIN_FILENO);
 #endif
 	/* The builder that started it says when to stop, by going away: an orderly stop of a whole service is no fault of the file. */
 	signal(SIGTERM, SIG_IGN);
