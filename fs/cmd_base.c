@@ -12,7 +12,8 @@
 static const char help[] =
 	"Build a full index from a snapshot, check it, and swap it in: it covers all partitions that end at or\n"
 	"before TIME, whatever the feed still has of them. Deltas go on meanwhile.\n\n"
-	"      --from PATH    a data file, or a directory of them (.jsonl, .ndjson, .json, also .zst or .gz); or s3://…\n"
+	"      --from PATH    a data file, or a directory of them (.jsonl, .ndjson, .json, also .zst or .gz;\n"
+	"                     .parquet), or either in S3 (s3://BUCKET/…)\n"
 	"      --at TIME      the snapshot has every record of partitions that end at or before it\n"
 	"      --force        take it also where the checks find it strange\n";
 

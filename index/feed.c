@@ -56,6 +56,8 @@ enum feed_format feed_format_of(struct slice path, enum feed_packing *packing)
 					       : PACKING_NONE;
 	if (take_ending(&name, ".jsonl") || take_ending(&name, ".ndjson") || take_ending(&name, ".json"))
 		return FORMAT_JSONL;
+	if (*packing == PACKING_NONE && take_ending(&name, ".parquet"))
+		return FORMAT_PARQUET;
 	return FORMAT_NONE;
 }
 

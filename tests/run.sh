@@ -6,7 +6,7 @@
 #     format    clang-format agrees with every C file
 #     docs      every promise of docs/semantics.md names a test that is there
 #     release   build with gcc, -Werror; unit tests; the mount tests marked `release`; what `meson install` installs:
-#               its files, manual pages, completion in bash and zsh
+#               its files, manual pages, completion in bash and zsh; --all: all mount tests with feeds in Parquet
 #     s3        the release build, and the mount tests marked `release` with their feeds on MinIO instead of in directories,
 #               signed by V2 and by V4; --all: all mount tests
 #     asan      build with gcc, AddressSanitizer and UBSan; unit tests; all mount tests
@@ -93,7 +93,7 @@ install_tools()
 	local deps=$top/examples/deps.sh clang
 	# The browser is the one without windows, which needs half the space of the whole one.
 	bash "$deps" attr bash-completion chromium-headless-shell clang clang-format findutils lowdown man-db mandoc mount procps \
-		python3 python3-boto3 python3-html5lib python3-hypothesis python3-pexpect python3-pytest python3-pytest-timeout \
+		python3 python3-boto3 python3-html5lib python3-hypothesis python3-pexpect python3-pip python3-pytest python3-pytest-timeout \
 		python3-pytest-xdist rsync strace zsh zstd || return
 	clang=$(clang -dumpversion | cut -d. -f1)
 	bash "$deps" "libclang-rt-$clang-dev" || return # libFuzzer and the sanitizers of that clang
@@ -134,6 +134,23 @@ wait_for_minio()
 	minio_job=
 }
 
+# fetch_duckdb: what reads Parquet, and what the tests write it with, of which Debian has no packages. Without them builds are without Parquet,
+# and its tests are skipped.
+fetch_duckdb()
+{
+	local log=$builds/logs/duckdb.log dir
+	export PYARROW=$builds/pyarrow
+	if dir=$(bash "$top/examples/duckdb.sh" "$builds/duckdb" 2>"$log"); then
+		parquet=("-Dparquet=enabled" "-Dduckdb=$dir")
+	else
+		parquet=("-Dparquet=disabled" "-Dduckdb=")
+		say "Parquet: skipped, because DuckDB cannot be had here: $(tail -n 1 "$log")"
+	fi
+	"$python" -c 'import sys; sys.path.append(sys.argv[1]); import pyarrow' "$PYARROW" 2>/dev/null ||
+		"$python" -m pip install -q --no-deps --target "$PYARROW" 'pyarrow>=20' >>"$log" 2>&1 ||
+		say "Parquet: most tests skipped, because pyarrow cannot be had here: $(tail -n 1 "$log")"
+}
+
 # configure NAME COMPILER OPTION...: makes or refreshes the build directory.
 configure()
 {
@@ -155,7 +172,7 @@ build()
 build_fuzz()
 {
 	configure fuzz clang --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false \
-		-Dc_args=-fsanitize=fuzzer-no-link && ninja -C "$builds/fuzz" freshet index/libfreshet-index.a
+		-Dc_args=-fsanitize=fuzzer-no-link -Dparquet=disabled && ninja -C "$builds/fuzz" freshet index/libfreshet-index.a
 }
 
 unit_tests()
@@ -204,7 +221,7 @@ format_part()
 		return
 	fi
 	check "format" bash -c \
-		"find '$top/examples' '$top/fs' '$top/index' '$top/tests' -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run -Werror"
+		"find '$top/examples' '$top/fs' '$top/index' '$top/parquet' '$top/tests' -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run -Werror"
 }
 
 docs_part()
@@ -214,9 +231,12 @@ docs_part()
 
 release_part()
 {
-	check "build, release" build release gcc -Dman=enabled || return
+	check "build, release" build release gcc -Dman=enabled "${parquet[@]}" || return
 	unit_tests release env
 	mount_tests release "" -m release
+	if [ $all = yes ] && [ -x "$builds/release/freshet-parquet" ] && [ -d "$PYARROW" ]; then
+		FRESHET_FEED=parquet mount_tests release "" # all of them, with feeds in Parquet
+	fi
 	install_tests
 }
 
@@ -239,7 +259,7 @@ s3_part()
 asan_part()
 {
 	check "build, asan" build asan gcc --buildtype=debugoptimized -Db_sanitize=address,undefined \
-		-Db_lundef=false || return
+		-Db_lundef=false "${parquet[@]}" || return
 	unit_tests asan env "${sanitizer_env[@]}"
 	mount_tests asan ""
 }
@@ -256,7 +276,8 @@ tsan_part()
 		skipped=$((skipped + 1))
 		return
 	fi
-	check "build, tsan" build tsan gcc --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false || return
+	# DuckDB is built without it, so its locks would not be seen.
+	check "build, tsan" build tsan gcc --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false -Dparquet=disabled || return
 	unit_tests tsan "${tsan_run[@]}" TSAN_OPTIONS=halt_on_error=1
 	# The mount's threads: those that look, build and wait, and those that are late.
 	[ ${#tsan_run[@]} -gt 1 ] || mount_tests tsan test_hung_feed.py
@@ -280,7 +301,7 @@ model_part()
 {
 	local much=(--seconds "${MODEL_SECONDS:-300}")
 	[ -z "${MODEL_STEPS:-}" ] || much=(--steps "$MODEL_STEPS")
-	check "build, release, for the model" build release gcc || return
+	check "build, release, for the model" build release gcc "${parquet[@]}" || return
 	check "model, its own examples" model_pytest test_model.py
 	check "model, kept cases" model_run release --cases
 	check "model, random steps" model_run release "${much[@]}"
@@ -358,6 +379,8 @@ if ! check "install what the tests need" install_tools; then
 	exit 1
 fi
 fetch_promtool
+parquet=()
+fetch_duckdb
 minio_job=
 if wants release || wants s3 || wants asan; then
 	start_minio

@@ -19,6 +19,8 @@ TOP = Path(__file__).resolve().parents[2]
 FRESHET = os.environ.get("FRESHET", str(TOP / "build" / "freshet"))
 START = datetime(2024, 5, 4, 10, 0, tzinfo=timezone.utc)  # of slice 0; any time well in the past
 CADENCE = timedelta(minutes=5)
+AS_PARQUET = os.environ.get("FRESHET_FEED") == "parquet"
+PART = "part-0.parquet" if AS_PARQUET else "part-0.jsonl"  # what Feed.put() calls records
 HANG = 300  # seconds after which something is taken for hanging, on a slow machine too
 
 EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE = 64, 65, 66, 69
@@ -114,8 +116,32 @@ def pack(data, packing):
     return data
 
 
+def as_parquet(records):
+    """Rows that are these records again, or None where Parquet cannot say them: a member of two types, an explicit null, an empty object."""
+    from parquet import pa, parsed, pq, records_of
+
+    names = list(dict.fromkeys(name for r in records for name in r))
+    try:
+        rows = pa.table({name: [r.get(name) for r in records] for name in names})
+        out = pa.BufferOutputStream()
+        pq.write_table(rows, out, compression="zstd")
+        read = records_of(pq.ParquetFile(pa.BufferReader(out.getvalue())).read())
+    except pa.ArrowException:
+        return None
+
+    def same(a, b):
+        return {k: v for k, v in a[1:]} == {k: v for k, v in b[1:]}
+
+    if len(read) != len(records) or not all(map(same, read, (parsed(json.dumps(r)) for r in records))):
+        return None
+    return out.getvalue().to_pybytes()
+
+
 class Feed:
-    """A feed directory. A partition is given as the number of its slice, or as its path. s3_feed.py has one in a bucket."""
+    """A feed directory. A partition is given as the number of its slice, or as its path. s3_feed.py has one in a bucket.
+
+    With FRESHET_FEED=parquet in the environment, records without a file's name become rows of part-0.parquet instead of lines of
+    part-0.jsonl, where Parquet can say them."""
 
     def __init__(self, root):
         self.root = Path(root)
@@ -140,8 +166,15 @@ class Feed:
         path = slice_path(partition) if isinstance(partition, int) else partition
         return self.root / path
 
-    def put(self, partition, records, name="part-0.jsonl"):
+    def put(self, partition, records, name=None):
         """Writes a file, which appears whole: records, or bytes as they are; packed as its name says."""
+        rows = as_parquet(records) if AS_PARQUET and not name and not isinstance(records, bytes) and records else None
+        if rows:
+            records, name = rows, "part-0.parquet"
+        instead = "part-0.jsonl" if rows else "part-0.parquet"
+        if AS_PARQUET and name in (None, "part-0.parquet"):
+            (self.dir(partition) / instead).unlink(missing_ok=True)
+        name = name or "part-0.jsonl"
         data = records if isinstance(records, bytes) else lines_of(records)
         if not isinstance(records, bytes) and name.endswith((".gz", ".zst")):
             data = pack(data, name[name.rindex(".") :])

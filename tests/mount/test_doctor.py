@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import DOCUMENTS, EX_DATAERR
+from harness import DOCUMENTS, EX_DATAERR, EX_UNAVAILABLE
 
 
 def examine(box, *args, code=0):
@@ -28,7 +28,7 @@ def test_a_sound_host_has_nothing_to_complain_of(box):
     before = contents(box.root)
     found = examine(box)
     assert {finding for finding, _ in found.values()} == {"ok"}, found
-    assert set(found) == {"fuse", "config", "state", "index", "space", "feed", "clock"}
+    assert set(found) == {"fuse", "config", "state", "index", "space", "feed", "clock", "parquet"}
     assert "1 documents in 1 segments" in found["index"][1]
     assert "1 partitions in the window, 0 to index now" in found["feed"][1]
     assert contents(box.root) == before
@@ -51,6 +51,16 @@ def test_what_is_wrong_is_said(box):
     box.configure(DOCUMENTS)
     assert box.run("rollback", "1", "--config", box.config).code == 0
     assert "--resume" in examine(box)["builds"][1]
+
+
+def test_parquet_without_a_reader_is_a_fault(box, monkeypatch):
+    box.feed.put(0, [{"id": "a"}], name="part-0.jsonl")
+    box.build()
+    monkeypatch.setenv("FRESHET_PARQUET", "/nonexistent/freshet-parquet")
+    assert examine(box)["parquet"] == ("ok", "is not in this build, and no file in the window is of it")
+    box.feed.put(1, b"PAR1", name="part-0.parquet")
+    finding, text = examine(box, code=EX_UNAVAILABLE)["parquet"]
+    assert finding == "FAIL" and "there is no /nonexistent/freshet-parquet; build freshet with DuckDB" in text
 
 
 def test_what_cannot_be_opened_is_said_with_its_exit_status(box):
