@@ -7,9 +7,9 @@
 
 #include "digest.h"
 #include "live.h"
+#include "member.h"
 #include "state.h"
 
-#define UUID_TEXT 37
 #define MANIFEST_MAX (64u << 20)
 
 struct manifest_segment {
