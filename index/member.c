@@ -80,20 +80,6 @@ bool member_is_null(const struct members *m, const char *key)
 	return yyjson_is_null(yyjson_obj_get(m->object, key));
 }
 
-static bool uuid_is_valid(struct slice s)
-{
-	if (s.len != UUID_TEXT - 1)
-		return false;
-	for (size_t i = 0; i < s.len; i++) {
-		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-		char c = s.data[i];
-
-		if (dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-			return false;
-	}
-	return true;
-}
-
 void member_uuid(struct members *m, const char *key, char out[UUID_TEXT])
 {
 	struct slice s = member_text(m, key);

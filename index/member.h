@@ -8,6 +8,7 @@
 #include "bytes.h"
 #include "err.h"
 #include "timefmt.h"
+#include "uuid.h"
 
 struct yyjson_val;
 
@@ -26,7 +27,6 @@ struct slice member_text(struct members *m, const char *key); /* as long as the 
 void member_hex(struct members *m, const char *key, uint8_t *out, size_t len);
 int64_t member_instant(struct members *m, const char *key); /* only the one text that instant_text() gives */
 bool member_is_null(const struct members *m, const char *key);
-#define UUID_TEXT 37
 void member_uuid(
 	struct members *m, const char *key, char out[UUID_TEXT]); /* 36 small hex digits and dashes */
 
