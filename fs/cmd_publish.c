@@ -41,7 +41,7 @@ static void print_result(const struct cli *cli, const char *url, const struct up
 		printf("another process publishes from here just now\n");
 	else if (!res->generation)
 		printf("nothing is published here yet\n");
-	else if (res->idle && !res->objects)
+	else if (!res->objects)
 		printf("generation %" PRIu64 " is published at %s, in epoch %" PRIu64 "\n", res->generation,
 			url, res->epoch);
 	else
@@ -62,7 +62,7 @@ static int upload(
 		.check = req && !req->pulse,
 		.stop = stopped};
 	struct err err = ERR_INIT;
-	int r = url ? store_open(&store, url, cli->cfg, &err) : -ENOMEM;
+	int r = url ? store_open_late(&store, url, cli->cfg, &err) : -ENOMEM;
 
 	in.store = store;
 	if (r == 0)

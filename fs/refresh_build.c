@@ -126,6 +126,7 @@ void refresh_publish(struct refresh *r)
 
 void refresh_publish_ended(struct refresh *r, int status)
 {
+	struct err err = ERR_INIT;
 	char text[ERR_MAX] = "";
 
 	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
@@ -139,6 +140,9 @@ void refresh_publish_ended(struct refresh *r, int status)
 	}
 	log_end(&r->publisher, "publishing", status, text);
 	refresh_set_error(r, r->publish_error, text);
+	/* What it noted in the catalog. */
+	if (refresh_take_in(r, &err) < 0)
+		refresh_set_error(r, r->look_error, err.message);
 }
 
 /* ---- merging ---- */

@@ -85,6 +85,19 @@ static int look_flat(
 	return r;
 }
 
+static int any_entry(void *ctx, struct slice name, const struct store_stat *st)
+{
+	return 1;
+}
+
+/* Nothing is published there; but is there anything at all? A directory that is not mounted must not look like one without news. */
+static int check_there(struct store *store, struct err *err)
+{
+	int r = store_list(store, "", any_entry, NULL, err);
+
+	return r < 0 ? r : 0;
+}
+
 int follow_look(
 	struct store *store, const struct follow_known *known, struct follow_offer *out, struct err *err)
 {
@@ -99,6 +112,11 @@ int follow_look(
 	if (r != -ENOENT)
 		return r;
 	r = edition_look(store, known->epoch, &now, err);
+	if (r == 0 && now.epoch < known->epoch)
+		r = err_set(err, -ESTALE, "%s: epoch %" PRIu64 " was there, and is not any more", store->url,
+			known->epoch);
+	if (r == 0 && !now.epoch)
+		r = check_there(store, err);
 	if (r < 0 || !now.newest.number)
 		return r;
 	out->epoch = now.epoch;
