@@ -246,7 +246,7 @@ static int create(const struct state *state, const char *path, struct err *err)
 	return r ? r : sync_path(state->dir, err);
 }
 
-static int check_index(struct catalog *c, struct err *err)
+int catalog_read_index(struct catalog *c, struct err *err)
 {
 	OWNED_BUF uuid = {0};
 	int r = catalog_get(c, "index", &uuid, err);
@@ -289,7 +289,7 @@ int catalog_open(struct catalog **out, const struct state *state, bool writer, s
 	if (!r)
 		r = identify(c, err);
 	if (!r)
-		r = check_index(c, err);
+		r = catalog_read_index(c, err);
 	if (r < 0)
 		return r;
 	*out = steal(&c);

@@ -16,7 +16,9 @@ int catalog_open(struct catalog **out, const struct state *state, bool writer, s
 void catalog_free(struct catalog *c); /* NULL is fine */
 DEFINE_FREEP(catalog)
 
-const char *catalog_index(const struct catalog *c); /* the UUID */
+const char *catalog_index(const struct catalog *c); /* the UUID, as it was when it was opened, or last read */
+/* Reads it again: the first generation that is adopted from elsewhere brings its own. Returns 0 or -errno. */
+int catalog_read_index(struct catalog *c, struct err *err);
 /* Small texts by name: "url", "config" (the last build's), "last_error". Appends; 1 there, 0 not. */
 int catalog_get(struct catalog *c, const char *key, struct buf *out, struct err *err);
 int catalog_set(struct catalog *c, const char *key, struct slice value, struct err *err);

@@ -40,6 +40,10 @@ int follow_known_get(struct catalog *catalog, const char *url, struct follow_kno
 	r = catalog_current(catalog, &now, err);
 	if (r < 0 || !now.number)
 		return r;
+	/* After the number: who adopts sets both at once. */
+	r = catalog_read_index(catalog, err);
+	if (r < 0)
+		return r;
 	out->number = now.number;
 	strcpy(out->index, catalog_index(catalog));
 	r = catalog_get(catalog, CATALOG_FOLLOWED, &text, err);

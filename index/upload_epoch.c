@@ -121,7 +121,14 @@ static int refuse_epoch(const struct upload *u, const struct claim *by, struct e
 static int check_copy(struct upload *u, struct err *err)
 {
 	const struct edition_ref *now = &u->there.newest;
+	struct catalog_current here;
+	int r = catalog_current(u->catalog, &here, err);
 
+	if (r < 0)
+		return r;
+	/* A store that was moved, or is reached by another name: copies of a state have the same record of the name. */
+	if (!u->record.epoch && now->number <= here.number)
+		return 0;
 	if (!u->there.has_pointer || edition_ref_is(now, &u->record.last) ||
 		edition_ref_is(now, &u->record.next))
 		return 0;

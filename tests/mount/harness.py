@@ -313,7 +313,7 @@ class Box:
         assert result.code == 0, result
         return mount
 
-    def follow(self, source, options="refresh=eager,poll=0.1s", state=None, args=()):
+    def follow(self, source, options="refresh=eager,poll=100ms", state=None, args=()):
         """A mount that follows what is published at `source`."""
         state = state or self.root / f"follower{len(self.mounts)}"
         point = self.root / f"mnt{len(self.mounts)}"
