@@ -6,6 +6,7 @@
 #ifndef FRESHET_CLI_H
 #define FRESHET_CLI_H
 
+#include <signal.h>
 #include <sysexits.h>
 
 #include "catalog.h"
@@ -58,7 +59,8 @@ struct cli {
 	struct state *state;
 	struct catalog *catalog; /* a reader; NULL: nothing was ever built here */
 	struct config *cfg;
-	bool known;          /* the state was built from that very feed */
+	bool known;          /* the state was built from that very feed, or followed that very place */
+	bool follows;        /* cli_open() was told so: `url` is where another host publishes */
 	struct store *store; /* with CLI_FEED */
 	/* private */
 	struct cli_list **lists;
@@ -72,6 +74,7 @@ void cli_release(struct cli *cli);
 
 #define CLI_CREATE 1u /* make the state directory where it is missing */
 #define CLI_FEED 2u   /* the feed must be known, and is opened */
+#define CLI_FOLLOW 8u /* with CLI_FEED: what is given is no feed, but where another host publishes */
 #define CLI_LATE 4u   /* with CLI_FEED: at its first use only, where the state was built from it */
 /* Finds and opens the state directory, works out the configuration (--config, else STATE/freshet.ini, else
  * what the last build used, else the defaults; then --set), and refuses a feed that differs from the
@@ -97,12 +100,18 @@ static inline char *cli_grouped(uint64_t n, char out[HUMAN_MAX])
 	return human_number(n, out);
 }
 
+/* Publishes what is current to publish.dest, where that is set: what every command does that has published a generation. `stop` may be NULL. Gives up the writer's lock.
+ * Returns 0 or the exit status, after saying why. */
+int cli_publish(struct cli *cli, volatile sig_atomic_t *stop);
+
 #define CLI_COMPLETE "--complete" /* the first word of a question of the shells: complete.h */
 
 /* The commands: argv[0] is the command's name. Each returns the exit status. */
 int cmd_mount(int argc, char **argv);
 int cmd_build(int argc, char **argv);
 int cmd_base(int argc, char **argv);
+int cmd_publish(int argc, char **argv);
+int cmd_follow(int argc, char **argv);
 int cmd_query(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);

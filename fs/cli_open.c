@@ -87,10 +87,16 @@ static bool is_known(const struct cli *cli, const char *url)
 	OWNED(state) struct state *state = NULL;
 	OWNED(catalog) struct catalog *catalog = NULL;
 	OWNED_BUF its = {0};
+	const char *at;
 
-	return (*url == '/' || !strncmp(url, "s3://", 5)) && dir &&
-	       state_open(&state, dir, false, NULL) == 0 && catalog_open(&catalog, state, false, NULL) == 0 &&
-	       catalog_get(catalog, "url", &its, NULL) == 1 && !strcmp(buf_cstr(&its), url);
+	if (!dir || state_open(&state, dir, false, NULL) < 0 ||
+		catalog_open(&catalog, state, false, NULL) < 0 ||
+		catalog_get(catalog, cli->follows ? CATALOG_FOLLOWED : "url", &its, NULL) != 1)
+		return false;
+	at = buf_cstr(&its);
+	if (cli->follows) /* "EPOCH URL" */
+		at += strcspn(at, " ") + 1;
+	return (*url == '/' || !strncmp(url, "s3://", 5)) && !strcmp(at, url);
 }
 
 static int url_agree(struct cli *cli, const char *url, const char *origin, struct err *err)
@@ -175,6 +181,8 @@ static int settle_url(struct cli *cli, unsigned flags, struct err *err)
 {
 	int r = 0;
 
+	if (cli->follows)
+		return 0;
 	if (cli->cfg->url)
 		r = url_agree(cli, cli->cfg->url, "the configuration", err);
 	if (r == 0)
@@ -201,6 +209,7 @@ static int open_all(struct cli *cli, const char *feed, unsigned flags, struct er
 	OWNED_STR char *dir = NULL;
 	int r = keep_config_path(cli, err);
 
+	cli->follows = flags & CLI_FOLLOW;
 	if (r == 0 && feed)
 		r = url_agree(cli, feed, "", err);
 	if (r == 0)
@@ -241,7 +250,7 @@ int cli_lock(struct cli *cli)
 	catalog_free(cli->catalog);
 	cli->catalog = NULL;
 	r = catalog_open(&cli->catalog, cli->state, true, &err);
-	if (r == 0) /* again: another first build may have been faster, with another feed */
+	if (r == 0 && !cli->follows) /* again: another first build may have been faster, with another feed */
 		r = url_of_state(cli, &err);
 	return r < 0 ? cli_fail(cli, r, &err) : CLI_GO;
 }

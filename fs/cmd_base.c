@@ -128,7 +128,8 @@ static int build(struct cli *cli, const struct request *req, struct base_result 
 	if (r < 0)
 		return cli_fail(cli, r, &err);
 	print_result(cli, res);
-	return fflush(stdout) ? EX_IOERR : 0;
+	r = cli_publish(cli, &stop);
+	return r == 0 && fflush(stdout) ? EX_IOERR : r;
 }
 
 int cmd_base(int argc, char **argv)

@@ -202,7 +202,7 @@ static int merge_all(struct cli *cli, const struct request *req)
 static int build(struct cli *cli, const struct request *req)
 {
 	bool first = true, failed = false;
-	int r;
+	int r, published = 0;
 
 	r = cli_open(cli, cli->arg_count ? cli->args[0] : NULL, CLI_CREATE | CLI_FEED);
 	if (r != CLI_GO)
@@ -216,8 +216,11 @@ static int build(struct cli *cli, const struct request *req)
 		return r;
 	while ((r = tick(cli, req, first, &failed)) == CLI_GO)
 		first = false;
-	if (r == 0 && !req->dry_run && !req->no_merge)
+	if (r == 0 && !req->dry_run && !req->pulse)
+		r = published = cli_publish(cli, &stop);
+	if (r == published && !req->dry_run && !req->no_merge)
 		r = merge_all(cli, req);
+	r = r ? r : published;
 	if (r == 0 && fflush(stdout))
 		return EX_IOERR;
 	return r == 0 && failed ? EX_DATAERR : r;

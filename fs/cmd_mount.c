@@ -18,6 +18,8 @@ static const char help[] =
 	"Mounts the index of FEED (a directory, or s3://BUCKET/PREFIX) at MOUNTPOINT, read-only, and keeps it\n"
 	"fresh. FEED may be left out where the configuration has feed.url. The mount goes to the background once\n"
 	"it answers; take it down with `fusermount3 -u MOUNTPOINT` or `umount MOUNTPOINT`.\n\n"
+	"      --follow       FEED is no feed, but where another host publishes (freshet publish DEST, or a\n"
+	"                     directory that rsync fills from a mount's segments/): that is served\n"
 	"  -f, --foreground   stay in the foreground, log to stderr, and tell a service manager (sd_notify(3))\n"
 	"  -o OPTION[,...]    refresh=lazy|eager|manual, poll=1s, wait=2s, feed_timeout=10s,\n"
 	"                     log_level=info, max_age=all, passthrough=no|yes; state=DIR, config=FILE,\n"
@@ -27,7 +29,7 @@ static const char help[] =
 struct mount_command {
 	struct cli cli;
 	struct cli_list o;
-	bool foreground;
+	bool foreground, follow;
 	struct mount_option_set set;
 	char *mountpoint;       /* owned, absolute */
 	const char *feed;       /* borrowed; NULL: not given */
@@ -47,6 +49,7 @@ static int take_mount_options(struct mount_command *c)
 		if (mount_options_parse(&c->set, c->o.items[i], &err) < 0)
 			return cli_usage(cli, "%s", err.message);
 	}
+	c->follow |= c->set.follow;
 	if (c->set.state)
 		cli->state_dir = c->set.state;
 	if (c->set.config)
@@ -120,8 +123,10 @@ static int check_apart(struct mount_command *c)
 	return CLI_GO;
 }
 
-/* freshet build OPTION FEED with the same state and configuration; the array is owned, the texts are borrowed. */
-static const char **builder_argv(struct mount_command *c, const char *option)
+/* freshet COMMAND OPTION PLACE with the same state and configuration; the array is owned, the texts are borrowed. `option` and `place` may be
+ * NULL. */
+static const char **child_argv(
+	struct mount_command *c, const char *command, const char *option, const char *place)
 {
 	struct cli *cli = &c->cli;
 	const char **argv = calloc(9 + 2 * cli->sets.count + 1, sizeof(*argv)), **to = argv;
@@ -129,10 +134,12 @@ static const char **builder_argv(struct mount_command *c, const char *option)
 	if (!argv)
 		return NULL;
 	*to++ = "freshet";
-	*to++ = "build";
+	*to++ = command;
 	*to++ = "--pulse";
-	*to++ = option;
-	*to++ = cli->url;
+	if (option)
+		*to++ = option;
+	if (place)
+		*to++ = place;
 	*to++ = "--state";
 	*to++ = cli->state->dir;
 	if (cli->config_path) {
@@ -195,13 +202,14 @@ static int log_level_of(const struct cli *cli)
 static int serve(struct mount_command *c)
 {
 	struct cli *cli = &c->cli;
+	OWNED_STR char *dest = NULL;
 	struct err err = ERR_INIT;
-	const char **argv, **merge_argv;
+	const char **argv, **merge_argv, **publish_argv;
 	int r;
 
 	if (c->foreground)
 		service_init(&c->service);
-	r = cli_open(cli, c->feed, CLI_CREATE | CLI_FEED | CLI_LATE);
+	r = cli_open(cli, c->feed, CLI_CREATE | CLI_FEED | CLI_LATE | (c->follow ? CLI_FOLLOW : 0));
 
 	if (r != CLI_GO)
 		return r;
@@ -210,10 +218,14 @@ static int serve(struct mount_command *c)
 	r = check_apart(c);
 	if (r != CLI_GO)
 		return r;
-	/* Merging is a process beside builds, so that none waits for it. */
-	argv = builder_argv(c, "--no-merge");
-	merge_argv = builder_argv(c, "--merge-only");
-	if (!argv || !merge_argv)
+	if (cli->cfg->dest && !(dest = cli_absolute_url(cli->cfg->dest)))
+		return cli_fail(cli, -ENOMEM, NULL);
+	/* Merging and publishing are processes beside builds, so that none waits for them. */
+	argv = c->follow ? child_argv(c, "follow", NULL, cli->url)
+			 : child_argv(c, "build", "--no-merge", cli->url);
+	merge_argv = child_argv(c, "build", "--merge-only", cli->url);
+	publish_argv = child_argv(c, "publish", NULL, dest);
+	if (!argv || !merge_argv || !publish_argv)
 		return cli_fail(cli, -ENOMEM, NULL);
 	r = mount_run(&(struct mount_options){.mountpoint = c->mountpoint,
 			      .url = cli->url,
@@ -222,6 +234,9 @@ static int serve(struct mount_command *c)
 			      .store = cli->store,
 			      .builder_argv = argv,
 			      .merger_argv = merge_argv,
+			      .publisher_argv = publish_argv,
+			      .follow = c->follow,
+			      .dest = dest,
 			      .service = c->foreground ? &c->service : NULL,
 			      .log_level = log_level_of(cli),
 			      .kernel_options = buf_cstr(&c->set.kernel),
@@ -230,6 +245,7 @@ static int serve(struct mount_command *c)
 		&err);
 	free(argv);
 	free(merge_argv);
+	free(publish_argv);
 	return r < 0 ? cli_fail(cli, r, &err) : EX_OK;
 }
 
@@ -299,11 +315,12 @@ int cmd_mount(int argc, char **argv)
 {
 	struct mount_command c = {.readyfd = -1};
 	const struct cli_option options[] = {
+		{"follow", 0, CLI_FLAG, &c.follow},
 		{"foreground", 'f', CLI_FLAG, &c.foreground},
 		{NULL, 'o', CLI_LIST, &c.o},
 	};
 	const struct cli_command command = {.name = "mount",
-		.usage = "[-f] [-o OPTIONS] [FEED] MOUNTPOINT",
+		.usage = "[-f] [--follow] [-o OPTIONS] [FEED] MOUNTPOINT",
 		.help = help,
 		.options = options,
 		.option_count = sizeof(options) / sizeof(options[0]),

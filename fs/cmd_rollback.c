@@ -69,6 +69,7 @@ static int roll(struct cli *cli, const struct request *req)
 		if (r < 0)
 			return cli_fail(cli, r, &err);
 		print_result(cli, req, &res);
+		r = cli_publish(cli, NULL);
 	}
 	return r == 0 && fflush(stdout) ? EX_IOERR : r;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "cli.h"
+#include "upload.h"
 #include "status_term.h"
 
 static const char help[] =
@@ -42,6 +43,8 @@ static int render(struct cli *cli, const struct generation *g, const struct row 
 	status_gather(&s, cli->cfg, built, g, rows, count);
 	if (cli->catalog)
 		r = catalog_get(cli->catalog, "last_error", &last_error, err);
+	if (r >= 0 && cli->catalog && !last_error.len)
+		r = catalog_get(cli->catalog, CATALOG_PUBLISH_ERROR, &last_error, err);
 	if (r >= 0 && cli->catalog)
 		r = catalog_paused(cli->catalog, &s.paused, err);
 	if (r < 0)

@@ -234,7 +234,7 @@ static bool is_among(struct slice word, const char *const *words, size_t count)
 /* `takes` is what the help calls it: what is a time, a duration or an expression is left to the user. */
 static void offer_values(const struct completion *c, struct slice takes, struct slice before)
 {
-	static const char *const dirs[] = {"DIR", "FEED", "MOUNTPOINT"};
+	static const char *const dirs[] = {"DEST", "DIR", "FEED", "MOUNTPOINT", "SRC"};
 	static const char *const files[] = {"FILE", "PATH", "WHAT"};
 
 	if (IS_AMONG(takes, dirs))

@@ -7,6 +7,7 @@
 
 struct looker {
 	struct store *store; /* borrowed */
+	bool follow;
 	pthread_t thread;
 	int fd;
 	pthread_mutex_t lock;
@@ -15,6 +16,7 @@ struct looker {
 	/* The thread's while `asked`, else the caller's. */
 	struct arena arena;
 	struct look look;
+	struct follow_known known;
 	struct sight sight;
 	bool busy; /* the caller's: begun and not taken yet */
 };
@@ -26,6 +28,20 @@ static void forget(struct looker *l)
 	look_release(&l->look);
 	arena_release(&l->arena);
 	l->sight = (struct sight){.err = ERR_INIT};
+}
+
+static void look(struct looker *l)
+{
+	struct follow_offer offer;
+
+	if (!l->follow) {
+		l->sight.code =
+			look_at_feed(&l->look, l->store, &l->sight.listing, &l->sight.plan, &l->sight.err);
+		return;
+	}
+	l->sight.code = follow_look(l->store, &l->known, &offer, &l->sight.err);
+	l->sight.newer = l->sight.code == 0 && offer.newer;
+	follow_offer_release(&offer);
 }
 
 static void *look_on(void *arg)
@@ -40,8 +56,7 @@ static void *look_on(void *arg)
 		if (l->stop)
 			break;
 		pthread_mutex_unlock(&l->lock);
-		l->sight.code =
-			look_at_feed(&l->look, l->store, &l->sight.listing, &l->sight.plan, &l->sight.err);
+		look(l);
 		pthread_mutex_lock(&l->lock);
 		l->asked = false;
 		/* It can only fail when the counter is full, and then it is readable anyway. */
@@ -52,7 +67,7 @@ static void *look_on(void *arg)
 	return NULL;
 }
 
-int looker_start(struct looker **out, struct store *store, struct err *err)
+int looker_start(struct looker **out, struct store *store, bool follow, struct err *err)
 {
 	struct looker *l = calloc(1, sizeof(*l));
 	int r = 0;
@@ -61,6 +76,7 @@ int looker_start(struct looker **out, struct store *store, struct err *err)
 	if (!l)
 		return err_set(err, -ENOMEM, "out of memory");
 	l->store = store;
+	l->follow = follow;
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->more, NULL);
 	l->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -94,7 +110,8 @@ int looker_begin(struct looker *l, const struct config *cfg, struct catalog *cat
 
 	forget(l);
 	l->look = (struct look){.cfg = cfg, .now = time_now(), .arena = &l->arena};
-	r = look_at_catalog(&l->look, catalog, err);
+	r = l->follow ? follow_known_get(catalog, l->store->url, &l->known, err)
+		      : look_at_catalog(&l->look, catalog, err);
 	if (r < 0)
 		return r;
 	l->busy = true;

@@ -12,6 +12,8 @@ static const struct {
 	{"mount", cmd_mount, "serve the index of a feed as a file system"},
 	{"build", cmd_build, "index what is due in a feed and publish it"},
 	{"base", cmd_base, "build a full index from a snapshot, under what the feed brings"},
+	{"publish", cmd_publish, "publish the index to a store, for followers"},
+	{"follow", cmd_follow, "take over what another host published"},
 	{"query", cmd_query, "print the documents that match an expression"},
 	{"status", cmd_status, "say how fresh the index is, and what became of each partition"},
 	{"doctor", cmd_doctor, "check what a mount needs, and say what to do"},

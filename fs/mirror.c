@@ -39,6 +39,8 @@ int mirror_lookup(const struct mirror *m, unsigned place, const struct node *dir
 	struct store_stat st;
 	int r;
 
+	if (!m->store)
+		return -ENOENT;
 	add_path(m, at, name, &path);
 	r = store_head(m->store, buf_cstr(&path), &st, err);
 	if (r < 0)
@@ -64,6 +66,8 @@ int mirror_stat_dir(const struct mirror *m, const struct node *dir, struct store
 {
 	OWNED_BUF path = {0};
 
+	if (!m->store)
+		return -ENOENT;
 	add_path(m, mirror_path(dir), slice_of(NULL, 0), &path);
 	return store_head(m->store, buf_cstr(&path), out, err);
 }
@@ -89,6 +93,8 @@ int mirror_list(const struct mirror *m, const struct node *dir, struct buf *out,
 	OWNED_BUF path = {0};
 	int r;
 
+	if (!m->store)
+		return 0;
 	add_path(m, mirror_path(dir), slice_of(NULL, 0), &path);
 	r = store_list(m->store, buf_cstr(&path), add_entry, out, err);
 	return r == -ENOENT && may_be_missing(m, dir) ? 0 : r;

@@ -10,8 +10,8 @@
 #include "store.h"
 
 struct mirror {
-	struct store *store;
-	const char *base; /* path in the store that is the mirror's root; "" is the store's */
+	struct store *store; /* NULL: there is nothing in it */
+	const char *base;    /* path in the store that is the mirror's root; "" is the store's */
 };
 enum mirror_place { MIRROR_PARTITIONS, MIRROR_REJECTS, MIRRORS };
 

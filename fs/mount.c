@@ -188,9 +188,13 @@ static int set_up_tree(struct mount *m, struct err *err)
 		.cfg = opt->cfg,
 		.store = opt->store,
 		.url = opt->url,
-		.feed_dir = *opt->url == '/' ? opt->url : NULL,
+
+		.feed_dir = *opt->url == '/' && !opt->follow ? opt->url : NULL,
 		.argv = opt->builder_argv,
 		.merge_argv = opt->merger_argv,
+		.publish_argv = opt->publisher_argv,
+		.follow = opt->follow,
+		.dest = opt->dest,
 		.published = published,
 		.ctx = m};
 	struct tree *t = &m->ops.tree;
@@ -204,7 +208,8 @@ static int set_up_tree(struct mount *m, struct err *err)
 		.started = time_now() / TIME_SECOND * TIME_SECOND,
 		.uid = getuid(),
 		.gid = getgid()};
-	t->mirrors[MIRROR_PARTITIONS] = (struct mirror){opt->store, ""};
+	/* A follower has no feed: partitions/ is empty. */
+	t->mirrors[MIRROR_PARTITIONS] = (struct mirror){opt->follow ? NULL : opt->store, ""};
 	r = store_dir_open(&t->mirrors[MIRROR_REJECTS].store, opt->state->dir, err);
 	t->mirrors[MIRROR_REJECTS].base = "rejects";
 	if (r < 0)

@@ -16,6 +16,9 @@ struct mount_options {
 	struct store *store;
 	const char *const *builder_argv; /* NULL-terminated */
 	const char *const *merger_argv;
+	const char *const *publisher_argv;
+	const char *dest; /* publish.dest, absolute; NULL: it is not set */
+	bool follow; /* `url` is where another host publishes: the builder fetches, and there is no feed */
 	/* Comma-separated options for the kernel beyond those that every mount of ours has; may be "". */
 	const char *kernel_options;
 	/* Whom to tell how things stand; NULL: nobody, since the mount goes to the background. */

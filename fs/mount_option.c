@@ -62,6 +62,10 @@ static int take_option(struct mount_option_set *set, const char *option, const c
 		buf_add_str(&set->kernel, option);
 		return buf_error(&set->kernel);
 	}
+	if (!value && !strcmp(option, "follow")) {
+		set->follow = true;
+		return 0;
+	}
 	if (!value)
 		return -EINVAL;
 	if (!strcmp(option, "state"))
@@ -155,6 +159,9 @@ const char *mount_option_at(size_t i, const char **takes)
 	}
 	i -= COUNT_OF(common);
 	*takes = NULL;
+	if (i == 0)
+		return "follow";
+	i--;
 	return i < COUNT_OF(for_kernel) ? for_kernel[i] : NULL;
 }
 

@@ -9,6 +9,7 @@ struct mount_option_set {
 	struct buf kernel;          /* options that FUSE or the kernel takes, comma-separated */
 	char *state, *config;       /* owned; NULL: not given */
 	struct string_list sets;    /* set=SECTION.KEY=VALUE */
+	bool follow;                /* as --follow */
 	struct string_list assigns; /* KEY=VALUE: keys of [mount], checked by mount_options_apply() */
 };
 

@@ -48,6 +48,8 @@ int published_look(struct published *p, const struct snapshot *now, struct snaps
 	*reopened = r == 1;
 	if (r >= 0 && p->from.catalog)
 		r = catalog_version(p->from.catalog, &version, err);
+	if (r >= 0 && p->from.catalog && version != p->catalog_version)
+		r = catalog_read_index(p->from.catalog, err);
 	if (r < 0)
 		return r;
 	/* Remembered before loading: what changes meanwhile is then seen as a change the next time. */

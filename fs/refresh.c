@@ -119,7 +119,7 @@ static void schedule(struct refresh *r, int64_t next_due)
 /* Starts a build where one is due, or where `current` lags. */
 static int build_if_due(struct refresh *r, bool due, struct err *err)
 {
-	int rc = due ? 0 : current_lags(r, &due, err);
+	int rc = due || !r->published.from.catalog ? 0 : current_lags(r, &due, err);
 
 	if (rc < 0)
 		return rc;
@@ -153,6 +153,14 @@ static int begin_sight(struct refresh *r, int64_t began, struct err *err)
 	return 1;
 }
 
+/* Nothing was ever built here, and so a build finds out all; who follows makes the catalog with what it fetches first. */
+static int look_first(struct refresh *r, int64_t began, struct err *err)
+{
+	if (r->opt.follow)
+		return begin_sight(r, began, err);
+	return began >= r->no_build_till ? refresh_start_build(r, err) : 0;
+}
+
 /* Goes on until the feed has to be waited for (1), or to its end: 0 or -errno. */
 static int look_on(struct refresh *r, int64_t began, struct err *err)
 {
@@ -160,13 +168,13 @@ static int look_on(struct refresh *r, int64_t began, struct err *err)
 
 	if (rc < 0 || mode_of(r) == REFRESH_MANUAL || builder_runs(&r->builder))
 		return rc < 0 ? rc : 0;
-	if (!r->published.from.catalog)
-		return began >= r->no_build_till ? refresh_start_build(r, err) : 0;
-	/* Paused: nothing is due but mending what a rollback that died left behind. */
-	if (r->now->paused)
-		return build_if_due(r, false, err);
 	r->looks = 1;
 	r->next_taking = time_monotonic() + TIME_SECOND;
+	if (!r->published.from.catalog)
+		return look_first(r, began, err);
+	/* Paused: nothing is due but mending what a rollback that died left behind. */
+	if (r->now->paused && !r->opt.follow)
+		return build_if_due(r, false, err);
 	return begin_sight(r, began, err);
 }
 
@@ -186,7 +194,7 @@ static void look(struct refresh *r)
 /* What the feed showed. Something may have happened where nothing was watched yet: then once more. */
 static int take_sight(struct refresh *r, const struct sight *sight, struct err *err)
 {
-	bool due = sight->plan.to_index || sight->plan.to_note;
+	bool due = sight->newer || sight->plan.to_index || sight->plan.to_note;
 
 	if (sight->code < 0) {
 		*err = sight->err;
@@ -233,6 +241,8 @@ static int sleep_ms(struct refresh *r)
 
 	if (refresh_stalls_at(r, &r->merger) < until)
 		until = refresh_stalls_at(r, &r->merger);
+	if (refresh_publish_at(r) < until)
+		until = refresh_publish_at(r);
 	if (!busy && r->next_look < until)
 		until = r->next_look;
 	if (busy && r->next_taking < until)
@@ -297,7 +307,7 @@ static void kill_stalled(struct refresh *r, struct builder *b)
 static void *run(void *arg)
 {
 	struct refresh *r = arg;
-	struct pollfd fds[3 + 2 * BUILDER_FDS];
+	struct pollfd fds[3 + 3 * BUILDER_FDS];
 	uint64_t ignored;
 	int status, n;
 
@@ -306,11 +316,13 @@ static void *run(void *arg)
 			look(r);
 		refresh_expire(r);
 		keep_up(r);
+		refresh_publish(r);
 		fds[0] = (struct pollfd){.fd = r->wakefd, .events = POLLIN};
 		fds[1] = (struct pollfd){.fd = r->watch ? watch_fd(r->watch) : -1, .events = POLLIN};
 		fds[2] = (struct pollfd){.fd = r->looker ? looker_fd(r->looker) : -1, .events = POLLIN};
 		n = 3 + builder_pollfds(&r->builder, fds + 3);
 		n += builder_pollfds(&r->merger, fds + n);
+		n += builder_pollfds(&r->publisher, fds + n);
 		if (poll(fds, (nfds_t)n, sleep_ms(r)) < 0)
 			continue;
 		if (fds[0].revents && read(r->wakefd, &ignored, sizeof(ignored)) < 0)
@@ -321,12 +333,15 @@ static void *run(void *arg)
 			refresh_build_ended(r, status);
 		if (builder_check(&r->merger, &status))
 			refresh_merge_ended(r, status);
+		if (builder_check(&r->publisher, &status))
+			refresh_publish_ended(r, status);
 		kill_stalled(r, &r->builder);
 		kill_stalled(r, &r->merger);
 	}
 	refresh_answer_building(r);
 	builder_stop(&r->builder);
 	builder_stop(&r->merger);
+	builder_stop(&r->publisher);
 	return NULL;
 }
 
@@ -348,8 +363,9 @@ int refresh_open(struct refresh **out, const struct refresh_options *opt, struct
 	if (!r)
 		return err_set(err, -ENOMEM, "out of memory");
 	r->opt = *opt;
-	r->builder = r->merger = BUILDER_INIT;
+	r->builder = r->merger = r->publisher = BUILDER_INIT;
 	published_init(&r->published, opt->state, opt->cfg, opt->url);
+	r->published.from.follow = opt->follow;
 	r->looked = r->look_began = r->build_deadline = r->building_since = r->awaited_till = TIME_NONE;
 	r->next_look = opt->cfg->refresh == REFRESH_MANUAL ? TIME_FOREVER : 0;
 	r->starting = opt->cfg->refresh != REFRESH_MANUAL;
@@ -374,7 +390,7 @@ int refresh_start(struct refresh *r, struct err *err)
 
 	open_watch(r);
 	if (mode_of(r) != REFRESH_MANUAL) {
-		rc = looker_start(&r->looker, r->opt.store, err);
+		rc = looker_start(&r->looker, r->opt.store, r->opt.follow, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -437,7 +453,8 @@ void refresh_facts(struct refresh *r, int64_t *building_since, char error[ERR_MA
 	memcpy(error,
 		*r->look_error    ? r->look_error
 		: *r->build_error ? r->build_error
-				  : r->merge_error,
+		: *r->merge_error ? r->merge_error
+				  : r->publish_error,
 		ERR_MAX);
 	pthread_mutex_unlock(&r->lock);
 }

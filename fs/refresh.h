@@ -16,9 +16,12 @@ struct refresh_options {
 	const struct config *cfg;
 	struct store *store;
 	const char *url;
-	const char *feed_dir;          /* for inotify; NULL: not a local directory */
-	const char *const *argv;       /* of the builder; NULL-terminated */
-	const char *const *merge_argv; /* of one that merges, beside builds */
+	const char *feed_dir;            /* for inotify; NULL: not a local directory */
+	const char *const *argv;         /* of the builder; NULL-terminated */
+	const char *const *merge_argv;   /* of one that merges, beside builds */
+	const char *const *publish_argv; /* of one that publishes to publish.dest, where that is set */
+	const char *dest;                /* publish.dest, absolute; NULL: it is not set */
+	bool follow; /* `store` is where another host publishes: argv is of one that fetches, and none is of use else */
 	/* Called on the refresh thread after `now` was swapped in; both are valid during the call. */
 	void (*published)(void *ctx, const struct snapshot *before, const struct snapshot *now);
 	void *ctx;

@@ -4,6 +4,7 @@
 #include "refresh_private.h"
 
 #include "merge.h"
+#include "upload.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -72,13 +73,79 @@ static void start_merge(struct refresh *r)
 	struct snapshot *now = refresh_snapshot(r);
 	size_t from, to;
 
-	if (now && now->generation && !builder_runs(&r->merger) && time_monotonic() >= r->no_merge_till &&
-		mode_of(r) != REFRESH_MANUAL && !now->paused &&
+	if (now && now->generation && !r->opt.follow && !builder_runs(&r->merger) &&
+		time_monotonic() >= r->no_merge_till && mode_of(r) != REFRESH_MANUAL && !now->paused &&
 		merge_pick(&now->generation->manifest, r->opt.cfg, &from, &to) &&
 		builder_start(&r->merger, r->opt.merge_argv, NULL) < 0)
 		r->merger = BUILDER_INIT;
 	snapshot_unref(now);
 }
+
+/* ---- publishing to a store ---- */
+
+static bool publishes(const struct refresh *r)
+{
+	return r->opt.cfg->dest && !r->opt.follow && mode_of(r) != REFRESH_MANUAL;
+}
+
+int64_t refresh_publish_at(const struct refresh *r)
+{
+	if (!publishes(r) || builder_runs(&r->publisher) || r->publish_seen == r->now->serial)
+		return TIME_FOREVER;
+	return r->no_publish_till;
+}
+
+static void back_off_publishing(struct refresh *r)
+{
+	r->publish_backoff = r->publish_backoff ? r->publish_backoff * 2 : BACKOFF_MIN;
+	if (r->publish_backoff > BACKOFF_MAX)
+		r->publish_backoff = BACKOFF_MAX;
+	r->no_publish_till = time_monotonic() + r->publish_backoff;
+}
+
+/* What the store holds is asked of the catalog only: the store may not answer. */
+void refresh_publish(struct refresh *r)
+{
+	struct err err = ERR_INIT;
+	int rc;
+
+	if (time_monotonic() < refresh_publish_at(r))
+		return;
+	rc = r->published.from.catalog ? upload_is_done(r->published.from.catalog, r->opt.dest, &err) : 1;
+	if (rc == 1) {
+		r->publish_seen = r->now->serial;
+		return;
+	}
+	if (rc == 0)
+		rc = builder_start(&r->publisher, r->opt.publish_argv, &err);
+	if (rc < 0) {
+		refresh_set_error(r, r->publish_error, err.message);
+		back_off_publishing(r);
+	}
+}
+
+void refresh_publish_ended(struct refresh *r, int status)
+{
+	struct err err = ERR_INIT;
+	char text[ERR_MAX] = "";
+
+	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+		explain_end(r, &r->publisher, "publishing", status, text);
+		back_off_publishing(r);
+	} else if (upload_is_done(r->published.from.catalog, r->opt.dest, NULL) == 1) {
+		r->publish_backoff = 0;
+		r->no_publish_till = 0;
+	} else {
+		back_off_publishing(r); /* another process is at it */
+	}
+	log_end(&r->publisher, "publishing", status, text);
+	refresh_set_error(r, r->publish_error, text);
+	/* What it noted in the catalog. */
+	if (refresh_take_in(r, &err) < 0)
+		refresh_set_error(r, r->look_error, err.message);
+}
+
+/* ---- merging ---- */
 
 /* Nothing but more segments comes of a merge that fails; the next build after a while asks again. */
 void refresh_merge_ended(struct refresh *r, int status)

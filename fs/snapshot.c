@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "upload.h"
+
 static void snapshot_free(struct snapshot *s)
 {
 	generation_unref(s->generation);
@@ -83,6 +85,8 @@ static int load_rows(struct snapshot *s, struct catalog *catalog, struct err *er
 		return r;
 	s->kept = kept;
 	r = catalog_get(catalog, "last_error", &text, err);
+	if (r >= 0 && !text.len)
+		r = catalog_get(catalog, CATALOG_PUBLISH_ERROR, &text, err);
 	if (r < 0)
 		return r;
 	s->last_error = strdup(buf_cstr(&text));
@@ -119,7 +123,9 @@ static int load(
 		return err_set(err, -ENOMEM, "out of memory");
 	s->kept_changed = old && same_kept(s, old) ? old->kept_changed : time_now();
 	s->serial = old ? old->serial + 1 : 1;
-	status_gather(&s->status, from->cfg, built, s->generation, s->rows, s->row_count);
+	status_gather(&s->status, from->follow && built ? built : from->cfg, built, s->generation, s->rows,
+		s->row_count);
+	s->status.max_age = from->cfg->max_age;
 	s->status.feed = from->url ? from->url : "";
 	s->status.state_dir = from->state->dir;
 	s->status.last_error = s->last_error;

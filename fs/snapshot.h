@@ -30,6 +30,7 @@ struct snapshot_source {
 	const struct state *state;
 	struct catalog *catalog;
 	const struct config *cfg;
+	bool follow;     /* what is served was built by the configuration of another host */
 	const char *url; /* borrowed by the snapshot, as state->dir is */
 };
 /* Reads `current` and the catalog. `old` (may be NULL) lends its generation when it is still the current one, or

@@ -11,7 +11,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -83,6 +82,8 @@ enum query {
 	Q_PAST_FILES,
 	Q_PAST_DROP,
 	Q_PAST_FILES_DROP,
+	Q_RAISE,
+	Q_ROW_DROP,
 };
 
 #define ROW_COLUMNS                                                                                           \
@@ -136,6 +137,8 @@ static const char *const queries[SQL_QUERIES_MAX] = {
 	[Q_PAST_DROP] = "DELETE FROM past WHERE generation <= (SELECT min(number) FROM generations)",
 	[Q_PAST_FILES_DROP] =
 		"DELETE FROM past_files WHERE generation <= (SELECT min(number) FROM generations)",
+	[Q_RAISE] = "UPDATE head SET taken = max(taken, ?1)",
+	[Q_ROW_DROP] = "DELETE FROM partitions WHERE ts = ?1",
 };
 
 struct catalog {
@@ -149,20 +152,6 @@ static int no_memory(struct err *err)
 }
 
 /* ---- opening ---- */
-
-static int uuid_new(char out[UUID_TEXT], struct err *err)
-{
-	uint8_t raw[16];
-	char hex[33];
-
-	if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
-		return err_sys(err, -EIO, "no random bytes");
-	raw[6] = (uint8_t)((raw[6] & 0x0F) | 0x40);
-	raw[8] = (uint8_t)((raw[8] & 0x3F) | 0x80);
-	hex_text(raw, sizeof(raw), hex);
-	snprintf(out, UUID_TEXT, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
-	return 0;
-}
 
 /* Whose file is it? Returns 0 when it is ours, or -errno. */
 static int identify(struct catalog *c, struct err *err)
@@ -257,7 +246,7 @@ static int create(const struct state *state, const char *path, struct err *err)
 	return r ? r : sync_path(state->dir, err);
 }
 
-static int check_index(struct catalog *c, struct err *err)
+int catalog_read_index(struct catalog *c, struct err *err)
 {
 	OWNED_BUF uuid = {0};
 	int r = catalog_get(c, "index", &uuid, err);
@@ -300,7 +289,7 @@ int catalog_open(struct catalog **out, const struct state *state, bool writer, s
 	if (!r)
 		r = identify(c, err);
 	if (!r)
-		r = check_index(c, err);
+		r = catalog_read_index(c, err);
 	if (r < 0)
 		return r;
 	*out = steal(&c);
@@ -674,6 +663,17 @@ int catalog_take_number(struct catalog *c, uint64_t *out, struct err *err)
 	return sql_finish(c->sql, r, err);
 }
 
+int catalog_raise_number(struct catalog *c, uint64_t number, struct err *err)
+{
+	struct sqlite3_stmt *s;
+	int r = sql_query(c->sql, Q_RAISE, &s, err);
+
+	if (r)
+		return r;
+	sql_bind_u64(s, 1, number);
+	return sql_step(c->sql, s, err);
+}
+
 static int publish_check(struct catalog *c, const struct manifest *m, struct err *err)
 {
 	struct catalog_current now;
@@ -707,20 +707,13 @@ static int pause_builds(struct catalog *c, uint64_t number, struct err *err)
 	return catalog_set(c, CATALOG_PAUSED, slice_str(text), err);
 }
 
-static int publish_in_transaction(struct catalog *c, const struct manifest *m,
-	const uint8_t sha256[SHA256_BYTES], const struct row *rows, size_t row_count, struct err *err)
+/* The generation's row, and that it is current. */
+static int put_current(
+	struct catalog *c, const struct manifest *m, const uint8_t sha256[SHA256_BYTES], struct err *err)
 {
 	struct sqlite3_stmt *s;
-	int r = publish_check(c, m, err);
+	int r = sql_query(c->sql, Q_GENERATION_PUT, &s, err);
 
-	for (size_t i = 0; !r && i < row_count; i++)
-		r = keep_past(c, m->number, rows[i].ts, err);
-	if (!r)
-		r = put_rows(c, rows, row_count, err);
-	if (!r && m->kind == MANIFEST_ROLLBACK)
-		r = pause_builds(c, m->number, err);
-	if (!r)
-		r = sql_query(c->sql, Q_GENERATION_PUT, &s, err);
 	if (r)
 		return r;
 	sql_bind_u64(s, 1, m->number);
@@ -739,12 +732,117 @@ static int publish_in_transaction(struct catalog *c, const struct manifest *m,
 	return sql_step(c->sql, s, err);
 }
 
+static int publish_in_transaction(struct catalog *c, const struct manifest *m,
+	const uint8_t sha256[SHA256_BYTES], const struct row *rows, size_t row_count, struct err *err)
+{
+	int r = publish_check(c, m, err);
+
+	for (size_t i = 0; !r && i < row_count; i++)
+		r = keep_past(c, m->number, rows[i].ts, err);
+	if (!r)
+		r = put_rows(c, rows, row_count, err);
+	if (!r && m->kind == MANIFEST_ROLLBACK)
+		r = pause_builds(c, m->number, err);
+	return r ? r : put_current(c, m, sha256, err);
+}
+
 int catalog_publish(struct catalog *c, const struct manifest *m, const uint8_t sha256[SHA256_BYTES],
 	const struct row *rows, size_t row_count, struct err *err)
 {
 	int r = sql_begin(c->sql, true, err);
 
 	return r ? r : sql_finish(c->sql, publish_in_transaction(c, m, sha256, rows, row_count, err), err);
+}
+
+/* ---- what another host published ---- */
+
+static int adopt_check(struct catalog *c, const struct catalog_adoption *a, struct err *err)
+{
+	const struct manifest *m = a->manifest;
+	struct catalog_current now;
+	int r = catalog_current(c, &now, err);
+
+	if (r)
+		return r;
+	if (now.number && strcmp(m->index, c->index) != 0)
+		return err_set(err, -ENOTSUP,
+			"it is of index %s, but generation %" PRIu64
+			" of index %s is here: use another --state",
+			m->index, now.number, c->index);
+	if (m->number <= now.number)
+		return err_set(err, -ESTALE, "generation %" PRIu64 " is not above %" PRIu64 ", which is here",
+			m->number, now.number);
+	return 0;
+}
+
+static int drop_row(struct catalog *c, int64_t ts, struct err *err)
+{
+	static const enum query drops[] = {Q_FILES_DROP, Q_ROW_DROP};
+	struct sqlite3_stmt *s;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(drops) / sizeof(drops[0]); i++) {
+		r = sql_query(c->sql, drops[i], &s, err);
+		if (r)
+			return r;
+		sql_bind_time(s, 1, ts);
+		r = sql_step(c->sql, s, err);
+	}
+	return r;
+}
+
+static int adopt_rows(struct catalog *c, const struct catalog_adoption *a, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < a->row_count; i++)
+		r = keep_past(c, a->manifest->number, a->rows[i].ts, err);
+	for (size_t i = 0; r == 0 && i < a->gone_count; i++) {
+		r = keep_past(c, a->manifest->number, a->gone[i], err);
+		if (r == 0)
+			r = drop_row(c, a->gone[i], err);
+	}
+	return r ? r : put_rows(c, a->rows, a->row_count, err);
+}
+
+static int set_texts(struct catalog *c, const struct catalog_adoption *a, struct err *err)
+{
+	char paused[24] = "";
+	int r = catalog_set(c, "index", slice_str(a->manifest->index), err);
+
+	if (a->paused)
+		snprintf(paused, sizeof(paused), "%" PRIu64, a->paused);
+	if (r == 0)
+		r = catalog_set(c, CATALOG_PAUSED, slice_str(paused), err);
+	if (r == 0)
+		r = catalog_set(c, CATALOG_FOLLOWED, a->followed, err);
+	if (r == 0)
+		r = catalog_set(c, CATALOG_ROWLESS, slice_str(a->config.data ? "" : "1"), err);
+	return r == 0 && a->config.data ? catalog_set(c, "config", a->config, err) : r;
+}
+
+static int adopt_in_transaction(struct catalog *c, const struct catalog_adoption *a, struct err *err)
+{
+	int r = adopt_check(c, a, err);
+
+	if (r == 0)
+		r = adopt_rows(c, a, err);
+	if (r == 0)
+		r = set_texts(c, a, err);
+	if (r == 0)
+		r = catalog_raise_number(c, a->manifest->number, err);
+	return r ? r : put_current(c, a->manifest, a->sha256, err);
+}
+
+int catalog_adopt(struct catalog *c, const struct catalog_adoption *a, struct err *err)
+{
+	int r = sql_begin(c->sql, true, err);
+
+	if (r == 0)
+		r = sql_finish(c->sql, adopt_in_transaction(c, a, err), err);
+	if (r == 0)
+		memcpy(c->index, a->manifest->index, UUID_TEXT);
+	return r;
 }
 
 int catalog_generations(struct catalog *c, struct arena *arena, struct catalog_generation **out,

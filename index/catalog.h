@@ -16,7 +16,9 @@ int catalog_open(struct catalog **out, const struct state *state, bool writer, s
 void catalog_free(struct catalog *c); /* NULL is fine */
 DEFINE_FREEP(catalog)
 
-const char *catalog_index(const struct catalog *c); /* the UUID */
+const char *catalog_index(const struct catalog *c); /* the UUID, as it was when it was opened, or last read */
+/* Reads it again: the first generation that is adopted from elsewhere brings its own. Returns 0 or -errno. */
+int catalog_read_index(struct catalog *c, struct err *err);
 /* Small texts by name: "url", "config" (the last build's), "last_error". Appends; 1 there, 0 not. */
 int catalog_get(struct catalog *c, const char *key, struct buf *out, struct err *err);
 int catalog_set(struct catalog *c, const char *key, struct slice value, struct err *err);
@@ -53,10 +55,32 @@ int catalog_past(struct catalog *c, uint64_t number, struct arena *arena, struct
 	size_t *count, struct err *err);
 /* Takes the next generation number, in a transaction of its own: never handed out twice. */
 int catalog_take_number(struct catalog *c, uint64_t *out, struct err *err);
+/* The next number that is handed out is above `number`. */
+int catalog_raise_number(struct catalog *c, uint64_t number, struct err *err);
 /* The one transaction of a publish: rows, watermark and current generation together. Refuses
  * (-ESTALE) when the current generation is not manifest->parent, or the watermark would go back other than by a rollback. */
 int catalog_publish(struct catalog *c, const struct manifest *m, const uint8_t sha256[SHA256_BYTES],
 	const struct row *rows, size_t row_count, struct err *err);
+
+/* A generation that another host published takes its place here, with what the catalog there said of it. */
+struct catalog_adoption {
+	const struct manifest *manifest;
+	const uint8_t *sha256;  /* of its bytes */
+	const struct row *rows; /* to insert or replace */
+	size_t row_count;
+	const int64_t *gone; /* rows that are not there any more */
+	size_t gone_count;
+	uint64_t paused; /* the generation whose rollback paused builds there; 0: they go on */
+	struct slice
+		config; /* of the builder's last build; without data: it came without rows, and without this */
+	struct slice followed; /* for CATALOG_FOLLOWED */
+};
+/* "EPOCH URL" of what was last adopted; CATALOG_ROWLESS: "1" where it came without rows, so that no build can go on from it. */
+#define CATALOG_FOLLOWED "followed"
+#define CATALOG_ROWLESS "rowless"
+/* In one transaction. A catalog in which nothing is published becomes one of the manifest's index. Refuses (-ESTALE) a number that is not
+ * above the current one's, and (-ENOTSUP) another index. */
+int catalog_adopt(struct catalog *c, const struct catalog_adoption *a, struct err *err);
 
 /* Opens the generation that is current by the catalog; *out is NULL where nothing is published. Returns 0, or -EBADMSG where it
  * is not there …. */

@@ -30,11 +30,11 @@ static bool names_have(const struct names *n, const char *name)
 	       bsearch(name, n->text.data, n->text.len / SEGMENT_NAME_HEX, SEGMENT_NAME_HEX, name_cmp);
 }
 
-static int add_manifest(const struct state *state, uint64_t number, struct names *names, struct err *err)
+static int read_manifest_file(
+	const struct state *state, uint64_t number, struct manifest *out, struct err *err)
 {
 	OWNED_STR char *path = state_path(state, "generations/%" PRIu64 ".json", number);
 	OWNED_BUF bytes = {0};
-	struct manifest m;
 	int r;
 
 	if (!path)
@@ -42,9 +42,17 @@ static int add_manifest(const struct state *state, uint64_t number, struct names
 	r = read_file(path, MANIFEST_MAX, &bytes, err);
 	if (r)
 		return r == -ENOENT ? -EBADMSG : r;
-	r = manifest_decode(buf_slice(&bytes), &m, err);
+	r = manifest_decode(buf_slice(&bytes), out, err);
+	return r ? err_context(err, r, "%s", path) : 0;
+}
+
+static int add_manifest(const struct state *state, uint64_t number, struct names *names, struct err *err)
+{
+	struct manifest m;
+	int r = read_manifest_file(state, number, &m, err);
+
 	if (r)
-		return err_context(err, r, "%s", path);
+		return r;
 	for (size_t i = 0; i < m.segment_count; i++)
 		buf_add(&names->text, m.segments[i].name, SEGMENT_NAME_HEX);
 	manifest_release(&m);
@@ -194,4 +202,76 @@ int gc_run(struct state *state, struct catalog *catalog, const struct config *cf
 	if (!r)
 		r = gc_sweep(state, catalog, out, err);
 	return r ? r : gc_rejects(state, catalog, out, err);
+}
+
+/* ---- a bound ---- */
+
+/* Adds what the segments of `m` take that `seen` has not, and notes them there. */
+static int add_bytes(const struct manifest *m, struct names *seen, uint64_t *bytes, struct err *err)
+{
+	size_t before = seen->text.len;
+
+	for (size_t i = 0; i < m->segment_count; i++) {
+		struct names known = {.text = {.data = seen->text.data, .len = before}};
+
+		if (names_have(&known, m->segments[i].name))
+			continue;
+		*bytes = *bytes > UINT64_MAX - m->segments[i].bytes ? UINT64_MAX
+								    : *bytes + m->segments[i].bytes;
+		buf_add(&seen->text, m->segments[i].name, SEGMENT_NAME_HEX);
+	}
+	if (buf_error(&seen->text))
+		return err_set(err, -ENOMEM, "out of memory");
+	if (seen->text.len)
+		qsort(seen->text.data, seen->text.len / SEGMENT_NAME_HEX, SEGMENT_NAME_HEX, name_cmp);
+	return 0;
+}
+
+/* How many of the generations, newest first, stay. */
+static int count_within(const struct state *state, const struct catalog_generation *g, size_t count,
+	uint64_t max, size_t *kept, struct err *err)
+{
+	struct names seen = {0};
+	uint64_t bytes = 0;
+	int r = 0;
+
+	for (*kept = 0; r == 0 && *kept < count && bytes <= max; (*kept)++) {
+		struct manifest m;
+
+		r = read_manifest_file(state, g[*kept].number, &m, err);
+		if (r < 0)
+			break;
+		r = add_bytes(&m, &seen, &bytes, err);
+		manifest_release(&m);
+		if (*kept == 0)
+			bytes = 0; /* the current one's */
+		if (r == 0 && bytes > max)
+			break;
+	}
+	buf_release(&seen.text);
+	return r;
+}
+
+int gc_within(
+	struct state *state, struct catalog *catalog, uint64_t max, struct gc_result *out, struct err *err)
+{
+	struct catalog_generation *g;
+	struct arena arena = {0};
+	OWNED_BUF numbers = {0};
+	size_t count, kept;
+	int r = catalog_generations(catalog, &arena, &g, &count, err);
+
+	if (r == 0)
+		r = count_within(state, g, count, max, &kept, err);
+	for (size_t i = kept; r == 0 && i < count; i++)
+		buf_add(&numbers, &g[i].number, sizeof(g[i].number));
+	arena_release(&arena);
+	if (r == 0 && buf_error(&numbers))
+		r = err_set(err, -ENOMEM, "out of memory");
+	if (r < 0 || !numbers.len)
+		return r;
+	r = catalog_drop_generations(
+		catalog, (const uint64_t *)(const void *)numbers.data, numbers.len / sizeof(uint64_t), err);
+	out->generations += numbers.len / sizeof(uint64_t);
+	return r < 0 ? r : gc_sweep(state, catalog, out, err);
 }

@@ -14,6 +14,11 @@ struct gc_result {
 int gc_run(struct state *state, struct catalog *catalog, const struct config *cfg, int64_t now,
 	struct gc_result *out, struct err *err);
 
+/* Lets older generations go, and what they alone name, until segments that the current one has not take at most `max` bytes. The
+ * current one always stays. */
+int gc_within(
+	struct state *state, struct catalog *catalog, uint64_t max, struct gc_result *out, struct err *err);
+
 /* The third part of it: removes the files of rejects of partitions that are expired or skipped, or that the catalog does
  * not know. Those of all others stay, and files of other names. */
 int gc_rejects(struct state *state, struct catalog *catalog, struct gc_result *out, struct err *err);

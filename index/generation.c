@@ -9,8 +9,6 @@
 #include "timefmt.h"
 
 #define CURRENT_MAX 128
-/* Of N.live: bits for 10^11 entries, more than one machine serves. */
-#define LIVE_BYTES_MAX (UINT64_C(1) << 34)
 
 static int no_memory(struct err *err)
 {

@@ -7,10 +7,12 @@
 
 #include "digest.h"
 #include "live.h"
+#include "member.h"
 #include "state.h"
 
-#define UUID_TEXT 37
 #define MANIFEST_MAX (64u << 20)
+/* Of N.live: bits for 10^11 entries, more than one machine serves. */
+#define LIVE_BYTES_MAX (UINT64_C(1) << 34)
 
 struct manifest_segment {
 	char name[SEGMENT_NAME_HEX + 1];

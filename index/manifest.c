@@ -9,11 +9,10 @@
 #include <stdio.h>
 #include <yyjson.h>
 
-#include "timefmt.h"
+#include "member.h"
 
 #define FORMAT "freshet manifest"
 #define VERSION 1
-#define INSTANT_MAX (TIME_TEXT_MAX + 16)
 
 static const char *const kinds[MANIFEST_KINDS] = {
 	[MANIFEST_BUILD] = "build",
@@ -23,22 +22,6 @@ static const char *const kinds[MANIFEST_KINDS] = {
 };
 
 /* ---- writing ---- */
-
-/* `t` quoted, or null for none. */
-static const char *instant_text(int64_t t, char out[INSTANT_MAX])
-{
-	char text[TIME_TEXT_MAX];
-	int64_t fraction = t == TIME_NONE ? 0 : (t % TIME_SECOND + TIME_SECOND) % TIME_SECOND;
-
-	time_text(t, text);
-	if (t == TIME_NONE)
-		snprintf(out, INSTANT_MAX, "null");
-	else if (fraction)
-		snprintf(out, INSTANT_MAX, "\"%.*s.%09" PRId64 "Z\"", (int)strlen(text) - 1, text, fraction);
-	else
-		snprintf(out, INSTANT_MAX, "\"%s\"", text);
-	return out;
-}
 
 static void encode_segment(const struct manifest_segment *s, bool first, struct buf *out)
 {
@@ -87,88 +70,13 @@ void manifest_encode(const struct manifest *m, struct buf *out)
 
 /* ---- reading ---- */
 
-/* Members are taken one by one; the first failure sticks and says which member it was. */
-struct reader {
-	yyjson_val *object;
-	const char *bad; /* NULL: none */
-};
-
-static void reader_fail(struct reader *r, const char *key)
-{
-	if (!r->bad)
-		r->bad = key;
-}
-
-static uint64_t take_u64(struct reader *r, const char *key)
-{
-	yyjson_val *v = yyjson_obj_get(r->object, key);
-
-	if (!yyjson_is_uint(v))
-		reader_fail(r, key);
-	return yyjson_get_uint(v);
-}
-
-static struct slice take_text(struct reader *r, const char *key)
-{
-	yyjson_val *v = yyjson_obj_get(r->object, key);
-
-	if (!yyjson_is_str(v)) {
-		reader_fail(r, key);
-		return slice_str("");
-	}
-	return slice_of(yyjson_get_str(v), yyjson_get_len(v));
-}
-
-static void take_hex(struct reader *r, const char *key, uint8_t *out, size_t len)
-{
-	if (!hex_parse(take_text(r, key), out, len))
-		reader_fail(r, key);
-}
-
-/* Only the one text that instant_text() gives. */
-static int64_t take_instant(struct reader *r, const char *key)
-{
-	struct slice s = take_text(r, key);
-	char text[INSTANT_MAX], again[INSTANT_MAX];
-	int64_t t = 0;
-
-	if (s.len >= INSTANT_MAX - 2) {
-		reader_fail(r, key);
-		return 0;
-	}
-	snprintf(text, sizeof(text), "\"%.*s\"", (int)s.len, s.data);
-	text[s.len + 1] = '\0';
-	if (time_parse(text + 1, &t, NULL)) {
-		reader_fail(r, key);
-		return 0;
-	}
-	text[s.len + 1] = '"';
-	if (strcmp(text, instant_text(t, again)) != 0)
-		reader_fail(r, key);
-	return t;
-}
-
-static bool member_is_null(const struct reader *r, const char *key)
-{
-	return yyjson_is_null(yyjson_obj_get(r->object, key));
-}
-
-static bool take_bool(struct reader *r, const char *key)
-{
-	yyjson_val *v = yyjson_obj_get(r->object, key);
-
-	if (!yyjson_is_bool(v))
-		reader_fail(r, key);
-	return yyjson_get_bool(v);
-}
-
-static int take_undone(struct reader *r, struct manifest_segment *s, struct err *err)
+static int take_undone(struct members *r, struct manifest_segment *s, struct err *err)
 {
 	yyjson_val *array = yyjson_obj_get(r->object, "undone"), *v;
 	size_t count = yyjson_arr_size(array), i, max;
 
 	if (!yyjson_is_arr(array))
-		reader_fail(r, "undone");
+		members_fail(r, "undone");
 	s->undone = calloc(count ? count : 1, sizeof(*s->undone));
 	if (!s->undone)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -177,7 +85,7 @@ static int take_undone(struct reader *r, struct manifest_segment *s, struct err 
 		uint64_t n = yyjson_get_uint(v);
 
 		if (!yyjson_is_uint(v) || n >= UINT32_MAX || (i && n <= s->undone[i - 1])) {
-			reader_fail(r, "undone");
+			members_fail(r, "undone");
 			return 0;
 		}
 		s->undone[s->undone_count++] = (uint32_t)n;
@@ -187,23 +95,23 @@ static int take_undone(struct reader *r, struct manifest_segment *s, struct err 
 
 static int take_segment(yyjson_val *object, struct manifest_segment *s, struct err *err)
 {
-	struct reader r = {.object = object};
-	struct slice name = take_text(&r, "name");
+	struct members r = {.object = object};
+	struct slice name = member_text(&r, "name");
 	char hex[SHA256_HEX];
 
-	take_hex(&r, "sha256", s->sha256, SHA256_BYTES);
-	s->bytes = take_u64(&r, "bytes");
-	s->entries = take_u64(&r, "entries");
-	s->documents = take_u64(&r, "documents");
-	s->superseded = take_u64(&r, "superseded");
-	s->first = take_instant(&r, "first");
-	s->last = take_instant(&r, "last");
-	s->base = take_bool(&r, "base");
-	s->left = member_is_null(&r, "left") ? TIME_NONE : take_instant(&r, "left");
+	member_hex(&r, "sha256", s->sha256, SHA256_BYTES);
+	s->bytes = member_u64(&r, "bytes");
+	s->entries = member_u64(&r, "entries");
+	s->documents = member_u64(&r, "documents");
+	s->superseded = member_u64(&r, "superseded");
+	s->first = member_instant(&r, "first");
+	s->last = member_instant(&r, "last");
+	s->base = member_bool(&r, "base");
+	s->left = member_is_null(&r, "left") ? TIME_NONE : member_instant(&r, "left");
 	if (take_undone(&r, s, err) < 0)
 		return -ENOMEM;
-	if (r.bad)
-		return err_set(err, -EBADMSG, "\"%s\" is missing or cannot be", r.bad);
+	if (members_check(&r, err) < 0)
+		return -EBADMSG;
 	hex_text(s->sha256, SHA256_BYTES, hex);
 	if (!slice_eq(name, slice_of(hex, SEGMENT_NAME_HEX)))
 		return err_set(err, -EBADMSG, "\"name\" is not the start of \"sha256\"");
@@ -241,23 +149,9 @@ static int take_segments(yyjson_val *array, struct manifest *m, struct err *err)
 	return 0;
 }
 
-static bool index_is_valid(struct slice s)
+static void take_kind(struct members *r, struct manifest *m)
 {
-	if (s.len != UUID_TEXT - 1)
-		return false;
-	for (size_t i = 0; i < s.len; i++) {
-		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-		char c = s.data[i];
-
-		if (dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-			return false;
-	}
-	return true;
-}
-
-static void take_kind(struct reader *r, struct manifest *m)
-{
-	struct slice kind = take_text(r, "kind");
+	struct slice kind = member_text(r, "kind");
 
 	for (unsigned i = 0; i < MANIFEST_KINDS; i++) {
 		if (slice_eq(kind, slice_str(kinds[i]))) {
@@ -265,65 +159,57 @@ static void take_kind(struct reader *r, struct manifest *m)
 			return;
 		}
 	}
-	reader_fail(r, "kind");
+	members_fail(r, "kind");
 }
 
-static void take_parent(struct reader *r, struct manifest *m)
+static void take_parent(struct members *r, struct manifest *m)
 {
 	if (member_is_null(r, "parent") && member_is_null(r, "parent_sha256"))
 		return;
-	m->parent = take_u64(r, "parent");
-	take_hex(r, "parent_sha256", m->parent_sha256, SHA256_BYTES);
+	m->parent = member_u64(r, "parent");
+	member_hex(r, "parent_sha256", m->parent_sha256, SHA256_BYTES);
 	if (m->parent == 0 || m->parent >= m->number)
-		reader_fail(r, "parent");
+		members_fail(r, "parent");
 }
 
 /* In thousandths. Where it is missing, who wrote this knew no ranking. */
-static uint32_t take_milli(struct reader *r, const char *key, uint32_t initial, uint32_t max)
+static uint32_t take_milli(struct members *r, const char *key, uint32_t initial, uint32_t max)
 {
-	uint64_t n = yyjson_obj_get(r->object, key) ? take_u64(r, key) : initial;
+	uint64_t n = yyjson_obj_get(r->object, key) ? member_u64(r, key) : initial;
 
 	if (n > max)
-		reader_fail(r, key);
+		members_fail(r, key);
 	return (uint32_t)n;
 }
 
-static int take_head(struct reader *r, struct manifest *m, struct err *err)
+static int take_head(struct members *r, struct manifest *m, struct err *err)
 {
-	struct slice index;
-
-	if (!slice_eq(take_text(r, "format"), slice_str(FORMAT)))
+	if (!slice_eq(member_text(r, "format"), slice_str(FORMAT)))
 		return err_set(err, -EBADMSG, "is no manifest (\"format\" is not \"%s\")", FORMAT);
-	if (take_u64(r, "version") > VERSION)
+	if (member_u64(r, "version") > VERSION)
 		return err_set(err, -ENOTSUP, "written by a newer freshet; version %d is known", VERSION);
-	index = take_text(r, "index");
-	if (index_is_valid(index))
-		memcpy(m->index, index.data, index.len);
-	else
-		reader_fail(r, "index");
-	m->number = take_u64(r, "number");
+	member_uuid(r, "index", m->index);
+	m->number = member_u64(r, "number");
 	if (!m->number)
-		reader_fail(r, "number");
+		members_fail(r, "number");
 	take_kind(r, m);
 	take_parent(r, m);
-	m->watermark = take_instant(r, "watermark");
-	m->horizon = member_is_null(r, "horizon") ? TIME_NONE : take_instant(r, "horizon");
-	m->base_at = member_is_null(r, "base_at") ? TIME_NONE : take_instant(r, "base_at");
-	m->published = take_instant(r, "published");
-	take_hex(r, "config_hash", m->config_hash, sizeof(m->config_hash));
+	m->watermark = member_instant(r, "watermark");
+	m->horizon = member_is_null(r, "horizon") ? TIME_NONE : member_instant(r, "horizon");
+	m->base_at = member_is_null(r, "base_at") ? TIME_NONE : member_instant(r, "base_at");
+	m->published = member_instant(r, "published");
+	member_hex(r, "config_hash", m->config_hash, sizeof(m->config_hash));
 	m->k1 = take_milli(r, "k1", 1200, 100000);
 	m->b = take_milli(r, "b", 750, 1000);
-	m->documents = take_u64(r, "documents");
-	m->live_bytes = take_u64(r, "live_bytes");
-	take_hex(r, "live_sha256", m->live_sha256, SHA256_BYTES);
-	if (r->bad)
-		return err_set(err, -EBADMSG, "\"%s\" is missing or cannot be", r->bad);
-	return 0;
+	m->documents = member_u64(r, "documents");
+	m->live_bytes = member_u64(r, "live_bytes");
+	member_hex(r, "live_sha256", m->live_sha256, SHA256_BYTES);
+	return members_check(r, err);
 }
 
 int manifest_decode(struct slice bytes, struct manifest *out, struct err *err)
 {
-	struct reader reader = {0};
+	struct members reader = {0};
 	yyjson_read_err why = {0};
 	yyjson_doc *doc;
 	int r;

@@ -260,8 +260,8 @@ char *state_default_dir(const char *url)
 static bool name_is_ours(const char *name)
 {
 	static const char *const ours[] = {".", "..", "segments", "generations", "rejects", "tmp", "lock",
-		"base.lock", "merge.lock", "current", "catalog.db", "catalog.db-wal", "catalog.db-shm",
-		"catalog.db-journal", "freshet.ini", "lost+found"};
+		"base.lock", "merge.lock", "publish.lock", "fetch", "current", "catalog.db", "catalog.db-wal",
+		"catalog.db-shm", "catalog.db-journal", "freshet.ini", "lost+found"};
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
 		if (!strcmp(name, ours[i]))

@@ -2,7 +2,8 @@
 /* index/state.h - the state directory: where things lie in it, and who may write.
  *
  *     catalog.db  segments/NAME.seg  generations/N.json  generations/N.live  current
- *     rejects/PARTITION/FILE.tsv  tmp/BUILD/  lock  base.lock  merge.lock */
+ *     rejects/PARTITION/FILE.tsv  tmp/BUILD/  lock  base.lock  merge.lock  publish.lock
+ *     fetch/NAME.part (of a follower: segments that are not whole yet) */
 #ifndef FRESHET_STATE_H
 #define FRESHET_STATE_H
 
@@ -31,7 +32,8 @@ char *state_path(const struct state *s, const char *fmt, ...) __attribute__((for
  * since when. Gone with the process. */
 int state_lock(struct state *s, int64_t wait, struct err *err);
 void state_unlock(struct state *s); /* nothing where it is not held */
-/* A lock for work that goes on beside builds and takes the writer's only for its last step: "base.lock" or "merge.lock". Returns
+/* A lock for work that goes on beside builds and takes the writer's only for its last step: "base.lock", "merge.lock" or
+ * "publish.lock". Returns
  * 0 and a descriptor to close, or -EBUSY at once. */
 int state_lock_side(struct state *s, const char *name, int *fd, struct err *err);
 /* Makes tmp/BUILD and locks it. */

@@ -363,6 +363,18 @@ class Box:
         assert result.code == 0, result
         return mount
 
+    def follow(self, source, options="refresh=eager,poll=100ms", state=None, args=()):
+        """A mount that follows what is published at `source`."""
+        state = state or self.root / f"follower{len(self.mounts)}"
+        point = self.root / f"mnt{len(self.mounts)}"
+        point.mkdir()
+        mount = Mount(self, point)
+        mount.state = state
+        self.mounts.append(mount)
+        result = self.run("mount", "--follow", source, point, "-o", options, *args, state=state)
+        assert result.code == 0, result
+        return mount
+
     def close(self):
         """Takes everything down; afterwards complains of what did not go well."""
         forced = list(filter(None, [m.take_down() for m in reversed(self.mounts)]))

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* index/upload_private.h - the parts of publishing to a store: upload.c (the order of steps), upload_epoch.c (whose turn it is) and
+ * upload_gc.c (what goes). */
+#ifndef FRESHET_UPLOAD_PRIVATE_H
+#define FRESHET_UPLOAD_PRIVATE_H
+
+#include "presence.h"
+#include "upload.h"
+
+/* What the state remembers of publishing to one place. */
+struct upload_record {
+	uint64_t epoch;          /* the state's own; 0: none yet */
+	struct edition_ref last; /* that it published */
+	struct edition_ref next; /* that it was about to point to, and may have */
+	const char *url;         /* where; borrowed */
+};
+/* Borrows `url`. Zeros where it remembers nothing. */
+int upload_record_get(struct catalog *c, const char *url, struct upload_record *out, struct err *err);
+int upload_record_set(struct catalog *c, const struct upload_record *r, struct err *err);
+
+struct upload {
+	const struct upload_input *in;
+	struct upload_result *out;
+	struct catalog *catalog; /* owned */
+	struct upload_record record;
+	char owner[UUID_TEXT];
+	struct published_now there; /* as it was at the start, or after a claim */
+	bool ours;                  /* the newest epoch is this state's */
+	struct generation *g;       /* a reference: what is published */
+	struct arena arena;
+	struct row *rows;
+	size_t row_count;
+	struct edition edition;
+	struct edition_ref ref; /* of it */
+	struct presence segments, texts;
+};
+
+/* Looks at the store: may this state publish, or take over? Sets `there` and `ours`. Returns 0, or as upload_run(). */
+int upload_look(struct upload *u, struct err *err);
+/* Where the epoch is to be taken from somebody: a generation with the current one's content, and a number above all that may have been
+ * published there. Returns 0 or -errno. */
+int upload_renumber(struct upload *u, struct err *err);
+/* Claims the next epoch, where none is this state's. Returns 0, -EBUSY where another was faster …. */
+int upload_claim(struct upload *u, struct err *err);
+/* Right before the pointer is written: 0, or -EBUSY where the epoch is over. */
+int upload_still_ours(struct upload *u, struct err *err);
+
+/* Removes what is let go. */
+int upload_gc(struct upload *u, struct err *err);
+
+#endif
