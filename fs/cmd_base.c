@@ -44,9 +44,12 @@ static bool is_file(const char *from)
 	enum feed_packing packing;
 	struct stat st;
 
-	if (!strncmp(from, "s3://", 5))
-		return strchr(from + 5, '/') &&
-		       feed_format_of(slice_str(strrchr(from, '/') + 1), &packing) != FORMAT_NONE;
+	if (slice_starts(slice_str(from), slice_str("s3://"))) {
+		const char *name = strrchr(from, '/') + 1;
+
+		return name > from + strlen("s3://") &&
+		       feed_format_of(slice_str(name), &packing) != FORMAT_NONE;
+	}
 	return stat(from, &st) == 0 && !S_ISDIR(st.st_mode);
 }
 

@@ -235,7 +235,7 @@ release_part()
 	unit_tests release env
 	mount_tests release "" -m release
 	if [ $all = yes ] && [ -x "$builds/release/freshet-parquet" ] && [ -d "$PYARROW" ]; then
-		FRESHET_FEED=parquet mount_tests release "" # all of them, with feeds in Parquet
+		FRESHET_TEST_FORMAT=parquet mount_tests release "" # all of them, with feeds in Parquet
 	fi
 	install_tests
 }
@@ -244,7 +244,7 @@ s3_part()
 {
 	local feed only=(-m release)
 	[ $all = no ] || only=()
-	check "build, release, for s3" build release gcc || return
+	check "build, release, for s3" build release gcc "${parquet[@]}" || return
 	wait_for_minio
 	for feed in s3v2 s3v4; do
 		if [ -z "${FRESHET_TEST_MINIO:-}" ]; then

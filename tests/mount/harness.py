@@ -19,7 +19,7 @@ TOP = Path(__file__).resolve().parents[2]
 FRESHET = os.environ.get("FRESHET", str(TOP / "build" / "freshet"))
 START = datetime(2024, 5, 4, 10, 0, tzinfo=timezone.utc)  # of slice 0; any time well in the past
 CADENCE = timedelta(minutes=5)
-AS_PARQUET = os.environ.get("FRESHET_FEED") == "parquet"
+AS_PARQUET = os.environ.get("FRESHET_TEST_FORMAT") == "parquet"
 PART = "part-0.parquet" if AS_PARQUET else "part-0.jsonl"  # what Feed.put() calls records
 HANG = 300  # seconds after which something is taken for hanging, on a slow machine too
 
@@ -140,7 +140,7 @@ def as_parquet(records):
 class Feed:
     """A feed directory. A partition is given as the number of its slice, or as its path. s3_feed.py has one in a bucket.
 
-    With FRESHET_FEED=parquet in the environment, records without a file's name become rows of part-0.parquet instead of lines of
+    With FRESHET_TEST_FORMAT=parquet in the environment, records without a file's name become rows of part-0.parquet instead of lines of
     part-0.jsonl, where Parquet can say them."""
 
     def __init__(self, root):

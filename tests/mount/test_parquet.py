@@ -102,6 +102,7 @@ def test_refused_rows_are_told_by_their_number(box):
     assert text.startswith("18\tid: missing or empty\t"), text
 
 
+@pytest.mark.directory("times of one's choice")
 def test_a_rewritten_file_is_read_again_and_a_touched_one_is_not(box):
     box.configure(KEYED)
     path = parquet.write(part(box, 0), pa.table({"id": ["a", "b"], "c": [1, 2]}))
@@ -187,11 +188,11 @@ def test_a_base_may_be_of_parquet(box):
     snapshot = box.root / "snapshot"
     for i in range(3):
         parquet.write(snapshot / f"part-{i}.parquet", pa.table({"id": [f"a{i}", f"b{i}"], "c": [i, i]}))
-    result = box.run("base", box.feed.root, "--config", box.config, "--from", snapshot, "--at", "2024-05-04T10:00:00Z")
+    result = box.run("base", box.feed.url, "--config", box.config, "--from", snapshot, "--at", "2024-05-04T10:00:00Z")
     assert result.code == 0, result
     assert box.mount().text("docs/b2") == '{"id":"b2","c":2}\n'
     (snapshot / "part-1.parquet").write_bytes(b"PAR1 no more")
-    result = box.run("base", box.feed.root, "--config", box.config, "--from", snapshot, "--at", "2024-05-04T10:00:00Z")
+    result = box.run("base", box.feed.url, "--config", box.config, "--from", snapshot, "--at", "2024-05-04T10:00:00Z")
     assert result.code == EX_DATAERR and "part-1.parquet" in result.err
 
 
