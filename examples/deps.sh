@@ -1,15 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # deps.sh [PACKAGE...] - install what building freshet needs and this Debian machine has not, nothing else.
+# deps.sh --download DIR PACKAGE... - install nothing: put the files of packages into a directory that is there.
 #
 # Further packages on the command line are installed in the same way. May be run again: with nothing missing
-# it changes nothing and needs no network. As root, or with sudo where that is installed.
+# it changes nothing and needs no network. As root, or with sudo where that is installed; a download needs neither.
 set -euo pipefail
 
+download=
+if [ "${1:-}" = --download ]; then
+	download=${2:?deps.sh --download DIR PACKAGE...}
+	shift 2
+fi
 packages=(
 	gcc libc6-dev meson ninja-build pkgconf
 	fuse3 libfuse3-dev
-	libinih-dev libsqlite3-dev libssl-dev libutf8proc-dev libxxhash-dev libyyjson-dev libzstd-dev zlib1g-dev
+	libcurl4-openssl-dev libexpat1-dev libinih-dev libs3-dev libsqlite3-dev libssl-dev libutf8proc-dev libxxhash-dev libyyjson-dev libzstd-dev zlib1g-dev
 	"$@"
 )
 archive_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -79,8 +85,29 @@ install_missing()
 	as_root apt-get -qq -y --no-install-recommends install "$@" >&2
 }
 
+# What this suite has not is taken from Debian 13.
+download_all()
+{
+	local p own=() next=()
+	for p in "$@"; do
+		has_candidate "$p" && own+=("$p") || next+=("$p")
+	done
+	[ ${#own[@]} = 0 ] || (cd "$download" && apt-get -qq -o "APT::Sandbox::User=$(id -un)" download "${own[@]}") ||
+		die 69 "${own[*]} could not be downloaded: see above"
+	[ ${#next[@]} = 0 ] && return
+	[ "$(. /etc/os-release && echo "${VERSION_ID:-}")" = 12 ] || die 69 "this machine's apt sources have no ${next[*]}"
+	temp=$(mktemp -d)
+	trap 'rm -rf "$temp"' EXIT
+	fetch_from_next_suite trixie "$temp" "${next[@]}"
+	mv "$temp"/*.deb "$download/"
+}
+
 [ -r /etc/debian_version ] && command -v apt-get >/dev/null ||
 	die 69 "this is not Debian; install by hand what these packages hold: ${packages[*]}"
+if [ -n "$download" ]; then
+	download_all "$@"
+	exit
+fi
 find_missing
 if [ ${#missing[@]} = 0 ]; then
 	say "nothing is missing"

@@ -12,7 +12,8 @@
 static const char help[] =
 	"Build a full index from a snapshot, check it, and swap it in: it covers all partitions that end at or\n"
 	"before TIME, whatever the feed still has of them. Deltas go on meanwhile.\n\n"
-	"      --from PATH    a data file, or a directory of them (.jsonl, .ndjson, .json, also .zst or .gz)\n"
+	"      --from PATH    a data file, or a directory of them (.jsonl, .ndjson, .json, also .zst or .gz;\n"
+	"                     .parquet), or either in S3 (s3://BUCKET/…)\n"
 	"      --at TIME      the snapshot has every record of partitions that end at or before it\n"
 	"      --force        take it also where the checks find it strange\n";
 
@@ -37,10 +38,15 @@ static void catch_signals(void)
 	sigaction(SIGTERM, &sa, NULL);
 }
 
-static bool is_there_as_file(const char *from)
+/* Of an object in S3, its name says so. */
+static bool is_file(const char *from)
 {
+	enum feed_packing packing;
 	struct stat st;
 
+	if (!strncmp(from, "s3://", 5))
+		return strchr(from + 5, '/') &&
+		       feed_format_of(slice_str(strrchr(from, '/') + 1), &packing) != FORMAT_NONE;
 	return stat(from, &st) == 0 && !S_ISDIR(st.st_mode);
 }
 
@@ -54,7 +60,7 @@ static int open_snapshot(
 	*file = NULL;
 	if (!dir)
 		return -ENOMEM;
-	if (!is_there_as_file(from))
+	if (!is_file(from))
 		return store_open(store, from, cfg, err);
 	slash = strrchr(dir, '/');
 	*file = strdup(slash ? slash + 1 : dir);

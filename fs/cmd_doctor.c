@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "fuse_check.h"
 #include "look.h"
+#include "parquet.h"
 
 #define SPACE_MIN (UINT64_C(1) << 30) /* bytes */
 #define AHEAD_MAX (2 * TIME_SECOND)   /* of a file's time: more is a clock that is wrong */
@@ -45,6 +46,33 @@ static void check_fuse(struct doctor *d)
 	const char *why = fuse_missing();
 
 	say(d, why ? FAIL : FINE, "fuse", "%s", why ? why : "this user can mount");
+}
+
+/* ---- Parquet ---- */
+
+static bool has_parquet(const struct listing *listing)
+{
+	enum feed_packing packing;
+
+	for (size_t i = 0; i < listing->count; i++)
+		for (size_t k = 0; k < listing->partitions[i].file_count; k++)
+			if (feed_format_of(listing->partitions[i].files[k].path, &packing) == FORMAT_PARQUET)
+				return true;
+	return false;
+}
+
+/* No program for it is a fault where there are such files only. */
+static void check_parquet(struct doctor *d, const struct listing *listing)
+{
+	OWNED_BUF version = {0};
+	struct err err = ERR_INIT;
+
+	if (parquet_version(&version, &err) == 0)
+		say(d, FINE, "parquet", "%s", buf_cstr(&version));
+	else if (has_parquet(listing))
+		say(d, FAIL, "parquet", "%s", err.message);
+	else
+		say(d, FINE, "parquet", "is not in this build, and no file in the window is of it");
 }
 
 /* ---- the state directory ---- */
@@ -166,6 +194,7 @@ static int check_feed(struct doctor *d)
 	if (r == 0 && listing.count) {
 		check_clock(d, &listing);
 		check_watches(d, &listing);
+		check_parquet(d, &listing);
 	}
 	plan_release(&plan);
 	listing_release(&listing);

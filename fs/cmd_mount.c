@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 static const char help[] =
-	"Mounts the index of FEED (a directory) at MOUNTPOINT, read-only, and keeps it fresh. FEED may be left\n"
-	"out where the configuration has feed.url. The mount goes to the background once it answers; take it\n"
-	"down with `fusermount3 -u MOUNTPOINT` or `umount MOUNTPOINT`.\n\n"
+	"Mounts the index of FEED (a directory, or s3://BUCKET/PREFIX) at MOUNTPOINT, read-only, and keeps it\n"
+	"fresh. FEED may be left out where the configuration has feed.url. The mount goes to the background once\n"
+	"it answers; take it down with `fusermount3 -u MOUNTPOINT` or `umount MOUNTPOINT`.\n\n"
 	"      --follow       FEED is no feed, but where another host publishes (freshet publish DEST, or a\n"
 	"                     directory that rsync fills from a mount's segments/): that is served\n"
 	"  -f, --foreground   stay in the foreground, log to stderr, and tell a service manager (sd_notify(3))\n"

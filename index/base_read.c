@@ -17,6 +17,7 @@ struct reading {
 	struct record_parser *parser; /* owned */
 	struct buf files;             /* struct feed_file */
 	struct buf id;
+	char *spool;          /* owned: where copies of files may lie */
 	uint64_t done, total; /* bytes */
 };
 
@@ -107,7 +108,7 @@ static int list_files(struct reading *r, struct err *err)
 		if (feed_format_of(from, &packing) == FORMAT_NONE)
 			return err_set(err, -EINVAL,
 				"%s: not a data file by its name (.jsonl, .ndjson, .json, also .zst "
-				"or .gz)",
+				"or .gz; .parquet)",
 				from.data);
 		f = (struct feed_file){.path = from, .size = st.size, .mtime = st.mtime, .ctime = st.ctime};
 		buf_add(&r->files, &f, sizeof(f));
@@ -177,12 +178,17 @@ static int file_failed(const struct feed_file *f, int code, struct err *err)
 static int read_file_of(struct reading *r, const struct feed_file *f, uint32_t source, struct err *err)
 {
 	OWNED(reader) struct reader *reader = NULL;
+	struct reader_input in = {.store = r->in->store,
+		.path = f->path.data,
+		.expect = f,
+		.cfg = r->in->cfg,
+		.spool = r->spool,
+		.stop = r->in->stop};
 	struct reader_line line;
-	enum feed_packing packing;
 	int code;
 
-	feed_format_of(f->path, &packing);
-	code = reader_open(&reader, r->in->store, f->path.data, packing, f, err);
+	in.format = feed_format_of(f->path, &in.packing);
+	code = reader_open(&reader, &in, err);
 	while (code == 0 && (code = reader_next(reader, &line, err)) == 1) {
 		code = take_line(r, f, source, &line, err);
 		if (line.number % STEP == 0 && r->in->report)
@@ -226,12 +232,14 @@ int base_read(const struct base_input *in, struct sorter *sorter, struct base_fi
 	int code;
 
 	*out = (struct base_files){0};
-	code = record_parser_new(&r.parser, in->cfg, err);
+	r.spool = state_path(in->state, "%s", in->state->build);
+	code = r.spool ? record_parser_new(&r.parser, in->cfg, err) : err_set(err, -ENOMEM, "out of memory");
 	if (code == 0)
 		code = list_files(&r, err);
 	if (code == 0)
 		code = read_all(&r, err);
 	record_parser_free(r.parser);
+	free(r.spool);
 	buf_release(&r.files);
 	buf_release(&r.id);
 	return code < 0 ? err_context(err, code, "snapshot") : 0;

@@ -139,8 +139,10 @@ static int list_and_plan(struct tick *t, struct err *err)
 
 static int read_partitions(struct tick *t, struct err *err)
 {
+	OWNED_STR char *spool = state_path(t->state, "%s", t->state->build);
 	struct intake_input in = {.store = t->store,
 		.cfg = t->cfg,
+		.spool = spool,
 		.plan = &t->plan,
 		.threads = compose_threads(t->cfg),
 		.stop = t->opt->stop,
@@ -149,6 +151,8 @@ static int read_partitions(struct tick *t, struct err *err)
 	size_t i;
 	int r;
 
+	if (!spool)
+		return err_set(err, -ENOMEM, "out of memory");
 	meter_phase(&t->meter, "reading");
 	r = intake_read(&in, &t->intake, err);
 	for (i = 0; r == 0 && i < t->intake.partition_count; i++) {

@@ -12,6 +12,7 @@
 #define DURATION_MAX (100 * 366 * 24 * TIME_HOUR)
 
 static const char *const complete_words[] = {"rate", "marker", "both", NULL};
+static const char *const columns_words[] = {"all", "configured", NULL};
 static const char *const policy_words[] = {"latest", "newest", "replay", NULL};
 static const char *const refresh_words[] = {"lazy", "eager", "manual", NULL};
 /* In the order of enum log_level. */
@@ -31,6 +32,7 @@ static const struct config_key keys[] = {
 	{"feed", "settle", KIND_DURATION, AT(settle), "0s", 0, DURATION_MAX},
 	{"feed", "quiet", KIND_DURATION, AT(quiet), "2s", 0, DURATION_MAX},
 	{"feed", "marker", KIND_FILENAME, AT(marker), "_SUCCESS"},
+	{"feed", "columns", KIND_CHOICE, AT(columns), "all", .choices = columns_words},
 	{"lag", "policy", KIND_CHOICE, AT(policy), "latest", .choices = policy_words},
 	{"lag", "window", KIND_WINDOW, AT(window), "5h", 1, DURATION_MAX},
 	{"lag", "overlap", KIND_WINDOW, AT(overlap), NULL, 0, DURATION_MAX},
@@ -328,6 +330,10 @@ void config_free(struct config *c)
 		free(rule->version);
 	}
 	free(c->attributes);
+	free(c->dest);
+	free(c->s3_endpoint);
+	free(c->s3_region);
+	free(c->s3_profile);
 	free(c);
 }
 

@@ -21,6 +21,7 @@
 enum complete_rule { COMPLETE_RATE, COMPLETE_MARKER, COMPLETE_BOTH };
 enum lag_policy { POLICY_LATEST, POLICY_NEWEST, POLICY_REPLAY };
 enum refresh_mode { REFRESH_LAZY, REFRESH_EAGER, REFRESH_MANUAL };
+enum columns_rule { COLUMNS_ALL, COLUMNS_CONFIGURED };
 enum log_level { LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG };
 
 enum s3_signature { SIGNATURE_AUTO, SIGNATURE_V2, SIGNATURE_V4 };
@@ -49,6 +50,7 @@ struct config {
 	int64_t settle;              /* 0s */
 	int64_t quiet;               /* 2s */
 	char *marker;                /* _SUCCESS */
+	enum columns_rule columns;   /* all: what records have of the columns of a Parquet file */
 	/* [lag] */
 	enum lag_policy policy; /* latest */
 	int64_t window;         /* 5h; TIME_FOREVER for `all` */

@@ -6,7 +6,7 @@
 #include "digest.h"
 
 struct lister {
-	struct store *store;
+	struct store *store; /* or what was surveyed of it */
 	const struct template *template;
 	const struct config *cfg;
 	int64_t from, to;
@@ -56,6 +56,8 @@ enum feed_format feed_format_of(struct slice path, enum feed_packing *packing)
 					       : PACKING_NONE;
 	if (take_ending(&name, ".jsonl") || take_ending(&name, ".ndjson") || take_ending(&name, ".json"))
 		return FORMAT_JSONL;
+	if (*packing == PACKING_NONE && take_ending(&name, ".parquet"))
+		return FORMAT_PARQUET;
 	return FORMAT_NONE;
 }
 
@@ -327,11 +329,26 @@ static int list_keep(struct lister *l, struct listing *out)
 	return 0;
 }
 
+/* The paths of the first and the last partition that are wanted, where these say what lies between them. */
+static int survey(struct lister *l, struct store *store)
+{
+	OWNED_BUF first = {0}, last = {0};
+
+	if (template_is_sorted(l->template) && l->from != TIME_NONE && l->to > l->from) {
+		template_format(l->template, l->from, &first);
+		template_format(l->template, l->to, &last);
+	}
+	buf_cstr(&first);
+	buf_cstr(&last);
+	if (first.failed || last.failed)
+		return out_of_memory(l);
+	return store_survey(store, buf_cstr(&first), buf_cstr(&last), &l->store, l->err);
+}
+
 int feed_list(struct store *store, const struct template *t, const struct config *cfg, int64_t from,
 	int64_t to, struct listing *out, struct err *err)
 {
 	struct lister l = {
-		.store = store,
 		.template = t,
 		.cfg = cfg,
 		.from = from,
@@ -342,9 +359,12 @@ int feed_list(struct store *store, const struct template *t, const struct config
 	int r;
 
 	*out = (struct listing){0};
-	r = walk_dir(&l, slice_str(""), 0);
+	r = survey(&l, store);
+	if (r >= 0)
+		r = walk_dir(&l, slice_str(""), 0);
 	if (r >= 0)
 		r = list_keep(&l, out);
+	store_survey_end(store, l.store);
 	buf_release(&l.partitions);
 	buf_release(&l.dirs);
 	buf_release(&l.files);

@@ -40,7 +40,7 @@ struct listing {
 };
 
 /* What the ending of a file's name says of its content. */
-enum feed_format { FORMAT_NONE, FORMAT_JSONL };
+enum feed_format { FORMAT_NONE, FORMAT_JSONL, FORMAT_PARQUET /* never packed */ };
 enum feed_packing { PACKING_NONE, PACKING_ZSTD, PACKING_GZIP };
 /* FORMAT_NONE: no data (other ending, or a component that starts with '_' or '.'). */
 enum feed_format feed_format_of(struct slice path, enum feed_packing *packing);

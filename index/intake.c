@@ -83,16 +83,21 @@ static char *one_line(const char *message)
 static int file_open(struct crew *c, struct intake_file *f, struct open_file *o, struct err *err)
 {
 	OWNED_BUF path = {0};
-	enum feed_packing packing;
+	struct reader_input in = {.store = c->in->store,
+		.expect = f->seen,
+		.cfg = c->in->cfg,
+		.spool = c->in->spool,
+		.stop = c->in->stop};
 
-	feed_format_of(f->seen->path, &packing);
+	in.format = feed_format_of(f->seen->path, &in.packing);
 	buf_add_slice(&path, f->item->seen->path);
 	buf_add_byte(&path, '/');
 	buf_add_slice(&path, f->seen->path);
 	buf_cstr(&path);
 	if (buf_error(&path))
 		return err_set(err, -ENOMEM, "out of memory");
-	return reader_open(&o->reader, c->in->store, buf_cstr(&path), packing, f->seen, err);
+	in.path = buf_cstr(&path);
+	return reader_open(&o->reader, &in, err);
 }
 
 /* Fills the worker's batch. Returns 1, 0 when these are the last lines, or -errno, behind good lines too. */

@@ -66,6 +66,7 @@ struct intake_input {
 	const struct config *cfg;
 	const struct plan *plan;     /* borrowed by the result */
 	unsigned threads;            /* >= 1 */
+	const char *spool;           /* a directory for copies of Parquet files; NULL: they are refused */
 	volatile sig_atomic_t *stop; /* may be NULL */
 	/* Bytes read so far, from any thread; may be NULL. */
 	void (*progress)(void *ctx, uint64_t done, uint64_t total);

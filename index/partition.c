@@ -291,3 +291,19 @@ int template_range(const struct template *t, struct slice prefix, int64_t *from,
 	*to += 24 * TIME_HOUR;
 	return 1;
 }
+
+bool template_is_sorted(const struct template *t)
+{
+	int last = -1;
+
+	for (size_t i = 0; i < t->count; i++) {
+		int kind = (int)t->tokens[i].kind;
+
+		if (kind >= F_COUNT)
+			continue;
+		if (kind < last)
+			return false;
+		last = kind;
+	}
+	return true;
+}

@@ -28,5 +28,7 @@ int template_match(const struct template *t, struct slice path, int64_t *ts);
  * below can have, [*from, *to). Returns 1, or 0 when nothing below can be a partition. The empty path
  * has the whole range. */
 int template_range(const struct template *t, struct slice prefix, int64_t *from, int64_t *to);
+/* Are paths in bytewise order in the order of their times? So where the year comes first, and so on down. */
+bool template_is_sorted(const struct template *t);
 
 #endif

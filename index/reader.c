@@ -4,17 +4,22 @@
 #include "reader.h"
 
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "compress.h"
 #include "digest.h"
+#include "parquet.h"
+#include "spool.h"
 
 #define BUFFER_START ((size_t)256 << 10)
 #define LINE_ROOM ((size_t)RECORD_MAX + 2) /* the longest line with its \r\n */
 #define RAW_CHUNK ((size_t)256 << 10)
 
 struct reader {
+	struct reader_input in;
 	struct store_file *file; /* owned */
 	struct unpack *unpack;   /* owned; NULL: plain */
+	struct parquet *rows;    /* owned; NULL: no Parquet, or not begun yet */
 	struct xxh_stream *hash; /* owned; of the raw bytes */
 	struct store_stat expect;
 	char *data; /* owned: cap bytes and RECORD_PADDING */
@@ -48,32 +53,44 @@ static int reader_compare(struct reader *r, struct err *err)
 	return 0;
 }
 
-int reader_open(struct reader **out, struct store *store, const char *path, enum feed_packing packing,
-	const struct feed_file *expect, struct err *err)
+static bool has_raw(const struct reader *r)
 {
-	OWNED(reader) struct reader *r = calloc(1, sizeof(*r));
-	int code;
+	return r->in.packing != PACKING_NONE || r->in.format == FORMAT_PARQUET;
+}
 
-	*out = NULL;
-	if (!r)
-		return err_set(err, -ENOMEM, "out of memory");
+static int reader_init(struct reader *r, const struct reader_input *in, struct err *err)
+{
+	const struct feed_file *expect = in->expect;
+
+	r->in = *in;
+	r->in.path = NULL;
+	r->in.expect = NULL;
 	r->expect = (struct store_stat){.size = expect->size, .mtime = expect->mtime, .ctime = expect->ctime};
 	r->cap = BUFFER_START;
 	r->data = malloc(r->cap + RECORD_PADDING);
 	r->hash = xxh_stream_new();
-	if (packing != PACKING_NONE)
+	if (has_raw(r))
 		r->raw = malloc(RAW_CHUNK);
-	if (!r->data || !r->hash || (packing != PACKING_NONE && !r->raw))
+	if (!r->data || !r->hash || (has_raw(r) && !r->raw))
 		return err_set(err, -ENOMEM, "out of memory");
-	code = packing == PACKING_NONE ? 0 : unpack_new(&r->unpack, packing, err);
-	if (!code)
-		code = store_open_file(store, path, &r->file, err);
-	if (!code)
+	if (in->format == FORMAT_PARQUET && !in->spool)
+		return err_set(err, -ENOTSUP, "Parquet cannot be read without a directory for a copy of it");
+	return in->packing == PACKING_NONE ? 0 : unpack_new(&r->unpack, in->packing, err);
+}
+
+int reader_open(struct reader **out, const struct reader_input *in, struct err *err)
+{
+	OWNED(reader) struct reader *r = calloc(1, sizeof(*r));
+	int code = r ? reader_init(r, in, err) : err_set(err, -ENOMEM, "out of memory");
+
+	*out = NULL;
+	if (code == 0)
+		code = store_open_file(in->store, in->path, &r->file, err);
+	if (code == 0)
 		code = reader_compare(r, err);
-	if (code < 0)
-		return code;
-	*out = steal(&r);
-	return 0;
+	if (code == 0)
+		*out = steal(&r);
+	return code;
 }
 
 void reader_free(struct reader *r)
@@ -82,6 +99,7 @@ void reader_free(struct reader *r)
 		return;
 	store_close(r->file);
 	unpack_free(r->unpack);
+	parquet_free(r->rows);
 	xxh_stream_free(r->hash);
 	free(r->data);
 	free(r->raw);
@@ -106,6 +124,29 @@ static int64_t raw_fill(struct reader *r, char *to, size_t len, struct err *err)
 		return err_set(err, -ESTALE, "has grown over its %" PRIu64 " bytes while it was read",
 			r->expect.size);
 	return n;
+}
+
+/* At the end of the bytes. */
+static int reader_finish(struct reader *r, struct err *err)
+{
+	int code = reader_compare(r, err);
+
+	if (code < 0)
+		return code;
+	if (r->raw_read != r->expect.size)
+		return err_set(
+			err, -ESTALE, "%" PRIu64 " bytes were read of %" PRIu64, r->raw_read, r->expect.size);
+	return 0;
+}
+
+/* However little was packed, what comes out of it has its bounds. */
+static int check_ratio(const struct reader *r, uint64_t packed, struct err *err)
+{
+	if (r->unpacked <= READER_FREE || r->unpacked / READER_RATIO_MAX <= packed)
+		return 0;
+	return err_set(err, -EBADMSG,
+		"%" PRIu64 " bytes unpack to %" PRIu64 " and more, over %u times as many", packed,
+		r->unpacked, READER_RATIO_MAX);
 }
 
 /* Unpacks into the free end of the buffer. Returns 0 or -errno; sets `over` at the end. */
@@ -133,11 +174,7 @@ static int unpack_fill(struct reader *r, struct err *err)
 	r->end += out_len;
 	r->unpacked += out_len;
 	r->over = more == 0;
-	if (r->unpacked > READER_FREE && r->unpacked / READER_RATIO_MAX > r->raw_used)
-		return err_set(err, -EBADMSG,
-			"%" PRIu64 " bytes unpack to %" PRIu64 " and more, over %u times as many",
-			r->raw_used, r->unpacked, READER_RATIO_MAX);
-	return 0;
+	return check_ratio(r, r->raw_used, err);
 }
 
 static int plain_fill(struct reader *r, struct err *err)
@@ -149,6 +186,48 @@ static int plain_fill(struct reader *r, struct err *err)
 	r->end += (size_t)n;
 	r->over = n == 0;
 	return 0;
+}
+
+/* Copies the whole file, and starts the helper on the copy. */
+static int rows_begin(struct reader *r, struct err *err)
+{
+	struct parquet_input in = {.cfg = r->in.cfg, .stop = r->in.stop, .fd = spool_open(r->in.spool, err)};
+	int code = in.fd < 0 ? in.fd : 0;
+	int64_t n = 1;
+
+	while (code == 0 && n > 0) {
+		if (r->in.stop && *r->in.stop)
+			code = err_set(err, -EINTR, "stopped while reading");
+		else
+			n = raw_fill(r, r->raw, RAW_CHUNK, err);
+		if (code == 0)
+			code = n < 0 ? (int)n : spool_add(in.fd, slice_of(r->raw, (size_t)n), err);
+	}
+	/* What was cut short or has changed is not the helper's to judge. */
+	if (code == 0)
+		code = reader_finish(r, err);
+	if (code == 0)
+		code = spool_rewind(in.fd, err);
+	if (code == 0)
+		code = parquet_open(&r->rows, &in, err);
+	if (in.fd >= 0)
+		close(in.fd);
+	return code;
+}
+
+static int rows_fill(struct reader *r, struct err *err)
+{
+	int code = r->rows ? 0 : rows_begin(r, err);
+	int64_t n = code;
+
+	if (code == 0)
+		n = parquet_read(r->rows, r->data + r->end, r->cap - r->end, err);
+	if (n < 0)
+		return (int)n;
+	r->end += (size_t)n;
+	r->unpacked += (uint64_t)n;
+	r->over = n == 0;
+	return check_ratio(r, r->raw_read, err);
 }
 
 /* Makes room at the end of the buffer: by moving what is left to the front, then by growing. */
@@ -177,7 +256,9 @@ static int reader_fill(struct reader *r, struct err *err)
 	int code = r->end < r->cap ? 0 : reader_make_room(r, err);
 
 	if (code == 0)
-		code = r->unpack ? unpack_fill(r, err) : plain_fill(r, err);
+		code = r->in.format == FORMAT_PARQUET ? rows_fill(r, err)
+		       : r->unpack                    ? unpack_fill(r, err)
+						      : plain_fill(r, err);
 	if (code == 0)
 		memset(r->data + r->end, 0, RECORD_PADDING);
 	return code;
@@ -257,19 +338,6 @@ static int line_next(struct reader *r, struct reader_line *line, struct err *err
 		}
 	} while (!line->too_long && is_blank(line->text));
 	return 1;
-}
-
-/* At the end of the lines. */
-static int reader_finish(struct reader *r, struct err *err)
-{
-	int code = reader_compare(r, err);
-
-	if (code < 0)
-		return code;
-	if (r->raw_read != r->expect.size)
-		return err_set(
-			err, -ESTALE, "%" PRIu64 " bytes were read of %" PRIu64, r->raw_read, r->expect.size);
-	return 0;
 }
 
 int reader_next(struct reader *r, struct reader_line *line, struct err *err)

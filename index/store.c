@@ -122,6 +122,22 @@ int store_list(struct store *s, const char *dir, store_entry_fn *fn, void *ctx, 
 	return r < 0 && !call.ended ? at_path(s, dir, r, err) : r;
 }
 
+int store_survey(struct store *s, const char *first, const char *last, struct store **out, struct err *err)
+{
+	int r = 0;
+
+	*out = s;
+	if (s->ops->survey)
+		r = s->ops->survey(s, first, last, out, err);
+	return r < 0 ? at_path(s, "", r, err) : r;
+}
+
+void store_survey_end(struct store *s, struct store *survey)
+{
+	if (survey != s)
+		store_free(survey);
+}
+
 int store_head(struct store *s, const char *path, struct store_stat *out, struct err *err)
 {
 	int r = check_path(path, err);

@@ -51,6 +51,9 @@ struct store_ops {
 		struct err *err);
 	int (*remove)(struct store *s, const char *path, struct err *err);
 	int (*is_exclusive)(struct store *s, struct err *err); /* NULL: it is */
+	/* NULL: listing directory by directory is as good. */
+	int (*survey)(
+		struct store *s, const char *first, const char *last, struct store **out, struct err *err);
 	void (*free)(struct store *s);
 };
 /* Drivers embed these as their first member. */
@@ -77,6 +80,10 @@ DEFINE_FREEP(store)
  * directory that is not there is -ENOENT, a root that was removed since the open too. A listing that breaks off half way is an error, never a shorter list (what was handed out
  * before is to be thrown away). */
 int store_list(struct store *s, const char *dir, store_entry_fn *fn, void *ctx, struct err *err);
+/* For who is going to list much at once: *out lists what lies at, below and between the paths `first` and `last` (bytewise; "" and "": all
+ * there is), as it is now, without asking again. It may be `s` itself; give it back with store_survey_end(). */
+int store_survey(struct store *s, const char *first, const char *last, struct store **out, struct err *err);
+void store_survey_end(struct store *s, struct store *survey); /* NULL is fine */
 /* Returns 0, or -ENOENT …. */
 int store_head(struct store *s, const char *path, struct store_stat *out, struct err *err);
 /* Opens a regular file: -ENOENT, -EISDIR, -EACCES, -ELOOP (a symbolic link), -ENOTSUP (another kind of file) …. */

@@ -36,6 +36,8 @@ make_root()
 	mmdebstrap --quiet --variant=minbase "$release" "$root" "$mirror"
 	git clone -q --no-hardlinks "$top" "$root/freshet"
 	cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+	# Authorities that this machine trusts beside Debian's: the way to the registries may lead past them.
+	[ ! -d /usr/local/share/ca-certificates ] || cp -rL /usr/local/share/ca-certificates "$root/usr/local/share/"
 	# systemd and container engines make it, and fusermount3 (3.17) wants it.
 	[ -e "$root/etc/mtab" ] || ln -s ../proc/self/mounts "$root/etc/mtab"
 }

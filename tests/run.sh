@@ -6,7 +6,9 @@
 #     format    clang-format agrees with every C file
 #     docs      every promise of docs/semantics.md names a test that is there
 #     release   build with gcc, -Werror; unit tests; the mount tests marked `release`; what `meson install` installs:
-#               its files, manual pages, completion in bash and zsh
+#               its files, manual pages, completion in bash and zsh; --all: all mount tests with feeds in Parquet
+#     s3        the release build, and the mount tests marked `release` with their feeds on MinIO instead of in directories,
+#               signed by V2 and by V4; --all: all mount tests
 #     asan      build with gcc, AddressSanitizer and UBSan; unit tests; all mount tests
 #     tsan      build with ThreadSanitizer; unit tests
 #     model     the release build against the model of tests/model: the model's own examples, kept cases, then
@@ -15,7 +17,9 @@
 #     fuzz      build with clang, -Werror; each fuzz target for FUZZ_SECONDS (20) on its kept corpus
 #     roots     with --all only: README's commands in a bare Debian 12 and 13, systemd with the units, and the Debian package
 #               (tests/bare-root.sh)
-# --all also runs more kills (FRESHET_KILLS=200) and longer fuzzing (300 s a target).
+# --all also runs more kills (FRESHET_KILLS=200), whole days on S3 servers that fail (FRESHET_DAY=288), and longer fuzzing (300 s a target).
+# MinIO is made once, in the background meanwhile (tests/minio.sh says what that takes); where it cannot be had, what needs it is
+# skipped, counted, and said.
 # The last line is `N passed, N failed`; the exit code is 0 when nothing failed. Builds and logs go to
 # build-tests/ (or $BUILD_ROOT), and stay there.
 set -uo pipefail
@@ -31,19 +35,19 @@ passed=0 failed=0 skipped=0
 for arg; do
 	case $arg in
 	--all) all=yes ;;
-	format | docs | release | asan | tsan | model | fuzz | roots) parts+=("$arg") ;;
+	format | docs | release | s3 | asan | tsan | model | fuzz | roots) parts+=("$arg") ;;
 	*)
-		echo "usage: $0 [--all] [format|docs|release|asan|tsan|model|fuzz|roots]..." >&2
+		echo "usage: $0 [--all] [format|docs|release|s3|asan|tsan|model|fuzz|roots]..." >&2
 		exit 64
 		;;
 	esac
 done
 if [ ${#parts[@]} = 0 ]; then
-	parts=(format docs release asan tsan model fuzz)
+	parts=(format docs release s3 asan tsan model fuzz)
 	[ $all = no ] || parts+=(roots)
 fi
 if [ $all = yes ]; then
-	export FRESHET_KILLS=${FRESHET_KILLS:-200}
+	export FRESHET_KILLS=${FRESHET_KILLS:-200} FRESHET_DAY=${FRESHET_DAY:-288}
 	FUZZ_SECONDS=${FUZZ_SECONDS:-300}
 	MODEL_STEPS=${MODEL_STEPS:-20000}
 fi
@@ -89,7 +93,7 @@ install_tools()
 	local deps=$top/examples/deps.sh clang
 	# The browser is the one without windows, which needs half the space of the whole one.
 	bash "$deps" attr bash-completion chromium-headless-shell clang clang-format findutils lowdown man-db mandoc mount procps \
-		python3 python3-html5lib python3-hypothesis python3-pexpect python3-pytest python3-pytest-timeout \
+		python3 python3-boto3 python3-html5lib python3-hypothesis python3-pexpect python3-pip python3-pytest python3-pytest-timeout \
 		python3-pytest-xdist rsync strace zsh zstd || return
 	clang=$(clang -dumpversion | cut -d. -f1)
 	bash "$deps" "libclang-rt-$clang-dev" || return # libFuzzer and the sanitizers of that clang
@@ -107,6 +111,44 @@ fetch_promtool()
 	mkdir -p "$dir"
 	(cd "$dir" && apt-get -qq download prometheus && dpkg -x prometheus_*.deb . && rm prometheus_*.deb) >/dev/null 2>&1 ||
 		say "promtool: cannot be had here, and is not needed"
+}
+
+# In the background, since it takes minutes where it was not made before.
+start_minio()
+{
+	bash "$top/tests/minio.sh" >"$builds/logs/minio.path" 2>"$builds/logs/minio.log" &
+	minio_job=$!
+}
+
+# Before the first tests that may need it. Where it cannot be had, they skip themselves.
+wait_for_minio()
+{
+	[ -n "$minio_job" ] || return 0
+	if wait "$minio_job"; then
+		FRESHET_TEST_MINIO=$(tail -n 1 "$builds/logs/minio.path")
+		export FRESHET_TEST_MINIO
+	else
+		say "MinIO cannot be had here, what needs it is skipped; end of $builds/logs/minio.log:"
+		tail -n 5 "$builds/logs/minio.log"
+	fi
+	minio_job=
+}
+
+# fetch_duckdb: what reads Parquet, and what the tests write it with, of which Debian has no packages. Without them builds are without Parquet,
+# and its tests are skipped.
+fetch_duckdb()
+{
+	local log=$builds/logs/duckdb.log dir
+	export PYARROW=$builds/pyarrow
+	if dir=$(bash "$top/examples/duckdb.sh" "$builds/duckdb" 2>"$log"); then
+		parquet=("-Dparquet=enabled" "-Dduckdb=$dir")
+	else
+		parquet=("-Dparquet=disabled" "-Dduckdb=")
+		say "Parquet: skipped, because DuckDB cannot be had here: $(tail -n 1 "$log")"
+	fi
+	"$python" -c 'import sys; sys.path.append(sys.argv[1]); import pyarrow' "$PYARROW" 2>/dev/null ||
+		"$python" -m pip install -q --no-deps --target "$PYARROW" 'pyarrow>=20' >>"$log" 2>&1 ||
+		say "Parquet: most tests skipped, because pyarrow cannot be had here: $(tail -n 1 "$log")"
 }
 
 # configure NAME COMPILER OPTION...: makes or refreshes the build directory.
@@ -130,7 +172,7 @@ build()
 build_fuzz()
 {
 	configure fuzz clang --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false \
-		-Dc_args=-fsanitize=fuzzer-no-link && ninja -C "$builds/fuzz" freshet index/libfreshet-index.a
+		-Dc_args=-fsanitize=fuzzer-no-link -Dparquet=disabled && ninja -C "$builds/fuzz" freshet index/libfreshet-index.a
 }
 
 unit_tests()
@@ -144,16 +186,19 @@ unit_tests()
 	count "unit tests, $name" "$dir/meson-logs/testlog.junit.xml" $code "$log"
 }
 
-# mount_tests BUILD FILE [PYTEST-ARGUMENT...]: all of tests/mount, or one file of it. A file a processor at a time.
+# mount_tests BUILD FILE [PYTEST-ARGUMENT...]: all of tests/mount, or one file of it. A file a processor at a time. The feeds lie where
+# FRESHET_TEST_FEED says.
 mount_tests()
 {
-	local name=$1 file=$2 log=$builds/logs/mount-$1.log report=$builds/logs/mount-$1.xml code
+	local name=$1 file=$2 what=$1${FRESHET_TEST_FEED:+-$FRESHET_TEST_FEED} code
+	local log=$builds/logs/mount-$what.log report=$builds/logs/mount-$what.xml
 	shift 2
+	wait_for_minio
 	rm -f "$report"
 	(cd "$top" && FRESHET="$builds/$name/freshet" timeout 3600 "$python" -m pytest -q -p no:cacheprovider --confcutdir tests \
 		-n "$(nproc)" --dist loadgroup --timeout 600 --junitxml "$report" -o junit_family=xunit2 "$@" "tests/mount/$file") >"$log" 2>&1
 	code=$?
-	count "mount tests, $name" "$report" $code "$log"
+	count "mount tests, $what" "$report" $code "$log"
 }
 
 install_tests()
@@ -176,7 +221,7 @@ format_part()
 		return
 	fi
 	check "format" bash -c \
-		"find '$top/examples' '$top/fs' '$top/index' '$top/tests' -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run -Werror"
+		"find '$top/examples' '$top/fs' '$top/index' '$top/parquet' '$top/tests' -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run -Werror"
 }
 
 docs_part()
@@ -186,16 +231,35 @@ docs_part()
 
 release_part()
 {
-	check "build, release" build release gcc -Dman=enabled || return
+	check "build, release" build release gcc -Dman=enabled "${parquet[@]}" || return
 	unit_tests release env
 	mount_tests release "" -m release
+	if [ $all = yes ] && [ -x "$builds/release/freshet-parquet" ] && [ -d "$PYARROW" ]; then
+		FRESHET_FEED=parquet mount_tests release "" # all of them, with feeds in Parquet
+	fi
 	install_tests
+}
+
+s3_part()
+{
+	local feed only=(-m release)
+	[ $all = no ] || only=()
+	check "build, release, for s3" build release gcc || return
+	wait_for_minio
+	for feed in s3v2 s3v4; do
+		if [ -z "${FRESHET_TEST_MINIO:-}" ]; then
+			say "mount tests, release-$feed: not run, MinIO is not here"
+			skipped=$((skipped + 1))
+			continue
+		fi
+		FRESHET_TEST_FEED=$feed mount_tests release "" "${only[@]}"
+	done
 }
 
 asan_part()
 {
 	check "build, asan" build asan gcc --buildtype=debugoptimized -Db_sanitize=address,undefined \
-		-Db_lundef=false || return
+		-Db_lundef=false "${parquet[@]}" || return
 	unit_tests asan env "${sanitizer_env[@]}"
 	mount_tests asan ""
 }
@@ -212,7 +276,8 @@ tsan_part()
 		skipped=$((skipped + 1))
 		return
 	fi
-	check "build, tsan" build tsan gcc --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false || return
+	# DuckDB is built without it, so its locks would not be seen.
+	check "build, tsan" build tsan gcc --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false -Dparquet=disabled || return
 	unit_tests tsan "${tsan_run[@]}" TSAN_OPTIONS=halt_on_error=1
 	# The mount's threads: those that look, build and wait, and those that are late.
 	[ ${#tsan_run[@]} -gt 1 ] || mount_tests tsan test_hung_feed.py
@@ -236,7 +301,7 @@ model_part()
 {
 	local much=(--seconds "${MODEL_SECONDS:-300}")
 	[ -z "${MODEL_STEPS:-}" ] || much=(--steps "$MODEL_STEPS")
-	check "build, release, for the model" build release gcc || return
+	check "build, release, for the model" build release gcc "${parquet[@]}" || return
 	check "model, its own examples" model_pytest test_model.py
 	check "model, kept cases" model_run release --cases
 	check "model, random steps" model_run release "${much[@]}"
@@ -251,12 +316,12 @@ fuzz_target()
 {
 	local noun=$1 seconds=$2 dir=$builds/fuzz work=$builds/fuzz/run/$1
 	local libs
-	read -ra libs < <(pkg-config --libs sqlite3 libzstd zlib yyjson libutf8proc libxxhash libcrypto inih)
+	read -ra libs < <(pkg-config --libs sqlite3 libzstd zlib yyjson libutf8proc libxxhash libcrypto inih libcurl expat)
 	rm -rf "$work" "$work.code"
 	mkdir -p "$work/corpus" "$work/found" || return
 	clang -std=gnu17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -D_GNU_SOURCE \
 		-Wall -Wextra -Wno-unused-parameter -Werror -I"$top/index" -o "$work/fuzz" \
-		"$top/tests/fuzz/fuzz_$noun.c" "$dir/index/libfreshet-index.a" "${libs[@]}" -lm -lpthread || return
+		"$top/tests/fuzz/fuzz_$noun.c" "$dir/index/libfreshet-index.a" "${libs[@]}" -ls3 -lm -lpthread || return
 	cp -r "$top/tests/fuzz/corpus/$noun/." "$work/corpus/" || return
 	"${sanitizer_fuzz[@]}" "$work/fuzz" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=3000 \
 		-artifact_prefix="$work/found/" -print_final_stats=1 "$work/corpus"
@@ -314,7 +379,13 @@ if ! check "install what the tests need" install_tools; then
 	exit 1
 fi
 fetch_promtool
-for part in format docs release asan tsan model fuzz roots; do
+parquet=()
+fetch_duckdb
+minio_job=
+if wants release || wants s3 || wants asan; then
+	start_minio
+fi
+for part in format docs release s3 asan tsan model fuzz roots; do
 	wants "$part" || continue
 	say "$part"
 	"${part}_part"

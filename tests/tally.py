@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """tally.py REPORT - count the cases of a JUnit report (meson and pytest write them).
 
-Prints "PASSED FAILED SKIPPED"; names the failed and the skipped cases on stderr. A suite that says it failed
+Prints "PASSED FAILED SKIPPED"; names the failed cases on stderr, and the skipped ones with their reasons. A suite that says it failed
 without a failed case, or whose program ended badly after its last one, counts as one failed case.
 """
 
@@ -17,6 +17,12 @@ def outcome(case):
     return "skipped" if "skipped" in kinds else "passed"
 
 
+def why(case):
+    """What a skipped case gives as its reason."""
+    said = [child.get("message") for child in case if child.tag == "skipped" and child.get("message")]
+    return f": {said[0]}" if said else ""
+
+
 def main():
     count = {"passed": 0, "failed": 0, "skipped": 0}
     for suite in tree.parse(sys.argv[1]).iter("testsuite"):
@@ -26,7 +32,7 @@ def main():
             count[what] += 1
             if what != "passed":
                 name = f"{case.get('classname') or suite.get('name')}: {case.get('name')}"
-                print(f"  {what}: {name}", file=sys.stderr)
+                print(f"  {what}: {name}{why(case)}", file=sys.stderr)
         said = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
         ended_badly = "test program exited with status code" in (suite.findtext("system-err") or "")
         if (said or ended_badly) and count["failed"] == failed_before:

@@ -31,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	OWNED(store) struct store *store = NULL;
 	OWNED(reader) struct reader *r = NULL;
 	struct store_stat st;
+	struct reader_input in;
 	struct feed_file expect;
 
 	if (!size)
@@ -40,7 +41,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		store_head(store, "f", &st, NULL) < 0)
 		abort();
 	expect = (struct feed_file){.size = st.size, .mtime = st.mtime, .ctime = st.ctime};
-	if (reader_open(&r, store, "f", (enum feed_packing)(data[0] % 3), &expect, NULL) < 0)
+	in = (struct reader_input){.store = store,
+		.path = "f",
+		.format = FORMAT_JSONL,
+		.packing = (enum feed_packing)(data[0] % 3),
+		.expect = &expect};
+	if (reader_open(&r, &in, NULL) < 0)
 		abort();
 	read_all(r);
 	reader_free(steal(&r));

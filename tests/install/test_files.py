@@ -4,7 +4,7 @@
 import re
 import subprocess
 
-from conftest import TOP
+from conftest import BUILD, TOP
 
 DOC = "share/doc/freshet"
 UNITS = (".automount", ".mount", ".path", ".service", ".slice", ".socket", ".target", ".timer")
@@ -16,6 +16,8 @@ def names(directory, pattern="*"):
 
 def expected():
     yield "bin/freshet"
+    if (BUILD / "freshet-parquet").exists():
+        yield "libexec/freshet-parquet"
     yield from (f"share/man/{page}" for page in ("man1/freshet.1", "man5/freshet.ini.5", "man5/freshet-mount.5"))
     yield "share/bash-completion/completions/freshet"
     yield "share/zsh/site-functions/_freshet"

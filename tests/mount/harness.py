@@ -19,6 +19,8 @@ TOP = Path(__file__).resolve().parents[2]
 FRESHET = os.environ.get("FRESHET", str(TOP / "build" / "freshet"))
 START = datetime(2024, 5, 4, 10, 0, tzinfo=timezone.utc)  # of slice 0; any time well in the past
 CADENCE = timedelta(minutes=5)
+AS_PARQUET = os.environ.get("FRESHET_FEED") == "parquet"
+PART = "part-0.parquet" if AS_PARQUET else "part-0.jsonl"  # what Feed.put() calls records
 HANG = 300  # seconds after which something is taken for hanging, on a slow machine too
 
 EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE = 64, 65, 66, 69
@@ -114,19 +116,65 @@ def pack(data, packing):
     return data
 
 
+def as_parquet(records):
+    """Rows that are these records again, or None where Parquet cannot say them: a member of two types, an explicit null, an empty object."""
+    from parquet import pa, parsed, pq, records_of
+
+    names = list(dict.fromkeys(name for r in records for name in r))
+    try:
+        rows = pa.table({name: [r.get(name) for r in records] for name in names})
+        out = pa.BufferOutputStream()
+        pq.write_table(rows, out, compression="zstd")
+        read = records_of(pq.ParquetFile(pa.BufferReader(out.getvalue())).read())
+    except pa.ArrowException:
+        return None
+
+    def same(a, b):
+        return {k: v for k, v in a[1:]} == {k: v for k, v in b[1:]}
+
+    if len(read) != len(records) or not all(map(same, read, (parsed(json.dumps(r)) for r in records))):
+        return None
+    return out.getvalue().to_pybytes()
+
+
 class Feed:
-    """A feed directory. A partition is given as the number of its slice, or as its path."""
+    """A feed directory. A partition is given as the number of its slice, or as its path. s3_feed.py has one in a bucket.
+
+    With FRESHET_FEED=parquet in the environment, records without a file's name become rows of part-0.parquet instead of lines of
+    part-0.jsonl, where Parquet can say them."""
 
     def __init__(self, root):
         self.root = Path(root)
         self.root.mkdir()
 
+    @property
+    def url(self):
+        """What freshet is told."""
+        return str(self.root)
+
+    def sync(self):
+        """After changes that put() did not make, while a mount is up: lets freshet see them."""
+
+    def options(self, command):
+        """What a command needs besides to reach the feed."""
+        return []
+
+    def environment(self):
+        return {}
+
     def dir(self, partition):
         path = slice_path(partition) if isinstance(partition, int) else partition
         return self.root / path
 
-    def put(self, partition, records, name="part-0.jsonl"):
+    def put(self, partition, records, name=None):
         """Writes a file, which appears whole: records, or bytes as they are; packed as its name says."""
+        rows = as_parquet(records) if AS_PARQUET and not name and not isinstance(records, bytes) and records else None
+        if rows:
+            records, name = rows, "part-0.parquet"
+        instead = "part-0.jsonl" if rows else "part-0.parquet"
+        if AS_PARQUET and name in (None, "part-0.parquet"):
+            (self.dir(partition) / instead).unlink(missing_ok=True)
+        name = name or "part-0.jsonl"
         data = records if isinstance(records, bytes) else lines_of(records)
         if not isinstance(records, bytes) and name.endswith((".gz", ".zst")):
             data = pack(data, name[name.rindex(".") :])
@@ -229,7 +277,7 @@ class Box:
 
     def __init__(self, root):
         self.root = Path(root)
-        self.feed = Feed(self.root / "feed")
+        self.feed = s3_feed.feed(self.root / "feed")
         self.state = self.root / "state"
         self.config = self.root / "freshet.ini"
         self.mounts = []
@@ -244,16 +292,18 @@ class Box:
         """`killed`: of a process that may be killed; a leak check that is killed complains of that."""
         log = f"log_path={self.logs}/report"
         return dict(
-            os.environ,
+            s3_feed.scrubbed(os.environ),
             ASAN_OPTIONS=f"{log}:allocator_may_return_null=1:detect_stack_use_after_return=1"
             f":detect_leaks={int(not killed)}",
             UBSAN_OPTIONS=f"{log}:halt_on_error=1:print_stacktrace=1",
             TSAN_OPTIONS=f"{log}:halt_on_error=1",
             LC_ALL="C.UTF-8",
+            **self.feed.environment(),
         )
 
     def argv(self, command, *args, state=None):
-        return [FRESHET, command, *map(str, args), "--state", str(state or self.state)]
+        self.feed.sync()
+        return [FRESHET, command, *map(str, args), "--state", str(state or self.state), *self.feed.options(command)]
 
     def run(self, command, *args, state=None, **more):
         done = subprocess.run(
@@ -268,7 +318,7 @@ class Box:
         return Result(done)
 
     def try_build(self, *args, **more):
-        return self.run("build", self.feed.root, "--config", self.config, *args, **more)
+        return self.run("build", self.feed.url, "--config", self.config, *args, **more)
 
     def build(self, *args, **more):
         result = self.try_build(*args, **more)
@@ -277,7 +327,7 @@ class Box:
 
     def start_build(self, *args, state=None):
         return subprocess.Popen(
-            self.argv("build", self.feed.root, "--config", self.config, *args, state=state),
+            self.argv("build", self.feed.url, "--config", self.config, *args, state=state),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -304,7 +354,7 @@ class Box:
         mount = Mount(self, point)
         self.mounts.append(mount)
         result = self.run(
-            "mount", self.feed.root, point, "-o", options, "--config", self.config, *args, state=state, **more
+            "mount", self.feed.url, point, "-o", options, "--config", self.config, *args, state=state, **more
         )
         return mount, result
 
@@ -348,3 +398,7 @@ def shell(script, cwd=None):
 
 def needs(program):
     assert shutil.which(program), f"{program} is not installed: tests/run.sh installs it"
+
+
+# Last, since it stands on this module in its turn.
+import s3_feed  # noqa: E402

@@ -320,6 +320,7 @@ def test_campaigns_take_their_ads_away_and_give_them_back(box):
     box.verify()
 
 
+@pytest.mark.feedless
 def test_live_writes_a_whole_partition_each_cadence(box):
     os.rmdir(box.feed.root)
     live = subprocess.Popen(
@@ -341,6 +342,7 @@ def test_live_writes_a_whole_partition_each_cadence(box):
     assert sum(kind == "ad" for kind, _ in state) == 600
 
 
+@pytest.mark.feedless
 def test_large_makes_a_snapshot_and_what_follows_it(tmp_path):
     env = f"FRESHET_ADS={ADS}"
     out = shell(f"{env} {EXAMPLE}/large.sh 600 2 {tmp_path}/large --churn 20")

@@ -361,6 +361,6 @@ def test_random_records_in_any_order_agree_with_the_model(box, window):
         return
     # Content is a function of the records: one build over all of the feed shows the same.
     other = box.root / "other"
-    done = box.run("build", box.feed.root, "--config", box.config, state=other)
+    done = box.run("build", box.feed.url, "--config", box.config, state=other)
     assert done.code == 0, done
     compare(box.mount(state=other), model)

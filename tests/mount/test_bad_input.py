@@ -86,7 +86,7 @@ def test_wrong_configurations_are_refused(published, text, words):
 
 
 def test_a_configuration_that_is_not_there(box):
-    refuses(box.run("build", box.feed.root, "--config", box.root / "none.ini"), EX_NOINPUT, "none.ini")
+    refuses(box.run("build", box.feed.url, "--config", box.root / "none.ini"), EX_NOINPUT, "none.ini")
 
 
 def test_a_feed_that_is_not_there(box):
@@ -117,7 +117,7 @@ def test_a_state_directory_that_may_not_be_entered(published):
     os.chmod(published.state, 0o700)
     shutil.copy(FRESHET, published.root / "freshet")  # where the other user may run it
     done = subprocess.run(
-        [published.root / "freshet", "build", published.feed.root, "--state", published.state],
+        [published.root / "freshet", "build", published.feed.url, "--state", published.state],
         user=65534, group=65534, extra_groups=[], capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == EX_NOPERM, done
@@ -303,7 +303,7 @@ def test_without_fuse_a_mount_says_so(published):
         ["unshare", "--mount", "--propagation", "unchanged", "bash", "-c",
          # In a chroot / is no mount point, and /dev is all that must not spread.
          'mount --make-rprivate /dev && mount -t tmpfs none /dev && exec "$@"', "sh"]
-        + published.argv("mount", published.feed.root, point),
+        + published.argv("mount", published.feed.url, point),
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode != 0 and "/dev/fuse" in done.stderr, done
@@ -464,6 +464,7 @@ def test_windows_line_ends_and_a_missing_last_one(box):
     assert mount.text("docs/a") == '{"id":"a","title":"espresso"}\n'
 
 
+@pytest.mark.blanks
 def test_file_names_with_spaces_newlines_and_percents(box):
     names = ["with space.jsonl", "new\nline.jsonl", "50%.jsonl", "ü\\x.jsonl", "tab\t.jsonl"]
     for i, name in enumerate(names):
@@ -479,12 +480,23 @@ def test_file_names_with_spaces_newlines_and_percents(box):
     assert len(mount.text("partitions.tsv").splitlines()) == 2
     assert box.status()["rejected"] == 1
     box.feed.put(1, b"no JSON\n" * 20, "line\nbreak.jsonl")
-    box.feed.put(2, b"no JSON\n" * 20, os.fsdecode(b"not\xffutf8.jsonl"))
     result = box.try_build()
     assert result.code == EX_DATAERR
     for shown in (result.err, mount.text("partitions.tsv")):
-        assert "line%0Abreak.jsonl" in shown and "not%FFutf8.jsonl" in shown
-    assert len(mount.text("partitions.tsv").splitlines()) == 4
+        assert "line%0Abreak.jsonl" in shown
+    assert len(mount.text("partitions.tsv").splitlines()) == 3
+
+
+@pytest.mark.directory("keys are UTF-8")
+def test_file_names_that_are_no_text(box):
+    box.feed.put(0, [{"id": "a", "title": "espresso"}], os.fsdecode(b"\xff.jsonl"))
+    box.feed.put(1, b"no JSON\n" * 20, os.fsdecode(b"not\xffutf8.jsonl"))
+    result = box.try_build()
+    assert result.code == EX_DATAERR
+    mount = box.mount()
+    assert (mount / "partitions" / slice_path(0) / os.fsdecode(b"\xff.jsonl")).read_bytes()
+    for shown in (result.err, mount.text("partitions.tsv")):
+        assert "not%FFutf8.jsonl" in shown
 
 
 def test_of_two_builders_the_second_says_who_holds_the_lock(box):
@@ -502,6 +514,7 @@ def test_of_two_builders_the_second_says_who_holds_the_lock(box):
     raise AssertionError(f"no builder was named as the holder: {said}")
 
 
+@pytest.mark.directory("links")
 def test_links_out_of_the_feed_are_not_followed(box):
     outside = box.root / "outside.jsonl"
     outside.write_bytes(b'{"id":"secret","title":"espresso"}\n')

@@ -19,7 +19,7 @@ def snapshot(box, records, name="base.jsonl"):
 
 def base_argv(box, source, end, *more):
     """A base of everything before slice `end`."""
-    return (box.feed.root, "--from", source, "--at", rfc3339(slice_time(end)), "--config", box.config, *more)
+    return (box.feed.url, "--from", source, "--at", rfc3339(slice_time(end)), "--config", box.config, *more)
 
 
 def swap(box, records, end, *more):
@@ -130,7 +130,8 @@ def test_deltas_go_on_while_a_base_is_built(box):
     box.build()
     source = snapshot(box, named(range(60000)))
     base = subprocess.Popen(
-        box.argv("base", *base_argv(box, source, 1)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        box.argv("base", *base_argv(box, source, 1)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=box.environment(killed=True),
     )
     try:
         eventually(lambda: list((box.state / "tmp").iterdir()) or base.poll() is not None, "the base's files")
@@ -197,7 +198,9 @@ def test_a_killed_base_leaves_the_old_index(box):
     box.feed.put(0, [{"id": "a", "title": "espresso"}])
     box.build()
     source = snapshot(box, named(range(60000), "lungo"))
-    base = subprocess.Popen(box.argv("base", *base_argv(box, source, 1)), stdout=subprocess.DEVNULL)
+    base = subprocess.Popen(
+        box.argv("base", *base_argv(box, source, 1)), stdout=subprocess.DEVNULL, env=box.environment(killed=True)
+    )
     eventually(lambda: list((box.state / "tmp").iterdir()) or base.poll() is not None, "the base's files")
     base.send_signal(signal.SIGKILL)
     assert base.wait() == -signal.SIGKILL

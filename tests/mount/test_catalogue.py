@@ -66,7 +66,7 @@ def test_live_partitions_change_add_and_remove_packages(box, tmp_path):
         assert "new" in written[-1], written
         box.config.write_bytes((box.feed.root / "freshet.ini").read_bytes())
         mount = box.mount("refresh=eager")
-        eventually(lambda: len(mount.ids("tag:live::new") or []) >= 15, "fifteen new packages")
+        eventually(lambda: box.feed.sync() or len(mount.ids("tag:live::new") or []) >= 15, "fifteen new packages")
         assert len(mount.ids("tag:live::changed")) >= 20
     finally:
         live.terminate()

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import shell, tool
+from harness import PART, shell, tool
 
 pytestmark = pytest.mark.release
 WORD = "w" * 254  # its name in terms/ and docs/ has as many bytes
@@ -30,7 +30,7 @@ def files(mount):
     names = [f"segments/{segment}", "postings/espresso", "terms/espresso", "query/espresso", "rank/espresso", "segments/1.live",
              "segments/MANIFEST.json", "segments/SHA256SUMS", "docs/ad-0001", "groups/i1", "partitions.tsv", "README", "watermark",
              "generation", "generations/1/terms/espresso", "generations/1/watermark",
-             "partitions/dt=2024-05-04/hour=10/minute=00/part-0.jsonl"]  # fmt: skip
+             f"partitions/dt=2024-05-04/hour=10/minute=00/{PART}"]  # fmt: skip
     return [mount / name for name in names]
 
 

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from harness import DOCUMENTS, EX_DATAERR
+from harness import DOCUMENTS, EX_DATAERR, EX_UNAVAILABLE
 
 
 def examine(box, *args, code=0):
     """{what: (finding, text)}"""
-    result = box.run("doctor", box.feed.root, "--config", box.config, *args)
+    result = box.run("doctor", box.feed.url, "--config", box.config, *args)
     assert result.code == code, result
     lines = [line.split(None, 2) for line in result.out.splitlines()]
     return {what: (finding, text) for finding, what, text in lines}
@@ -28,12 +28,13 @@ def test_a_sound_host_has_nothing_to_complain_of(box):
     before = contents(box.root)
     found = examine(box)
     assert {finding for finding, _ in found.values()} == {"ok"}, found
-    assert set(found) == {"fuse", "config", "state", "index", "space", "feed", "clock"}
+    assert set(found) == {"fuse", "config", "state", "index", "space", "feed", "clock", "parquet"}
     assert "1 documents in 1 segments" in found["index"][1]
     assert "1 partitions in the window, 0 to index now" in found["feed"][1]
     assert contents(box.root) == before
 
 
+@pytest.mark.directory("times of one's choice")
 def test_what_is_wrong_is_said(box):
     box.feed.put(0, [{"id": "a", "title": "espresso"}])
     box.build()
@@ -52,10 +53,20 @@ def test_what_is_wrong_is_said(box):
     assert "--resume" in examine(box)["builds"][1]
 
 
+def test_parquet_without_a_reader_is_a_fault(box, monkeypatch):
+    box.feed.put(0, [{"id": "a"}], name="part-0.jsonl")
+    box.build()
+    monkeypatch.setenv("FRESHET_PARQUET", "/nonexistent/freshet-parquet")
+    assert examine(box)["parquet"] == ("ok", "is not in this build, and no file in the window is of it")
+    box.feed.put(1, b"PAR1", name="part-0.parquet")
+    finding, text = examine(box, code=EX_UNAVAILABLE)["parquet"]
+    assert finding == "FAIL" and "there is no /nonexistent/freshet-parquet; build freshet with DuckDB" in text
+
+
 def test_what_cannot_be_opened_is_said_with_its_exit_status(box):
-    result = box.run("doctor", box.feed.root, "--config", box.config)
+    result = box.run("doctor", box.feed.url, "--config", box.config)
     assert result.code == 66 and "no such state directory; `freshet build` makes it" in result.err
     box.build()
     box.config.write_text("[feed]\ncadense = 5m\n")
-    result = box.run("doctor", box.feed.root, "--config", box.config)
+    result = box.run("doctor", box.feed.url, "--config", box.config)
     assert result.code == 78 and "cadense" in result.err

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from harness import (
-    DOCUMENTS, EX_DATAERR, HANG, eventually, is_running, needs, rfc3339, shown, slice_path, slice_time, table, tool,
+    DOCUMENTS, EX_DATAERR, HANG, PART, eventually, is_running, needs, rfc3339, shown, slice_path, slice_time, table, tool,
 )  # fmt: skip
 
 SHORT = ("--set", "build.keep=1", "--set", "build.keep_for=0s")
@@ -110,7 +110,7 @@ def test_other_rules_fold_everything_again_in_one_generation(box):
     box.feed.put(1, [{"id": "b", "title": "lungo", "note": "stale", "item": "x"}])
     box.build()
     mount = box.mount()
-    (box.feed.dir(0) / "part-0.jsonl").unlink()
+    (box.feed.dir(0) / PART).unlink()
     box.configure(DOCUMENTS.replace("text = title, body", "text = note\ndrop_if = note:stale"))
     assert mount.ids("espresso") == ["a"]
     assert mount.ids("fresh") is None

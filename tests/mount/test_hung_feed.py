@@ -14,6 +14,9 @@ import pytest
 from harness import HANG, Box, eventually, is_running, lines_of, slice_path
 
 
+pytestmark = pytest.mark.directory("it is another mount")
+
+
 @pytest.fixture
 def hung(box):
     """(the mount, whose feed answers until stop(), the feed behind it, stop(), go_on())."""

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import DOCUMENTS, EX_DATAERR, killed_at, rfc3339, slice_path, slice_time, table
+from harness import DOCUMENTS, EX_DATAERR, PART, killed_at, rfc3339, slice_path, slice_time, table
 
 SEED = int(os.environ.get("FRESHET_SEED") or time.time())
 BEFORE, AFTER = 12, 156  # slices up to the downtime, and up to its end
@@ -118,7 +118,7 @@ def test_what_is_lost_is_uncovered_counted_and_warned_of(box):
     box.configure(DOCUMENTS, feed="quiet = 0s\ncomplete = marker", lag="window = 10m")
     box.feed.put(0, [{"id": "a", "title": "espresso"}])
     box.build()
-    (box.feed.dir(0) / "part-0.jsonl").unlink()
+    (box.feed.dir(0) / PART).unlink()
     box.feed.put(9, [{"id": "b", "title": "espresso"}])
     box.feed.put(9, b"", "_SUCCESS")
     result = box.build()
@@ -148,7 +148,7 @@ def test_a_late_change_is_undone_or_read_and_a_touch_is_not(box):
     box.feed.put(0, [{"id": "a", "title": "espresso"}])
     box.feed.put(0, [{"id": "b", "title": "espresso"}], "part-1.jsonl")
     box.build()
-    (box.feed.dir(0) / "part-0.jsonl").touch()
+    (box.feed.dir(0) / PART).touch()
     box.build()
     assert box.status()["generation"] == 1
     (box.feed.dir(0) / "part-1.jsonl").unlink()

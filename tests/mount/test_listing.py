@@ -11,7 +11,7 @@ import pytest
 
 from harness import FRESHET, eventually, shell, tool
 
-pytestmark = pytest.mark.caches
+pytestmark = [pytest.mark.caches, pytest.mark.feedless]
 
 WORDS = 100  # of a document; each is another
 PART = 32768  # what libc reads at a time

@@ -84,6 +84,7 @@ def test_metrics_are_the_numbers_of_status(box):
     assert metrics['freshet_partitions{state="failed"}'] == 1
 
 
+@pytest.mark.directory("a prefix with nothing below it is not away")
 def test_what_goes_wrong_in_the_mount_is_seen_until_it_goes_right(box):
     box.feed.put(0, [{"id": "a", "title": "espresso"}])
     mount = box.mount("refresh=lazy,poll=0s")

@@ -17,8 +17,8 @@ def seconds(stamp):
 @pytest.mark.release
 def test_a_feed_with_everything_in_it(box):
     good = box.feed.put(0, [{"id": "a", "title": "espresso"}, {"id": "b", "title": "lungo"}])
-    # 1 is a gap, 2 is empty, 3 is broken, 4 has a few bad lines, 5 is a truncated .gz.
-    box.feed.dir(2).mkdir(parents=True)
+    # 1 is a gap, 2 has no data, 3 is broken, 4 has a few bad lines, 5 is a truncated .gz.
+    box.feed.put(2, b"", "_started")
     box.feed.put(3, b"this is no JSON\n" * 20)
     lines = b"".join(b'{"id":"d%d","title":"cortado"}\n' % i for i in range(300))
     box.feed.put(4, lines + b"{broken\n")

@@ -12,7 +12,7 @@ import pytest
 
 from harness import DOCUMENTS, HANG, eventually, shell
 
-pytestmark = pytest.mark.release
+pytestmark = [pytest.mark.release, pytest.mark.feedless]
 OPTIONS = "refresh=manual,poll=0s,passthrough=yes"
 
 
@@ -159,7 +159,7 @@ def test_a_mount_that_died_makes_way_with_all_that_lay_over_it(box, through):
     pid = server(through)
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: not os.path.exists(f"/proc/{pid}"), "the end of the server")
-    assert box.run("mount", box.feed.root, through.point, "-o", OPTIONS, "--config", box.config).code == 0
+    assert box.run("mount", box.feed.url, through.point, "-o", OPTIONS, "--config", box.config).code == 0
     shows(through, 1)
     assert mounts_under(through) == ["generations/1/segments", "segments"]
     assert shell("sha256sum -c SHA256SUMS", cwd=through / "segments").count(": OK\n") == 3

@@ -9,7 +9,7 @@ import random
 import pytest
 
 import oracle
-from harness import CADENCE, DOCUMENTS, rfc3339, slice_path, slice_time
+from harness import CADENCE, DOCUMENTS, PART, rfc3339, slice_path, slice_time
 
 WORDS = ["espresso", "Grinder", "Größe", "ＦＵＬＬ", "straße", "naïve", "Ⅷ", "东京塔", "ﬁlter", "x86-64", "don't", "ｶﾌｪ", "é́"]
 BRANDS = ["Acme", "a/b", "100%", ".hidden", "tab\there", "Ünïted", "with space", "x" * 240, "y" * 300, ":", "-5"]
@@ -145,8 +145,8 @@ def test_the_feed_shows_byte_for_byte(box):
     box.build()
     mount = box.mount()
     part = mount / "partitions" / slice_path(0)
-    assert sorted(os.listdir(part)) == ["packed.jsonl.zst", "part-0.jsonl"]
-    assert (part / "part-0.jsonl").read_bytes() == records
+    assert sorted(os.listdir(part)) == ["packed.jsonl.zst", PART]
+    assert (part / PART).read_bytes() == records
     assert (part / "packed.jsonl.zst").read_bytes() == (box.feed.dir(0) / "packed.jsonl.zst").read_bytes()
 
 
@@ -197,7 +197,7 @@ def test_the_mount_is_read_only(box):
     for change in (
         lambda: open(mount / "terms/espresso", "a"),
         lambda: open(mount / "new", "w"),
-        lambda: open(mount / "partitions" / slice_path(0) / "part-0.jsonl", "w"),
+        lambda: open(mount / "partitions" / slice_path(0) / PART, "w"),
         lambda: os.open(mount / "docs/a", os.O_RDWR),
         lambda: os.truncate(mount / "docs/a", 0),
         lambda: os.unlink(mount / "terms/espresso"),

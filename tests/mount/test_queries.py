@@ -223,7 +223,7 @@ def test_the_command_says_what_the_mount_shows_and_why_it_does_not(filled):
     for text in ["espresso NOT grinder", "brand:Acme OR brand:*", "NOT espresso", "東京"]:
         result = box.run("query", text)
         assert (result.code, result.out) == (0, mount.text("query/" + oracle.name_of(text))), result
-        assert box.run("query", text, box.feed.root).out == result.out
+        assert box.run("query", text, box.feed.url).out == result.out
     result = box.run("query", "espresso (n:7")
     assert result.code == EX_USAGE and "column 10: this parenthesis is never closed" in result.err, result
     assert "no letter" in box.run("query", "a --- b").err

@@ -31,7 +31,7 @@ def foreground(box, options):
     mount.point.mkdir()
     box.mounts.append(mount)
     log = open(box.root / "log", "wb")
-    argv = box.argv("mount", "-f", box.feed.root, mount.point, "-o", options, "--config", box.config)
+    argv = box.argv("mount", "-f", box.feed.url, mount.point, "-o", options, "--config", box.config)
     server = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=box.environment())
     eventually(lambda: os.path.ismount(mount.point) or server.poll() is not None, "the mount")
     return mount, server, box.root / "log"

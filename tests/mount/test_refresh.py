@@ -115,6 +115,7 @@ def test_eager_sees_directories_that_were_not_there_before(box):
     eventually(lambda: mount.ids("espresso") == ["a", "b", "c"], "the new day")
 
 
+@pytest.mark.directory("inotify, and empty directories")
 def test_eager_misses_nothing_that_happens_during_a_look(box):
     """Looks take some time here. A marker that comes while one is at it is seen by the next, not after a minute."""
     box.configure(DOCUMENTS, feed="complete = marker")
@@ -221,7 +222,7 @@ def test_builds_that_leave_nothing_new_are_not_started_back_to_back(box):
     mount = Mount(box, box.root / "mnt")
     mount.point.mkdir()
     box.mounts.append(mount)
-    argv = box.argv("mount", box.feed.root, mount.point, "-f", "-o", "refresh=eager", "--config", box.config)
+    argv = box.argv("mount", box.feed.url, mount.point, "-f", "-o", "refresh=eager", "--config", box.config)
     times = []
     with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, env=box.environment()) as server:
         for line in server.stderr:

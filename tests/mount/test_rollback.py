@@ -118,7 +118,7 @@ def test_over_a_base_swap(box):
     fill(box, 2)
     full = box.root / "full.jsonl"
     full.write_bytes(b'{"id":"x","title":"roast"}\n')
-    base = ["base", box.feed.root, "--config", box.config, "--from", full, "--at", rfc3339(slice_time(1))]
+    base = ["base", box.feed.url, "--config", box.config, "--from", full, "--at", rfc3339(slice_time(1))]
     mount = box.mount()
     then = shown(mount)
     assert box.run(*base).code == 0

@@ -54,7 +54,7 @@ class Service:
             if journal:
                 st = os.fstat(log.fileno())
                 env["JOURNAL_STREAM"] = f"{st.st_dev}:{st.st_ino}"
-            argv = box.argv("mount", "-f", feed or box.feed.root, point, "-o", options, "--config", box.config, *args)
+            argv = box.argv("mount", "-f", feed or box.feed.url, point, "-o", options, "--config", box.config, *args)
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=log, env=env)
 
     def lines(self):
@@ -130,7 +130,7 @@ def test_signs_of_life_end_when_those_who_serve_hang(published, threads):
         stopper.wait()
     assert service.process.wait(HANG) == -signal.SIGKILL
     # And then it starts anew.
-    again = published.run("mount", published.feed.root, service.mount.point, "-o", "refresh=manual", "--config", published.config)
+    again = published.run("mount", published.feed.url, service.mount.point, "-o", "refresh=manual", "--config", published.config)
     assert again.code == 0 and "a mount had died here" in again.err, again
     assert service.mount.ids("espresso") == ["a"]
 
@@ -158,6 +158,7 @@ def test_builds_do_not_speak_for_the_mount(box):
 
 
 @pytest.mark.release
+@pytest.mark.directory("it is another mount")
 def test_a_start_does_not_wait_for_the_feed(published):
     """The last generation is served though nobody answers for the feed, not even where it is."""
     source = published.mount()
@@ -181,6 +182,7 @@ def test_a_start_does_not_wait_for_the_feed(published):
 
 
 @pytest.mark.release
+@pytest.mark.directory("a prefix with nothing below it is not away")
 def test_a_feed_that_is_away_is_waited_for(published):
     """A mount that has something to serve starts without the feed, says so, and goes on when it comes."""
     away = published.root / "away"

@@ -63,7 +63,7 @@ class Sample:
         self.holes, self.broken = (slices - 31, slices - 8), (slices - 20, slices - 3)
         for i in set(range(slices)) - set(self.holes):
             self.put(i)
-        box.feed.dir(self.path(slices)).mkdir(parents=True)
+        box.feed.put(self.path(slices), b"", "_started")  # no data
         for end in (slices // 2, slices - 40, slices - 10, slices - 2, slices):
             result = box.try_build("--all", "--no-merge", "--now", rfc3339(self.time(end)))
             assert result.code in (0, EX_DATAERR), result
@@ -180,6 +180,7 @@ def test_it_loads_nothing_and_runs_nothing(open_page, sample):
 
 @checks
 @pytest.mark.release
+@pytest.mark.blanks
 def test_names_from_the_feed_are_text(open_page, sample):
     page = open_page()
     now = page.ask("document.querySelector('.now').innerText")
@@ -269,6 +270,7 @@ def test_it_is_made_anew_at_each_lookup_and_stays_what_it_was(box):
 
 @checks
 @pytest.mark.release
+@pytest.mark.directory("a prefix with nothing below it is not away")
 def test_a_feed_that_is_away_is_what_is_wrong(box):
     box.feed.put(0, [{"id": "a", "title": "espresso"}])
     box.build()

@@ -16,6 +16,9 @@ from harness import EX_DATAERR, HANG
 ORDER = re.compile(r"\x1b\[[0-9]+m")
 
 
+pytestmark = pytest.mark.feedless
+
+
 @pytest.fixture
 def state(box):
     """Published, published, nothing, failed; then nothing for years."""

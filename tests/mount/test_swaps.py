@@ -12,6 +12,8 @@ import pytest
 
 from harness import FRESHET, HANG, eventually
 
+pytestmark = pytest.mark.feedless
+
 SWAPS = int(os.environ.get("FRESHET_SWAPS", "200"))
 READERS = 64 if SWAPS >= 1000 else 16
 PUBLISHER = Path(FRESHET).parent / "tests" / "swap_publisher"

@@ -35,6 +35,7 @@ static void defaults_are_as_documented(void)
 	check_int(c->settle, 0);
 	check_int(c->quiet, 2 * TIME_SECOND);
 	check_str(c->marker, "_SUCCESS");
+	check_int(c->columns, COLUMNS_ALL);
 	check_int(c->window, 5 * TIME_HOUR);
 	check_str(c->op, "op");
 	check(c->text_is_default && c->text.count == 0 && c->keyword.count == 0);
@@ -56,7 +57,7 @@ static void defaults_are_as_documented(void)
 static const char every_key[] =
 	"\xef\xbb\xbf# all of it\r\n"
 	"[feed]\nurl = /srv/feed\npartition = %Y/%m/%d/%H%M\ncadence=7m\ncomplete : both\nsettle = 1s\n"
-	"quiet = 0s\nmarker = _DONE\n\n"
+	"quiet = 0s\nmarker = _DONE\ncolumns = configured\n\n"
 	"[lag]\npolicy = newest\nwindow = all\noverlap = 0s\ngap_timeout = 2h\n"
 	"[document]\nid = ad.id\r\ngroup = item\nop = action\nversion = v\n"
 	"; fields\ntext = title,\n\tbody ,\n  # not part of it\n\n    item.name\nkeyword = brand\n"
@@ -75,6 +76,7 @@ static void every_key_is_read(void)
 	check_int(c->settle, TIME_SECOND);
 	check_int(c->quiet, 0);
 	check_str(c->marker, "_DONE");
+	check_int(c->columns, COLUMNS_CONFIGURED);
 	check(c->window == TIME_FOREVER);
 	check_str(c->id, "ad.id");
 	check_str(c->group, "item");
@@ -121,6 +123,7 @@ static void wrong_files_are_refused_with_line_and_key(void)
 		{"[feed]\ncadence = 5\n", "\"5\" is not a duration"},
 		{"[feed]\ncadence = all\n", "not a duration"}, {"[feed]\nsettle = 99999d\n", "not within"},
 		{"[feed]\ncomplete = never\n", "none of rate, marker, both"},
+		{"[feed]\ncolumns = id\n", "none of all, configured"},
 		{"[feed]\nmarker = a/b\n", "not the name of a file"},
 		{"[feed]\nmarker = ..\n", "not the name"},
 		{"[feed]\nurl =\n[lag]\n", "f.ini:2: feed.url: no value"},
@@ -318,7 +321,7 @@ static void the_dump_is_canonical(void)
 	config_dump(c, &out);
 	check_slice(buf_slice(&out),
 		"[feed]\npartition = dt=%Y-%m-%d/hour=%H/minute=%M\ncadence = 5m\ncomplete = rate\n"
-		"settle = 0s\nquiet = 2s\nmarker = _SUCCESS\n[lag]\npolicy = latest\nwindow = 5h\n"
+		"settle = 0s\nquiet = 2s\nmarker = _SUCCESS\ncolumns = all\n[lag]\npolicy = latest\nwindow = 5h\n"
 		"gap_timeout = 1h\n[document]\n"
 		"id = x\nop = op\ntext = a, b\n[index]\nk1 = 1.2\nb = 0.75\n[build]\nthreads = 0\nmax_reject_ratio = 0.01\nmemory = 1GiB\nmax_change = 2\nkeep = 8\n"
 		"keep_for = 1h\nkeep_max = 64\nlock_wait = 0s\nstall_timeout = 10m\n[mount]\nrefresh = lazy\npoll = 1s\nwait = 2s\nfeed_timeout = 10s\nlog_level = info\nmax_age = all\npassthrough = no\ncache_size = 64GiB\n"

@@ -44,13 +44,24 @@ static void add_zstd(struct buf *out, struct slice in)
 	out->len += ZSTD_compress(out->data + out->len, bound, in.data, in.len, 3);
 }
 
+static int world_open(const struct world *w, enum feed_packing packing, struct reader **r, struct err *err)
+{
+	struct reader_input in = {.store = w->store,
+		.path = "f",
+		.format = FORMAT_JSONL,
+		.packing = packing,
+		.expect = &w->listed};
+
+	return reader_open(r, &in, err);
+}
+
 /* Reads all lines as "NUMBER:TEXT|" (cut ones as "NUMBER!LENGTH|"). Returns 0 or -errno. */
 static int read_world(struct world *w, enum feed_packing packing, struct buf *out, struct err *err)
 {
 	OWNED(reader) struct reader *r = NULL;
 	struct reader_line line;
 	unsigned padding = 0;
-	int code = reader_open(&r, w->store, "f", packing, &w->listed, err);
+	int code = world_open(w, packing, &r, err);
 
 	buf_clear(out);
 	if (code < 0)
@@ -127,7 +138,7 @@ static void bytes_of_nul_stay_in_the_line(void)
 	OWNED(reader) struct reader *r = NULL;
 	struct reader_line line;
 
-	check_int(reader_open(&r, w.store, "f", PACKING_NONE, &w.listed, NULL), 0);
+	check_int(world_open(&w, PACKING_NONE, &r, NULL), 0);
 	check_int(reader_next(r, &line, NULL), 1);
 	check_int(line.text.len, 3);
 	check(!memcmp(line.text.data, "a\0b", 3));
@@ -158,7 +169,7 @@ static void many_lines_of_all_lengths_come_whole(void)
 		else
 			(packing == PACKING_ZSTD ? add_zstd : add_gzip)(&packed, buf_slice(&text));
 		w = world_of(buf_slice(&packed));
-		check_int(reader_open(&r, w.store, "f", packing, &w.listed, NULL), 0);
+		check_int(world_open(&w, packing, &r, NULL), 0);
 		while (reader_next(r, &line, NULL) == 1) {
 			check_int(line.number, ++n);
 			check(!memcmp(line.text.data, text.data + at, line.text.len));
@@ -311,7 +322,7 @@ static int change_while_read(enum feed_packing packing, struct slice first, stru
 	struct reader_line line;
 	int code;
 
-	check_int(reader_open(&r, w.store, "f", packing, &w.listed, NULL), 0);
+	check_int(world_open(&w, packing, &r, NULL), 0);
 	world_put(&w, later, mtime);
 	do
 		code = reader_next(r, &line, NULL);

@@ -622,7 +622,8 @@ static void urls_of_other_kinds_are_refused(void)
 		int code;
 		const char *why;
 	} cases[] = {
-		{"s3://bucket/prefix", -ENOTSUP, "S3 is not in this version"},
+		{"s3://b/prefix", -EINVAL, "b is no name of a bucket"},
+		{"s3://bucket/a//b", -EINVAL, "a component of the prefix is empty"},
 		{"ftp://host/dir", -EINVAL, "unknown kind of url"},
 		{"", -EINVAL, "empty"},
 		{"/dev/null", -ENOTDIR, "must be a directory"},

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* index/s3_private.h - what s3.c, s3_probe.c and s3_put.c share. */
+#ifndef FRESHET_S3_PRIVATE_H
+#define FRESHET_S3_PRIVATE_H
+
+#include <pthread.h>
+
+#include "s3.h"
+
+/* Credentials and the way to sign with them. Others take its place when they run out; whoever uses one holds a reference. */
+struct s3_session {
+	struct s3_profile profile;
+	struct s3_place place;
+	struct s3_wire *reader; /* of objects */
+	struct s3_wire
+		*writer; /* and lister: V4 where it is taken, since it can do more; may be the reader */
+	_Atomic unsigned refs;
+};
+struct s3 {
+	char *url, *endpoint, *region, *profile; /* owned; all but the url may be NULL */
+	char *prefix;                            /* owned */
+	enum s3_signature signature;
+	enum s3_style style;
+	int64_t timeout;
+	pthread_mutex_t lock;       /* protects the two below; held over a probe */
+	struct s3_session *session; /* NULL: not known yet */
+	int exclusive;              /* -1: not known yet */
+};
+
+/* A session with a reference for the caller; probes where there is none. Returns 0 or -errno. */
+int s3_session_take(struct s3 *s, struct s3_session **out, struct err *err);
+void s3_session_drop(struct s3_session *session); /* NULL is fine */
+/* Credentials were refused: forgets the session if others are to be found now. Returns whether to try again. */
+bool s3_session_renew(struct s3 *s, const struct s3_session *refused);
+
+/* One attempt. `wire` is the session's reader, or its writer. */
+typedef void s3_attempt_fn(struct s3_wire *wire, const struct s3_call *call, void *ctx, struct s3_answer *a);
+struct s3_try {
+	const char *what; /* for messages: "GET" */
+	const char *key;  /* NULL: the bucket */
+	bool writes;      /* or lists */
+	s3_attempt_fn *attempt;
+	void *ctx;
+	const atomic_bool *stop; /* NULL: nobody may stop it */
+};
+/* Tries within a session until there is an answer that is no reason to try again. Returns how many attempts it took. */
+unsigned s3_try_with(
+	const struct s3_session *session, const struct s3_try *t, int64_t timeout, struct s3_answer *a);
+/* The same with the current session. Returns 0 or -errno; *attempts (or NULL) as above. */
+int s3_try(struct s3 *s, const struct s3_try *t, struct s3_answer *a, unsigned *attempts, struct err *err);
+/* What the last answer is as an error; 0 for S3_DONE. */
+int s3_failure(const struct s3_try *t, const struct s3_answer *a, unsigned attempts, struct err *err);
+
+#endif

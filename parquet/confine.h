@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* parquet/confine.h - what this process may still do, should a file have the better of the code that reads it. */
+#ifndef FRESHET_PARQUET_CONFINE_H
+#define FRESHET_PARQUET_CONFINE_H
+
+#include <stdint.h>
+
+/* From now on, and never to be taken back: no privileges by running anything, no core, few descriptors, and `memory` bytes of address space
+ * (0: no limit). */
+void confine_resources(uint64_t memory);
+/* Likewise, after confine_resources(): no file can be opened, made, removed or run but the one open as `fd`, read only, and what the kernel tells of itself (/proc,
+ * /sys), read only; nor a TCP connection, where the kernel is able to. Descriptors that are open stay usable. Returns whether
+ * the kernel does (Landlock: Linux 5.13 and up, where it is turned on); where it does not, nothing has changed. */
+int confine_files(int fd);
+
+#endif
