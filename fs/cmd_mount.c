@@ -23,7 +23,7 @@ static const char help[] =
 	"  -f, --foreground   stay in the foreground, log to stderr, and tell a service manager (sd_notify(3))\n"
 	"  -o OPTION[,...]    refresh=lazy|eager|manual, poll=1s, wait=2s, feed_timeout=10s,\n"
 	"                     log_level=info, max_age=all, passthrough=no|yes; state=DIR, config=FILE,\n"
-	"                     set=SECTION.KEY=VALUE; allow_other, and what mount(8) has for every type\n"
+	"                     set=SECTION.KEY=VALUE; follow, allow_other, and what mount(8) has for every type\n"
 	"                     (a comma in a value is written \\,)\n";
 
 struct mount_command {

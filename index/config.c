@@ -330,6 +330,10 @@ void config_free(struct config *c)
 		free(rule->version);
 	}
 	free(c->attributes);
+	free(c->dest);
+	free(c->s3_endpoint);
+	free(c->s3_region);
+	free(c->s3_profile);
 	free(c);
 }
 

@@ -39,6 +39,10 @@ CASES = [
     ("freshet verify dir/f", ["verify", "dir/freshet.ini"]),
     ("freshet rollback --state dir/state 12", ["rollback", "--state", "dir/state", "123"]),
     ("freshet mount di", ["mount", "dir/"]),
+    ("freshet mount --fol", ["mount", "--follow"]),
+    ("freshet publish --ta", ["publish", "--take-over"]),
+    ("freshet publish di", ["publish", "dir/"]),
+    ("freshet follow di", ["follow", "dir/"]),
     ("freshet mount --state dir/with", ["mount", "--state", "dir/with blank/"]),
     ("freshet query espresso di", ["query", "espresso", "dir/"]),
     ("freshet query di", ["query", "di"]),  # an expression, not a path
