@@ -643,6 +643,7 @@ def lives_through_it(box, peace, kinds, rate, signature, slices, step):
         print(f"{how}: {made} calls where {calls} do, {hits} of them failed; builds {len(codes)}, of which failed {sum(map(bool, codes))}")
 
 
+@pytest.mark.apart
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("rate", [0.1, 0.5])
 @pytest.mark.parametrize("kind", KINDS)
@@ -650,6 +651,7 @@ def test_a_day_on_a_server_that_fails_in_one_way(box, peace, kind, rate):
     lives_through_it(box, peace, [kind], rate, "v4", *length_of(kind))
 
 
+@pytest.mark.apart
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("signature", ["v2", "v4"])
 @pytest.mark.parametrize("rate", [0.1, 0.5])
