@@ -17,7 +17,7 @@
 #     fuzz      build with clang, -Werror; each fuzz target for FUZZ_SECONDS (20) on its kept corpus
 #     roots     with --all only: README's commands in a bare Debian 12 and 13, systemd with the units, and the Debian package
 #               (tests/bare-root.sh)
-# --all also runs more kills (FRESHET_KILLS=200), and longer fuzzing (300 s a target).
+# --all also runs more kills (FRESHET_KILLS=200) and longer fuzzing (300 s a target).
 # MinIO is made once, in the background meanwhile (tests/minio.sh says what that takes); where it cannot be had, what needs it is
 # skipped, counted, and said.
 # The last line is `N passed, N failed`; the exit code is 0 when nothing failed. Builds and logs go to

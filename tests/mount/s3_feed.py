@@ -96,5 +96,11 @@ def identity(st):
     return (st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns)
 
 
+def on(box, server, *args, **more):
+    """The box, with its feed on that server."""
+    box.feed = S3Feed(box.root / f"feed-{len(os.listdir(box.root))}", server, *args, **more)
+    return box
+
+
 def feed(root):
     return S3Feed(root, s3_server.shared(), KIND.removeprefix("s3")) if is_on_s3() else Feed(root)
