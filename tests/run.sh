@@ -17,7 +17,7 @@
 #     fuzz      build with clang, -Werror; each fuzz target for FUZZ_SECONDS (20) on its kept corpus
 #     roots     with --all only: README's commands in a bare Debian 12 and 13, systemd with the units, and the Debian package
 #               (tests/bare-root.sh)
-# --all also runs more kills (FRESHET_KILLS=200), whole days on S3 servers that fail (FRESHET_DAY=288), and longer fuzzing (300 s a target).
+# --all also runs more kills (FRESHET_KILLS=200) and longer fuzzing (300 s a target).
 # MinIO is made once, in the background meanwhile (tests/minio.sh says what that takes); where it cannot be had, what needs it is
 # skipped, counted, and said.
 # The last line is `N passed, N failed`; the exit code is 0 when nothing failed. Builds and logs go to
@@ -47,7 +47,7 @@ if [ ${#parts[@]} = 0 ]; then
 	[ $all = no ] || parts+=(roots)
 fi
 if [ $all = yes ]; then
-	export FRESHET_KILLS=${FRESHET_KILLS:-200} FRESHET_DAY=${FRESHET_DAY:-288}
+	export FRESHET_KILLS=${FRESHET_KILLS:-200}
 	FUZZ_SECONDS=${FUZZ_SECONDS:-300}
 	MODEL_STEPS=${MODEL_STEPS:-20000}
 fi

@@ -16,6 +16,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "directory(reason): only with a feed that is a directory (s3_feed.py)")
     config.addinivalue_line("markers", "blanks: has names with blanks, for which libs3 has no way to say them by V2")
     config.addinivalue_line("markers", "feedless: the same wherever the feeds of the other tests lie")
+    config.addinivalue_line("markers", "apart: long, and may run beside others of its file")
     config.addinivalue_line("markers", "xdist_group: xdist's")
 
 
@@ -33,11 +34,12 @@ def on_s3(config, items):
 
 
 def pytest_collection_modifyitems(config, items):
-    """A file is one worker's, and all that need the kernel's caches to themselves are the same one's."""
+    """A file is one worker's, save what is long; and all that need the kernel's caches to themselves are the same one's."""
     if s3_feed.is_on_s3():
         on_s3(config, items)
     for item in items:
-        group = "caches" if item.get_closest_marker("caches") else item.path.name
+        group = item.name if item.get_closest_marker("apart") else item.path.name
+        group = "caches" if item.get_closest_marker("caches") else group
         item.add_marker(pytest.mark.xdist_group(group))
 
 

@@ -8,6 +8,7 @@ sync(). What a bucket cannot have, empty directories, links and times of one's c
 """
 
 import os
+from pathlib import Path
 
 import s3_server
 from harness import Feed
@@ -63,7 +64,7 @@ class S3Feed(Feed):
 
     def put(self, *args, **more):
         to = super().put(*args, **more)
-        self.send(to.relative_to(self.root), to)
+        self.sync()
         return to
 
     def key(self, path):
@@ -78,7 +79,7 @@ class S3Feed(Feed):
         there = {}
         for where, _, names in os.walk(self.root):
             for name in names:
-                file = self.root / where / name
+                file = Path(where, name)
                 if name != ".writing" and not file.is_symlink() and file.is_file():
                     there[str(file.relative_to(self.root))] = file
         for path in sorted(there):
@@ -94,6 +95,12 @@ class S3Feed(Feed):
 
 def identity(st):
     return (st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns)
+
+
+def on(box, server, *args, **more):
+    """The box, with its feed on that server."""
+    box.feed = S3Feed(box.root / f"feed-{len(os.listdir(box.root))}", server, *args, **more)
+    return box
 
 
 def feed(root):

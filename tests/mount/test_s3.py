@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+import urllib.parse
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,11 +16,10 @@ import pytest
 
 import s3_server
 from harness import (
-    EX_CONFIG, EX_DATAERR, EX_IOERR, EX_NOINPUT, EX_NOPERM, FRESHET, HANG, eventually, lines_of, rfc3339, shown, slice_path, slice_time,
-    table,
+    EX_CONFIG, EX_DATAERR, EX_IOERR, EX_NOINPUT, EX_NOPERM, HANG, Mount, eventually, lines_of, slice_path,
 )  # fmt: skip
-from s3_fault import KINDS, Faults
-from s3_feed import S3Feed
+from s3_fault import Faults
+from s3_feed import on
 from s3_sign import Account
 
 pytest.importorskip("boto3", reason=s3_server.NO_BOTO)
@@ -44,12 +44,6 @@ def server(request):
 def fake():
     with FakeS3() as made:
         yield made
-
-
-def on(box, server, *args, **more):
-    """The box, with its feed on that server."""
-    box.feed = S3Feed(box.root / f"feed-{len(os.listdir(box.root))}", server, *args, **more)
-    return box
 
 
 def refused(box, code, *words):
@@ -415,8 +409,6 @@ def test_no_credential_is_seen_anywhere(box, signature):
 
 def shapes_of(secrets):
     """A secret as it is, as it is in a URL, and in part."""
-    import urllib.parse
-
     shapes = set()
     for secret in filter(None, secrets):
         shapes |= {secret, urllib.parse.quote(secret, safe=""), secret[:20], secret[-20:]}
@@ -450,8 +442,6 @@ def everything_that_is_said(box, fake):
     log = open(box.root / "logs" / "mount", "wb")
     point = box.root / "point"
     point.mkdir()
-    from harness import Mount
-
     mount = Mount(box, point)
     box.mounts.append(mount)
     argv = box.argv("mount", "-f", "-v", box.feed.url, point, "-o", "refresh=eager,log_level=debug", "--config", box.config)
@@ -529,130 +519,3 @@ def test_a_listing_that_breaks_off_is_an_error_and_never_a_shorter_one(box, fake
     fake.faults = Faults()
     box.build()
     assert box.status()["documents"] == 1501
-
-
-def day_of(seed, slices):
-    """{(slice, name): (records, the slice after which it is there)}: each slice brings a file, some a late one or a rewrite."""
-    rng = random.Random(seed)
-    files = []
-    for i in range(slices):
-        records = [
-            {"id": f"ad-{rng.randrange(200)}", "item": f"item-{rng.randrange(60)}", "title": f"espresso word{rng.randrange(40)}", "n": i}
-            for _ in range(4)
-        ]
-        files.append((i, i, "part-0.jsonl", records))
-        if i > 3 and rng.random() < 0.1:
-            files.append((i, i - 3, "late.jsonl", [{"id": f"late-{i}", "item": "late", "title": "lungo espresso"}]))
-        if i > 3 and rng.random() < 0.05:
-            files.append((i, i - 2, "part-0.jsonl", [{"id": f"again-{i}", "item": "again", "title": "ristretto"}]))
-    return files
-
-
-DAY = int(os.environ.get("FRESHET_DAY") or 0)  # slices, and as many builds; 0: as few as still say something
-SEED = int(os.environ.get("FRESHET_SEED") or 20240504)
-TRY_AGAIN = (0, EX_DATAERR, EX_IOERR)  # how a build may end that a fault hits
-SLOW = ("hang", "stall")  # each costs a time-out
-
-
-def length_of(kind):
-    """(slices, slices a build)"""
-    if DAY:
-        return DAY, 1
-    return (24, 6) if kind in SLOW else (72, 2) if KINDS[kind] == {"list"} else (72, 12)
-
-
-def live_through(box, fake, files, slices, step, timeout="6s"):
-    """Simulated time goes on in steps, a build at each. Returns the exit codes."""
-    codes = []
-    for i in range(slices):
-        for when, of_slice, name, records in files:
-            if when == i:
-                path = f"{slice_path(of_slice)}/{name}"
-                if fake:
-                    fake.put(box.feed.bucket, box.feed.key(path), lines_of(records))
-                else:
-                    box.feed.put(of_slice, records, name)
-        if (i + 1) % step == 0 or i + 1 == slices:
-            codes.append(box.try_build("--now", rfc3339(slice_time(i + 1)), "--set", f"s3.timeout={timeout}").code)
-    return codes
-
-
-def seen_of(box):
-    mount = box.mount()
-    rows = {path: (row["state"], row["files"], row["bytes"], row["records"]) for path, row in table(mount).items()}
-    found = shown(mount, segments=False)
-    mount.take_down()
-    return rows, found
-
-
-@pytest.fixture(scope="module")
-def peace(tmp_path_factory):
-    """What a directory with the same files gives, by the number of slices; and how many calls it takes where nothing fails."""
-    from harness import Box
-
-    known = {}
-
-    def of(slices, step):
-        if (slices, step) not in known:
-            files = day_of(SEED, slices)
-            boxes = [Box(tmp_path_factory.mktemp("peace")) for _ in range(2)]
-            assert set(live_through(boxes[0], None, files, slices, step)) == {0}
-            with FakeS3() as fake:
-                on(boxes[1], fake, "v4")
-                assert set(live_through(boxes[1], fake, files, slices, step)) == {0}
-                calls = len(fake.calls)
-                assert seen_of(boxes[1]) == seen_of(boxes[0])
-            known[slices, step] = (*seen_of(boxes[0]), calls)
-            for box in boxes:
-                box.close()
-        return known[slices, step]
-
-    return of
-
-
-def lives_through_it(box, peace, kinds, rate, signature, slices, step):
-    rows, want, calls = peace(slices, step)
-    files = day_of(SEED, slices)
-    with FakeS3() as fake:
-        on(box, fake, signature)
-        fake.faults = Faults(SEED, rate, kinds)
-        how = f"FRESHET_SEED={SEED}, {fake.faults}"
-        timeout = "6s" if set(kinds) & set(SLOW) else "2s"  # a third of it is what a server may be silent for
-        codes = live_through(box, fake, files, slices, step, timeout)
-        assert set(codes) <= set(TRY_AGAIN), (how, codes)
-        hits = sum(1 for call in fake.calls if call.fault)
-        # The day is over; what is not there yet comes in the next builds, each an hour later, since a partition that could not be read is
-        # left alone for a while. The server is no better.
-        for hour in range(1, 31):
-            now = rfc3339(slice_time(slices + 12 * hour))
-            result = box.try_build("--now", now, "--set", f"s3.timeout={timeout}")
-            codes.append(result.code)
-            assert result.code in TRY_AGAIN, (how, result)
-            if result.code == 0 and seen_of(box) == (rows, want):
-                break
-        made = len(fake.calls)
-        fake.faults = Faults()
-        generation = box.status()["generation"]
-        assert box.build("--now", now).code == 0
-        assert seen_of(box) == (rows, want), how
-        box.verify()
-        assert box.status()["generation"] >= generation
-        assert hits, f"{how}: nothing failed"
-        # Ten attempts at most, and every build that fails is one more.
-        assert made <= calls * 12 * max(1, len(codes) / (slices / step)), (how, made, calls)
-        print(f"{how}: {made} calls where {calls} do, {hits} of them failed; builds {len(codes)}, of which failed {sum(map(bool, codes))}")
-
-
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("rate", [0.1, 0.5])
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_day_on_a_server_that_fails_in_one_way(box, peace, kind, rate):
-    lives_through_it(box, peace, [kind], rate, "v4", *length_of(kind))
-
-
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("signature", ["v2", "v4"])
-@pytest.mark.parametrize("rate", [0.1, 0.5])
-def test_a_day_on_a_server_that_fails_in_every_way(box, peace, signature, rate):
-    kinds = [kind for kind in KINDS if kind not in SLOW]
-    lives_through_it(box, peace, kinds, rate, signature, DAY or 288, 1 if DAY else 12)
