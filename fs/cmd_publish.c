@@ -113,7 +113,7 @@ int cmd_publish(int argc, char **argv)
 		{"pulse", 0, CLI_FLAG, &req.pulse},
 		{"take-over", 0, CLI_FLAG, &req.take_over},
 	};
-	const struct cli_command command = {"publish", "[OPTION]... [DEST [FEED]]", help, options, 2, 0, 2};
+	const struct cli_command command = {"publish", "[OPTION]... [DEST] [FEED]", help, options, 2, 0, 2};
 	struct cli cli;
 	int r = cli_parse(&cli, &command, argc, argv);
 
