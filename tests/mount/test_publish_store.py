@@ -74,13 +74,13 @@ def test_a_rollback_and_a_base_are_published_as_well(box, outlet):
     outlet.fetch(state)
     status = box.status(state)
     assert (status["generation"], status["watermark"]) == (3, rfc3339(slice_time(0)))
-    assert "paused" in box.run("build", box.feed.root, state=state).out  # for a standby too
+    assert "paused" in box.run("build", box.feed.url, state=state).out  # for a standby too
     assert box.run("rollback", "--resume", *setting).code == 0
     box.build(*setting[:2])
     snapshot = box.root / "full"
     snapshot.mkdir()
     (snapshot / "all.jsonl").write_bytes(b'{"id": "of-the-base", "title": "espresso"}\n')
-    result = box.run("base", box.feed.root, "--from", snapshot, "--at", rfc3339(slice_time(1)), *setting)
+    result = box.run("base", box.feed.url, "--from", snapshot, "--at", rfc3339(slice_time(1)), *setting)
     assert result.code == 0, result
     outlet.fetch(state)
     assert content_of(state, box.run) == content_of(box.state, box.run)
