@@ -94,7 +94,7 @@ class Watcher(threading.Thread):
 
     def run(self):
         try:
-            while not self.over.wait(0.01):
+            while not self.over.wait(0.03):
                 self.look()
         except BaseException as e:  # told by end(), in the test's own thread
             self.failure = e

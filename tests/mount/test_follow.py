@@ -413,7 +413,7 @@ def test_followers_hold_while_builders_are_killed_and_displaced(box):
         return process.returncode
 
     try:
-        while counts["publish"] < PUBLISHES:
+        while counts["publish"] < PUBLISHES and not any(w.failure for w in watchers):
             if slice < 4000 and rng.random() < 0.8:
                 slice += 1
                 put_slice(box, slice)
