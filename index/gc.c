@@ -258,7 +258,7 @@ int gc_within(
 	struct catalog_generation *g;
 	struct arena arena = {0};
 	OWNED_BUF numbers = {0};
-	size_t count, kept;
+	size_t count, kept = 0;
 	int r = catalog_generations(catalog, &arena, &g, &count, err);
 
 	if (r == 0)
