@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* freshet base: a full index from a snapshot, under the deltas. */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "base.h"
 #include "cli.h"
 #include "progress.h"
+#include "stop.h"
 
 static const char help[] =
 	"Build a full index from a snapshot, check it, and swap it in: it covers all partitions that end at or\n"
@@ -22,21 +22,6 @@ struct request {
 	int64_t at;
 	bool force;
 };
-
-static volatile sig_atomic_t stop;
-
-static void on_signal(int sig)
-{
-	stop = sig;
-}
-
-static void catch_signals(void)
-{
-	struct sigaction sa = {.sa_handler = on_signal};
-
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-}
 
 /* Of an object in S3, its name says so. */
 static bool is_file(const char *from)
@@ -117,7 +102,7 @@ static int build(struct cli *cli, const struct request *req, struct base_result 
 		return cli_fail(cli, r, &err);
 	in.store = store;
 	in.from = slice_str(file ? file : "");
-	catch_signals();
+	stop_on_signals();
 	progress_init(&progress);
 	hook = progress_hook(&progress);
 	if (hook) {

@@ -2,7 +2,6 @@
 /* freshet build: one tick, or as many as are due. */
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include "cli.h"
 #include "merge.h"
 #include "progress.h"
+#include "stop.h"
 
 #define MERGE_NICE 10
 
@@ -29,22 +29,6 @@ struct request {
 	bool pulse; /* for mounts, not in the help: a byte on stdout where something moves, and no text */
 	int64_t now;
 };
-
-static volatile sig_atomic_t stop; /* the signal that asked for it */
-
-static void on_signal(int sig)
-{
-	stop = sig;
-}
-
-static void catch_signals(void)
-{
-	struct sigaction sa = {.sa_handler = on_signal};
-
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	signal(SIGPIPE, SIG_IGN);
-}
 
 /* Nobody has to read it: what cannot be written is let go. */
 static void beat(void *ctx, const char *phase, uint64_t done, uint64_t total)
@@ -207,7 +191,7 @@ static int build(struct cli *cli, const struct request *req)
 	r = cli_open(cli, cli->arg_count ? cli->args[0] : NULL, CLI_CREATE | CLI_FEED);
 	if (r != CLI_GO)
 		return r;
-	catch_signals();
+	stop_on_signals();
 	if (req->merge_only)
 		return merge_all(cli, req);
 	if (!req->dry_run)

@@ -1,35 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* freshet follow: one look at what another host publishes; what is newer is fetched, checked and made current here. */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "cli.h"
 #include "follow.h"
 #include "progress.h"
+#include "stop.h"
 
 static const char help[] =
 	"Take over what another host published in SRC: a directory or s3://BUCKET/PREFIX that `freshet publish`\n"
 	"fills, or a directory into which `rsync` copies a mount's segments/. What is missing here is fetched and\n"
 	"checked before any of it is served; what is older than what is here is left alone.\n"
 	"`freshet mount --follow SRC MOUNTPOINT` does this by itself.\n";
-
-static volatile sig_atomic_t stop; /* the signal that asked for it */
-
-static void on_signal(int sig)
-{
-	stop = sig;
-}
-
-static void catch_signals(void)
-{
-	struct sigaction sa = {.sa_handler = on_signal};
-
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	signal(SIGPIPE, SIG_IGN);
-}
 
 /* For mounts: nobody has to read it, what cannot be written is let go. */
 static void beat(void *ctx, uint64_t done, uint64_t total)
@@ -73,7 +57,7 @@ static int follow(struct cli *cli, bool pulse)
 
 	if (r != CLI_GO)
 		return r;
-	catch_signals();
+	stop_on_signals();
 	r = cli_lock(cli);
 	if (r != CLI_GO)
 		return r;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* freshet publish: what is current here, for followers elsewhere. Builds do the same by themselves where publish.dest is set. */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "cli.h"
 #include "upload.h"
+#include "stop.h"
 
 static const char help[] =
 	"Publish the current generation to DEST, a directory that is there, or s3://BUCKET/PREFIX, for\n"
@@ -19,13 +19,6 @@ struct request {
 	bool pulse; /* for mounts, not in the help: no text */
 	const char *dest;
 };
-
-static volatile sig_atomic_t stop; /* the signal that asked for it */
-
-static void on_signal(int sig)
-{
-	stop = sig;
-}
 
 static void print_result(const struct cli *cli, const char *url, const struct upload_result *res)
 {
@@ -90,7 +83,6 @@ int cli_publish(struct cli *cli, volatile sig_atomic_t *stopped)
 
 static int publish_current(struct cli *cli, const struct request *req)
 {
-	struct sigaction sa = {.sa_handler = on_signal};
 	const char *dest;
 	int r = cli_open(cli, cli->arg_count > 1 ? cli->args[1] : NULL, 0);
 
@@ -99,9 +91,7 @@ static int publish_current(struct cli *cli, const struct request *req)
 	dest = cli->arg_count ? cli->args[0] : cli->cfg->dest;
 	if (!dest)
 		return cli_usage(cli, "no DEST is given, and no configuration has publish.dest");
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	stop_on_signals();
 	r = upload(cli, dest, req, &stop);
 	return r == 0 && fflush(stdout) ? EX_IOERR : r;
 }
