@@ -2,7 +2,6 @@
 /* Calls by libs3, which signs them by Signature Version 2; but listings, since libs3 takes one that was cut off for a whole one. Each runs in a request context of its own, since that is how libs3 lets a call be
  * given up; contexts are kept, and with them their connections. */
 #include <libs3.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sys/select.h>
 #include <unistd.h>
