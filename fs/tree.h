@@ -74,7 +74,8 @@ bool tree_lists_nodes(const struct node *dir);
  * themselves. */
 int tree_check(const struct node *dir, struct err *err);
 
-/* The root's names that point into the current generation, NULL-terminated: what a publish invalidates. */
+/* The root's names that point into the current generation, NULL-terminated: what a publish invalidates, in this order. "generation" is the
+ * last, so that the others are new for who sees a new number. */
 extern const char *const tree_pointers[];
 uint64_t tree_generations_ino(const struct tree *t);
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import FRESHET, HANG, eventually
+from harness import FRESHET, HANG, eventually, needs, rfc3339, slice_time
 
 pytestmark = pytest.mark.feedless
 
@@ -92,3 +92,23 @@ def test_every_whole_file_is_of_one_generation(box):
     with open(FRESHET, "rb") as f:
         sanitized = b"__asan_init" in f.read()
     assert sanitized or end - warm[0] <= GROWTH
+
+
+@pytest.mark.release
+def test_who_sees_a_new_number_finds_the_other_names_new(box):
+    """For one who has looked at all of them before: the number is what the kernel is told of last. All that the process tells it takes a while
+    here."""
+    needs("strace")
+    publish(box, 1)
+    mount = box.mount("refresh=eager,poll=1h")
+    (pid,) = mount.pids()
+    slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=writev", "-e", "inject=writev:delay_enter=3000", "-p", str(pid)]
+    with subprocess.Popen(slow) as strace:
+        try:
+            for i in range(2, 12):
+                publish(box, 1)
+                while (number := int(mount.text("generation"))) < i:
+                    assert mount.text("watermark").strip() >= rfc3339(slice_time(number))
+                assert mount.text("watermark").strip() >= rfc3339(slice_time(number))
+        finally:
+            strace.terminate()
