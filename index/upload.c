@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* index/upload.c - publishing to a store, in this order:
- *   1. whose turn is it? Where it is another's, nothing is written
+ *   1. whose turn is it? Where it is another's, or the store cannot tell, nothing is written
  *   2. segments and texts of rows that are not there yet
  *   3. the claim of an epoch, where this state has none
  *   4. live set, manifest, edition: the edition is the first that names the others
@@ -292,6 +292,8 @@ static int run(struct upload *u, struct err *err)
 		r = upload_record_get(u->catalog, u->in->store->url, &u->record, err);
 	if (r == 0)
 		r = upload_look(u, err);
+	if (r == 0 && !u->ours)
+		r = upload_check_exclusive(u, err);
 	if (r == 0 && !u->ours && u->there.newest.number)
 		r = upload_renumber(u, err);
 	for (unsigned i = 0; r == 0 && i < TURNS_MAX; i++) {

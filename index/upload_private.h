@@ -37,10 +37,12 @@ struct upload {
 
 /* Looks at the store: may this state publish, or take over? Sets `there` and `ours`. Returns 0, or as upload_run(). */
 int upload_look(struct upload *u, struct err *err);
+/* Before anything is written for a claim: 0, or -EINVAL where the store could not tell who was first, and nobody said that there is one writer. */
+int upload_check_exclusive(struct upload *u, struct err *err);
 /* Where the epoch is to be taken from somebody: a generation with the current one's content, and a number above all that may have been
  * published there. Returns 0 or -errno. */
 int upload_renumber(struct upload *u, struct err *err);
-/* Claims the next epoch, where none is this state's. Returns 0, -EBUSY where another was faster …. */
+/* Claims the next epoch, where none is this state's and upload_check_exclusive() said 0. Returns 0, -EBUSY where another was faster …. */
 int upload_claim(struct upload *u, struct err *err);
 /* Right before the pointer is written: 0, or -EBUSY where the epoch is over. */
 int upload_still_ours(struct upload *u, struct err *err);

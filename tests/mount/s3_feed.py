@@ -15,8 +15,8 @@ from harness import Feed
 
 KIND = os.environ.get("FRESHET_TEST_FEED") or "dir"
 assert KIND in ("dir", "s3v2", "s3v4"), f"FRESHET_TEST_FEED={KIND}: one of dir, s3v2, s3v4"
-# Of the commands that open the feed.
-COMMANDS = ("base", "build", "doctor", "mount")
+# Of the commands that open the feed, or what is published.
+COMMANDS = ("base", "build", "doctor", "follow", "mount", "publish", "rollback")
 
 
 def is_on_s3():

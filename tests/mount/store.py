@@ -4,9 +4,11 @@
 import json
 import os
 import random
+import re
 import subprocess
 import threading
 
+import s3_feed
 from harness import rfc3339, slice_time
 
 TIMES = {rfc3339(slice_time(i)): i for i in range(5000)}
@@ -18,20 +20,19 @@ def put_slice(box, i):
 
 
 class Outlet:
-    """What is published to, and by whom."""
+    """What is published to, and by whom: a place named by its URL, and its objects by their paths."""
 
-    def __init__(self, box, name="dest"):
-        self.box, self.dest = box, box.root / name
-        self.dest.mkdir()
+    def __init__(self, box, url):
+        self.box, self.url = box, url
 
     def publish(self, *args, state=None, code=0):
-        result = self.box.run("publish", self.dest, *args, state=state)
+        result = self.box.run("publish", self.url, *args, state=state)
         assert result.code == code, result
         return result
 
     def start(self, command, *args, state=None):
         return subprocess.Popen(
-            self.box.argv(command, self.dest, *args, state=state),
+            self.box.argv(command, self.url, *args, state=state),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -39,23 +40,85 @@ class Outlet:
         )
 
     def fetch(self, state, code=0):
-        result = self.box.run("follow", self.dest, state=state)
+        result = self.box.run("follow", self.url, state=state)
         assert result.code == code, result
         return result
 
     def epochs(self):
         """{epoch: claim}"""
-        found = (self.dest / "epochs").iterdir()
-        return {int(p.name): json.loads((p / "claim.json").read_text()) for p in found if (p / "claim.json").exists()}
+        found = re.findall(r"^epochs/(\d+)/claim\.json$", "\n".join(self.versions("epochs")), re.M)
+        return {int(n): json.loads(self.read(f"epochs/{n}/claim.json")) for n in found}
 
     def pointer(self, epoch=None):
         epoch = epoch or max(self.epochs())
-        return json.loads((self.dest / f"epochs/{epoch}/current.json").read_text())["edition"]
+        return json.loads(self.read(f"epochs/{epoch}/current.json"))["edition"]
+
+    def names(self, kind):
+        """Of its segments, say."""
+        return {path.partition("/")[2] for path in self.versions(kind)}
 
     def files(self):
-        """{path: bytes}, without what a process that was killed left half written."""
-        found = (p for p in self.dest.rglob("*") if p.is_file() and not p.name.startswith(".freshet-put-"))
-        return {str(p.relative_to(self.dest)): p.read_bytes() for p in found}
+        """{path: bytes}"""
+        return {path: self.read(path) for path in self.versions()}
+
+    def replace(self, files):
+        """Makes these all there is."""
+        for path in self.versions():
+            self.remove(path)
+        for path, data in files.items():
+            self.write(path, data)
+
+
+class DirOutlet(Outlet):
+    def __init__(self, box, name):
+        self.dir = box.root / name
+        self.dir.mkdir()
+        super().__init__(box, str(self.dir))
+
+    def versions(self, below=""):
+        """{path: what another version of it would change}, without what a process that was killed left half written."""
+        found = (p for p in (self.dir / below).rglob("*") if p.is_file() and not p.name.startswith(".freshet-put-"))
+        return {str(p.relative_to(self.dir)): p.stat().st_mtime_ns for p in found}
+
+    def read(self, path):
+        return (self.dir / path).read_bytes()
+
+    def write(self, path, data):
+        (self.dir / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.dir / path).write_bytes(data)
+
+    def remove(self, path):
+        (self.dir / path).unlink()
+
+
+class S3Outlet(Outlet):
+    """In the bucket of the box's feed, beside that."""
+
+    def __init__(self, box, name):
+        self.client, self.bucket, self.prefix = box.feed.client, box.feed.bucket, f"outlet/{name}"
+        super().__init__(box, f"s3://{self.bucket}/{self.prefix}")
+
+    def key(self, path):
+        return {"Bucket": self.bucket, "Key": f"{self.prefix}/{path}"}
+
+    def versions(self, below=""):
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{self.prefix}/{below}")
+        found = (o for page in pages for o in page.get("Contents", []))
+        return {o["Key"][len(self.prefix) + 1 :]: (o["LastModified"], o["ETag"]) for o in found}
+
+    def read(self, path):
+        return self.client.get_object(**self.key(path))["Body"].read()
+
+    def write(self, path, data):
+        self.client.put_object(**self.key(path), Body=data)
+
+    def remove(self, path):
+        self.client.delete_object(**self.key(path))
+
+
+def new_outlet(box, name="dest"):
+    """Where the feed of the box is: a directory, or a bucket; but V2 cannot say what many writers need."""
+    return (S3Outlet if s3_feed.KIND == "s3v4" else DirOutlet)(box, name)
 
 
 def check_whole(at):

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is published into buckets that promise less, and on servers that fail. All else of publishing is tested in directories, and with
+FRESHET_TEST_FEED=s3v4 on MinIO (test_publish_store.py, test_follow.py)."""
+
+import os
+import random
+import time
+
+import pytest
+
+import s3_server
+from harness import EX_CONFIG, EX_DATAERR, EX_IOERR
+from s3_fault import KINDS, Faults
+from s3_feed import on
+from store import S3Outlet, content_of, put_slice
+
+pytest.importorskip("boto3", reason=s3_server.NO_BOTO)
+
+from s3_fake import FakeS3  # noqa: E402
+
+pytestmark = pytest.mark.feedless
+
+SEED = int(os.environ.get("FRESHET_SEED") or time.time())
+QUICK = ("--set", "s3.timeout=1s")
+SLOW = ("hang", "stall")  # each costs a time-out
+
+
+@pytest.mark.parametrize("signature, conditions", [("v4", False), ("v2", True), ("auto", False)])
+def test_where_conditions_do_not_hold_one_writer_has_to_be_sworn_to(box, signature, conditions):
+    with FakeS3(conditions=conditions) as fake:
+        on(box, fake, signature)
+        put_slice(box, 0)
+        box.build()
+        outlet = S3Outlet(box, "dest")
+        result = outlet.publish(code=EX_CONFIG)
+        assert "publish.sole_writer = yes" in result.err and outlet.url in result.err, result
+        assert not outlet.versions()  # nothing of the attempt is left
+        for i in (1, 2):
+            outlet.publish("--set", "publish.sole_writer=yes")
+            put_slice(box, i)
+            box.build("--no-merge")
+        outlet.publish("--set", "publish.sole_writer=yes")
+        state = box.root / "follower"
+        outlet.fetch(state)
+        assert content_of(state, box.run) == content_of(box.state, box.run)
+        assert list(outlet.epochs()) == [1]
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.4])
+def test_publishing_goes_on_while_calls_fail_in_every_way(box, rate):
+    """Two builders take turns, a follower follows. A write that was done and whose answer was lost is nobody else's."""
+    rng = random.Random(SEED)
+    kinds = [kind for kind in KINDS if kind not in SLOW]
+    with FakeS3() as fake:
+        on(box, fake, "v4")
+        outlet = S3Outlet(box, "dest")
+        states, follower = [box.state, box.root / "standby"], box.root / "follower"
+        put_slice(box, 0)
+        box.build()
+        outlet.publish()
+        outlet.fetch(states[1])
+        outlet.fetch(follower)
+        owner, served, counts = 0, 1, {0: 0, EX_DATAERR: 0, EX_IOERR: 0}
+
+        def run(command, *args, state):
+            """Faults are for what is published: the feed lies still meanwhile."""
+            fake.faults = Faults(rng.randrange(1 << 30), rate, kinds)
+            result = box.run(command, outlet.url, *QUICK, *args, state=state)
+            how = f"FRESHET_SEED={SEED}, {fake.faults}: {result}"
+            fake.faults = Faults()
+            assert result.code in counts, how
+            counts[result.code] += 1
+            return result, how
+
+        for i in range(1, 25):
+            put_slice(box, i)
+            if rng.random() < 0.2:
+                outlet.fetch(states[1 - owner])
+                owner = 1 - owner
+            box.build("--no-merge", state=states[owner])
+            for _ in range(40):
+                result, how = run("publish", "--take-over", state=states[owner])
+                if result.code == 0:
+                    break
+                assert result.code in (EX_IOERR, EX_DATAERR), how  # it is never displaced by itself
+            assert result.code == 0, how
+            result, how = run("follow", state=follower)
+            now = box.status(follower)["generation"]
+            assert now >= served, how
+            served = now
+            box.verify(follower)
+            if result.code == 0 and "nothing newer" not in result.out:
+                assert content_of(follower, box.run) == content_of(states[owner], box.run), how
+        outlet.fetch(follower)
+        assert content_of(follower, box.run) == content_of(states[owner], box.run)
+        print(f"FRESHET_SEED={SEED}: {counts}, epochs {max(outlet.epochs())}")
