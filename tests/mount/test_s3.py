@@ -16,7 +16,7 @@ import pytest
 
 import s3_server
 from harness import (
-    EX_CONFIG, EX_DATAERR, EX_IOERR, EX_NOINPUT, EX_NOPERM, HANG, Mount, eventually, lines_of, slice_path,
+    DOCUMENTS, EX_CONFIG, EX_DATAERR, EX_IOERR, EX_NOINPUT, EX_NOPERM, HANG, Mount, eventually, lines_of, slice_path,
 )  # fmt: skip
 from s3_fault import Faults
 from s3_feed import on
@@ -359,6 +359,23 @@ def test_a_clock_that_is_wrong(box, fake, signature, minutes):
         assert result.code == 0, result
 
 
+# ---- what it costs ----
+
+
+@pytest.mark.parametrize("signature", ["v2", "v4"])
+def test_a_look_at_ten_thousand_partitions_is_eleven_requests(box, fake, signature):
+    """One request lists 1,000 objects, whatever directories they are in; and one is made when the store is opened."""
+    on(box, fake, signature)
+    box.configure(DOCUMENTS, feed="quiet = 10h")
+    for i in range(10_000):
+        fake.put(box.feed.bucket, box.feed.key(f"{slice_path(i)}/part-0.jsonl"), lines_of(ESPRESSO))
+    for _ in range(2):
+        fake.forget()
+        box.build()
+        assert fake.count() == {"list": 11}
+    assert box.status()["partitions"]["open"] == 10_000
+
+
 # ---- what never leaks ----
 
 
@@ -424,6 +441,7 @@ def everything_that_is_said(box, fake):
         said.append(result.out + result.err)
         return result
 
+    (box.root / "logs").mkdir()
     box.feed.put(0, ESPRESSO)
     box.feed.put(1, b"no JSON\n" * 20)
     run("build", box.feed.url, "--config", box.config)
@@ -432,12 +450,15 @@ def everything_that_is_said(box, fake):
     for command in ("status", "verify", "inspect"):
         run(command)
     run("status", "--json")
+    published = f"s3://{box.feed.bucket}/index"
+    run("publish", published, "--set", "publish.sole_writer=yes")
+    run("follow", published, state=box.root / "logs" / "follower")
     for kinds in (["internal"], ["reset"], ["no_xml"], ["slow_down"]):
         fake.faults = Faults(1, 1.0, kinds)
-        state = box.root / "logs" / kinds[0]
-        state.parent.mkdir(exist_ok=True)
-        result = run("build", box.feed.url, "--config", box.config, "--set", "s3.timeout=500ms", state=state)
-        assert result.code != 0
+        state, quick = box.root / "logs" / kinds[0], ("--set", "s3.timeout=500ms")
+        assert run("build", box.feed.url, "--config", box.config, *quick, state=state).code != 0
+        assert run("publish", published + "2", "--set", "publish.sole_writer=yes", *quick).code != 0
+        assert run("follow", published, *quick, state=state).code != 0
     fake.faults = Faults()
     log = open(box.root / "logs" / "mount", "wb")
     point = box.root / "point"
