@@ -15,6 +15,7 @@
 #               random steps for MODEL_SECONDS (300); --all: MODEL_STEPS (20000) of them; Hypothesis; where the asan
 #               build is there, some with it too
 #     fuzz      build with clang, -Werror; each fuzz target for FUZZ_SECONDS (20) on its kept corpus
+#     examples  with --all only: Spark's pipeline (examples/spark-minio, where MinIO is to be had) and Delta Lake's, with the release build
 #     roots     with --all only: README's commands in a bare Debian 12 and 13, systemd with the units, and the Debian package
 #               (tests/bare-root.sh)
 # --all also runs more kills (FRESHET_KILLS=200) and longer fuzzing (300 s a target).
@@ -35,16 +36,16 @@ passed=0 failed=0 skipped=0
 for arg; do
 	case $arg in
 	--all) all=yes ;;
-	format | docs | release | s3 | asan | tsan | model | fuzz | roots) parts+=("$arg") ;;
+	format | docs | release | s3 | asan | tsan | model | fuzz | examples | roots) parts+=("$arg") ;;
 	*)
-		echo "usage: $0 [--all] [format|docs|release|s3|asan|tsan|model|fuzz|roots]..." >&2
+		echo "usage: $0 [--all] [format|docs|release|s3|asan|tsan|model|fuzz|examples|roots]..." >&2
 		exit 64
 		;;
 	esac
 done
 if [ ${#parts[@]} = 0 ]; then
 	parts=(format docs release s3 asan tsan model fuzz)
-	[ $all = no ] || parts+=(roots)
+	[ $all = no ] || parts+=(examples roots)
 fi
 if [ $all = yes ]; then
 	export FRESHET_KILLS=${FRESHET_KILLS:-200}
@@ -71,17 +72,17 @@ check()
 	fi
 }
 
-# count NAME REPORT EXIT-CODE LOG: the cases of a JUnit report.
+# count NAME REPORT EXIT-CODE LOG STARTED: the cases of a JUnit report.
 count()
 {
-	local name=$1 report=$2 code=$3 log=$4 p f s
+	local name=$1 report=$2 code=$3 log=$4 started=$5 p f s
 	if ! read -r p f s < <("$python" "$top/tests/tally.py" "$report"); then
 		p=0 f=1 s=0
 	elif [ "$code" != 0 ] && [ "$f" = 0 ]; then
 		f=1
 	fi
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-	say "$name: $p passed, $f failed, $s skipped"
+	say "$name: $p passed, $f failed, $s skipped ($((SECONDS - started)) s)"
 	if [ "$f" != 0 ]; then
 		say "end of $log:"
 		tail -n 150 "$log"
@@ -177,38 +178,39 @@ build_fuzz()
 
 unit_tests()
 {
-	local name=$1 dir=$builds/$1 log=$builds/logs/unit-$1.log code
+	local name=$1 dir=$builds/$1 log=$builds/logs/unit-$1.log started=$SECONDS code
 	shift
 	rm -f "$dir/meson-logs/testlog.junit.xml"
 	# Time limits are there for hangs; a slow machine is not one.
 	"$@" meson test -C "$dir" --no-rebuild --suite unit --print-errorlogs -t 5 >"$log" 2>&1
 	code=$?
-	count "unit tests, $name" "$dir/meson-logs/testlog.junit.xml" $code "$log"
+	count "unit tests, $name" "$dir/meson-logs/testlog.junit.xml" $code "$log" "$started"
 }
 
 # mount_tests BUILD FILE [PYTEST-ARGUMENT...]: all of tests/mount, or one file of it. A file a processor at a time. The feeds lie where
 # FRESHET_TEST_FEED says.
 mount_tests()
 {
-	local name=$1 file=$2 what=$1${FRESHET_TEST_FEED:+-$FRESHET_TEST_FEED} code
+	local name=$1 file=$2 what=$1${FRESHET_TEST_FEED:+-$FRESHET_TEST_FEED} started code
 	local log=$builds/logs/mount-$what.log report=$builds/logs/mount-$what.xml
 	shift 2
 	wait_for_minio
+	started=$SECONDS
 	rm -f "$report"
 	(cd "$top" && FRESHET="$builds/$name/freshet" timeout 3600 "$python" -m pytest -q -p no:cacheprovider --confcutdir tests \
 		-n "$(nproc)" --dist loadgroup --timeout 600 --junitxml "$report" -o junit_family=xunit2 "$@" "tests/mount/$file") >"$log" 2>&1
 	code=$?
-	count "mount tests, $what" "$report" $code "$log"
+	count "mount tests, $what" "$report" $code "$log" "$started"
 }
 
 install_tests()
 {
-	local log=$builds/logs/install.log report=$builds/logs/install.xml code
+	local log=$builds/logs/install.log report=$builds/logs/install.xml started=$SECONDS code
 	rm -f "$report"
 	(cd "$top" && FRESHET="$builds/release/freshet" "$python" -m pytest -q -p no:cacheprovider --confcutdir tests \
 		--timeout 600 --junitxml "$report" -o junit_family=xunit2 tests/install) >"$log" 2>&1
 	code=$?
-	count "install" "$report" $code "$log"
+	count "install" "$report" $code "$log" "$started"
 }
 
 # What one version of clang-format writes another would change: the style is that of version 14.
@@ -358,6 +360,25 @@ fuzz_part()
 	done
 }
 
+examples_part()
+{
+	local feeds=(env FRESHET="$builds/release/freshet")
+	if [ "${parquet[0]}" = -Dparquet=disabled ]; then
+		say "examples: not run, they need Parquet"
+		skipped=$((skipped + 2))
+		return
+	fi
+	check "build, release, for the examples" build release gcc "${parquet[@]}" || return
+	check "example, Delta Lake" "${feeds[@]}" bash "$top/examples/delta-lake/run.sh"
+	wait_for_minio
+	if [ -z "${FRESHET_TEST_MINIO:-}" ]; then
+		say "example, Spark: not run, MinIO is not here"
+		skipped=$((skipped + 1))
+		return
+	fi
+	check "example, Spark into MinIO, killed and resumed" "${feeds[@]}" MINIO="$FRESHET_TEST_MINIO" bash "$top/examples/spark-minio/run.sh"
+}
+
 roots_part()
 {
 	local release
@@ -382,10 +403,10 @@ fetch_promtool
 parquet=()
 fetch_duckdb
 minio_job=
-if wants release || wants s3 || wants asan; then
+if wants release || wants s3 || wants asan || wants examples; then
 	start_minio
 fi
-for part in format docs release s3 asan tsan model fuzz roots; do
+for part in format docs release s3 asan tsan model fuzz examples roots; do
 	wants "$part" || continue
 	say "$part"
 	"${part}_part"
