@@ -48,7 +48,7 @@ class S3Feed(Feed):
         self.server, self.signature, self.style, self.prefix = server, signature, style, prefix
         account = getattr(server, "account", server)
         self.credentials = credentials or (account.access_key, account.secret_key, getattr(account, "token", None))
-        self.client = s3_server.client(server)
+        self.client = s3_server.client(server, attempts=5)  # MinIO may be busy
         self.bucket = s3_server.new_bucket(server)
         self.sent = {}  # path: what was sent
 
