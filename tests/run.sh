@@ -7,12 +7,12 @@
 #     docs      every promise of docs/semantics.md names a test that is there
 #     release   build with gcc, -Werror; unit tests; the mount tests marked `release`; what `meson install` installs:
 #               its files, manual pages, completion in bash and zsh; --all: all mount tests with feeds in Parquet
-#     s3        the release build, and the mount tests marked `release` with their feeds on MinIO instead of in directories,
-#               signed by V2 and by V4; --all: all mount tests
-#     asan      build with gcc, AddressSanitizer and UBSan; unit tests; all mount tests
+#     s3        the release build, and the mount tests marked `release` with their feeds on MinIO instead of in directories, signed by
+#               V4; by V2, which only reads otherwise, those of some files; --all: all mount tests by both, feeds in Parquet too
+#     asan      build with gcc, AddressSanitizer and UBSan; unit tests; all mount tests, but for those of the tests' own tools
 #     tsan      build with ThreadSanitizer; unit tests
 #     model     the release build against the model of tests/model: the model's own examples, kept cases, then
-#               random steps for MODEL_SECONDS (300); --all: MODEL_STEPS (20000) of them; Hypothesis; where the asan
+#               random steps for MODEL_SECONDS (150); --all: MODEL_STEPS (20000) of them; Hypothesis; where the asan
 #               build is there, some with it too
 #     fuzz      build with clang, -Werror; each fuzz target for FUZZ_SECONDS (20) on its kept corpus
 #     examples  with --all only: Spark's pipeline (examples/spark-minio, where MinIO is to be had) and Delta Lake's, with the release build
@@ -150,6 +150,7 @@ fetch_duckdb()
 	"$python" -c 'import sys; sys.path.append(sys.argv[1]); import pyarrow' "$PYARROW" 2>/dev/null ||
 		"$python" -m pip install -q --no-deps --target "$PYARROW" 'pyarrow>=20' >>"$log" 2>&1 ||
 		say "Parquet: most tests skipped, because pyarrow cannot be had here: $(tail -n 1 "$log")"
+	[ "${parquet[0]}" = -Dparquet=disabled ] || [ ! -d "$PYARROW" ] || with_parquet=yes
 }
 
 # configure NAME COMPILER OPTION...: makes or refreshes the build directory.
@@ -187,18 +188,20 @@ unit_tests()
 	count "unit tests, $name" "$dir/meson-logs/testlog.junit.xml" $code "$log" "$started"
 }
 
-# mount_tests BUILD FILE [PYTEST-ARGUMENT...]: all of tests/mount, or one file of it. A file a processor at a time. The feeds lie where
-# FRESHET_TEST_FEED says.
+# mount_tests BUILD FILES [PYTEST-ARGUMENT...]: these of tests/mount, or all. A file a processor at a time. The feeds lie where
+# FRESHET_TEST_FEED says, in the format of FRESHET_TEST_FORMAT.
 mount_tests()
 {
-	local name=$1 file=$2 what=$1${FRESHET_TEST_FEED:+-$FRESHET_TEST_FEED} started code
+	local name=$1 files what=$1${FRESHET_TEST_FEED:+-$FRESHET_TEST_FEED}${FRESHET_TEST_FORMAT:+-$FRESHET_TEST_FORMAT} started code
 	local log=$builds/logs/mount-$what.log report=$builds/logs/mount-$what.xml
+	read -ra files <<<"$2"
+	files=("${files[@]/#/tests/mount/}")
 	shift 2
 	wait_for_minio
 	started=$SECONDS
 	rm -f "$report"
 	(cd "$top" && FRESHET="$builds/$name/freshet" timeout 3600 "$python" -m pytest -q -p no:cacheprovider --confcutdir tests \
-		-n "$(nproc)" --dist loadgroup --timeout 600 --junitxml "$report" -o junit_family=xunit2 "$@" "tests/mount/$file") >"$log" 2>&1
+		-n "$(nproc)" --dist loadgroup --timeout 600 --junitxml "$report" -o junit_family=xunit2 "$@" "${files[@]:-tests/mount}") >"$log" 2>&1
 	code=$?
 	count "mount tests, $what" "$report" $code "$log" "$started"
 }
@@ -235,8 +238,8 @@ release_part()
 {
 	check "build, release" build release gcc -Dman=enabled "${parquet[@]}" || return
 	unit_tests release env
-	mount_tests release "" -m release
-	if [ $all = yes ] && [ -x "$builds/release/freshet-parquet" ] && [ -d "$PYARROW" ]; then
+	mount_tests release "" -m "release or tools"
+	if [ $all = yes ] && [ -n "$with_parquet" ]; then
 		FRESHET_TEST_FORMAT=parquet mount_tests release "" # all of them, with feeds in Parquet
 	fi
 	install_tests
@@ -244,17 +247,23 @@ release_part()
 
 s3_part()
 {
-	local feed only=(-m release)
-	[ $all = no ] || only=()
+	local feed format
 	check "build, release, for s3" build release gcc "${parquet[@]}" || return
 	wait_for_minio
-	for feed in s3v2 s3v4; do
-		if [ -z "${FRESHET_TEST_MINIO:-}" ]; then
-			say "mount tests, release-$feed: not run, MinIO is not here"
-			skipped=$((skipped + 1))
-			continue
-		fi
-		FRESHET_TEST_FEED=$feed mount_tests release "" "${only[@]}"
+	if [ -z "${FRESHET_TEST_MINIO:-}" ]; then
+		say "mount tests on S3: not run, MinIO is not here"
+		skipped=$((skipped + 2))
+		return
+	fi
+	if [ $all = no ]; then
+		FRESHET_TEST_FEED=s3v4 mount_tests release "" -m release
+		FRESHET_TEST_FEED=s3v2 mount_tests release "$v2_files" -m release
+		return
+	fi
+	for feed in s3v4 s3v2; do
+		for format in "" ${with_parquet:+parquet}; do
+			FRESHET_TEST_FORMAT=$format FRESHET_TEST_FEED=$feed mount_tests release ""
+		done
 	done
 }
 
@@ -263,7 +272,7 @@ asan_part()
 	check "build, asan" build asan gcc --buildtype=debugoptimized -Db_sanitize=address,undefined \
 		-Db_lundef=false "${parquet[@]}" || return
 	unit_tests asan env "${sanitizer_env[@]}"
-	mount_tests asan ""
+	mount_tests asan "" -m "not tools"
 }
 
 tsan_part()
@@ -301,7 +310,7 @@ model_pytest()
 
 model_part()
 {
-	local much=(--seconds "${MODEL_SECONDS:-300}")
+	local much=(--seconds "${MODEL_SECONDS:-150}")
 	[ -z "${MODEL_STEPS:-}" ] || much=(--steps "$MODEL_STEPS")
 	check "build, release, for the model" build release gcc "${parquet[@]}" || return
 	check "model, its own examples" model_pytest test_model.py
@@ -363,7 +372,7 @@ fuzz_part()
 examples_part()
 {
 	local feeds=(env FRESHET="$builds/release/freshet")
-	if [ "${parquet[0]}" = -Dparquet=disabled ]; then
+	if [ -z "$with_parquet" ]; then
 		say "examples: not run, they need Parquet"
 		skipped=$((skipped + 2))
 		return
@@ -394,13 +403,16 @@ sanitizer_env=(ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1)
 sanitizer_fuzz=(env ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1)
 
+# What reads a feed in every way that there is.
+v2_files="test_ads.py test_bad_input.py test_kill.py test_partitions.py test_paths.py test_refresh.py"
+
 mkdir -p "$builds/logs" || exit 73
 if ! check "install what the tests need" install_tools; then
 	echo "$passed passed, $failed failed"
 	exit 1
 fi
 fetch_promtool
-parquet=()
+parquet=() with_parquet=
 fetch_duckdb
 minio_job=
 if wants release || wants s3 || wants asan || wants examples; then

@@ -25,7 +25,7 @@ from botocore.exceptions import ClientError  # noqa: E402
 
 from s3_fake import FakeS3  # noqa: E402
 
-pytestmark = pytest.mark.feedless
+pytestmark = [pytest.mark.feedless, pytest.mark.tools]
 
 warnings.filterwarnings("ignore", category=DeprecationWarning, module="botocore")
 
