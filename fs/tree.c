@@ -34,8 +34,8 @@ const struct tree_name tree_names[TREE_NAMES] = {
 	{"watermark", NODE_TEXT, ROOTFILE_WATERMARK, HOLDS_POINTER, true},
 };
 
-const char *const tree_pointers[] = {"complete_through", "docs", "groups", "postings", "prefix", "query", "rank",
-	"segments", "terms", "watermark", "generation", NULL};
+const char *const tree_pointers[] = {"complete_through", "docs", "groups", "postings", "prefix", "query",
+	"rank", "segments", "terms", "watermark", "generation", NULL};
 
 static const struct tree_name *find_name(const char *name)
 {
