@@ -259,7 +259,7 @@ int fetch_segments(const struct fetch_input *in, struct fetch_result *out, struc
 	}
 	if (r == 0 && c.count)
 		r = run(&c, err);
-	if (r == 0 && c.count)
+	if (r == 0) /* also for what an earlier run put there */
 		r = sync_path(segments, err);
 	free(c.wanted);
 	return r;

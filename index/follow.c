@@ -6,7 +6,8 @@
  *   4. the whole is opened: all agree with each other
  *   5. one transaction of the catalog: rows, watermark, current generation
  *   6. `current`
- * as a build publishes; so a crash leaves nothing but files that the next sweep takes, or that need not be fetched again. */
+ * as a build publishes; so a crash leaves nothing but files that the next sweep takes, or that need not be fetched again: segments that no generation names stay until
+ * one was taken over. */
 #include "follow.h"
 
 #include <inttypes.h>
@@ -392,7 +393,7 @@ static int run(struct following *f, struct err *err)
 	const struct follow_input *in = f->in;
 	struct catalog_current now;
 	struct gc_result removed;
-	int r = publish_repair(in->state, in->catalog, err);
+	int r = publish_mend(in->state, in->catalog, err);
 
 	if (r == 0)
 		r = catalog_current(in->catalog, &now, err);

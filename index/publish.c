@@ -413,17 +413,22 @@ static int repair_current(struct state *state, struct catalog *catalog, struct e
 	return current_write(state, known.number, known.sha256, err);
 }
 
+int publish_mend(struct state *state, struct catalog *catalog, struct err *err)
+{
+	int r = repair_current(state, catalog, err);
+
+	if (r == 0)
+		r = state_sweep(state, err);
+	return r < 0 ? err_context(err, r, "repair") : 0;
+}
+
 int publish_repair(struct state *state, struct catalog *catalog, struct err *err)
 {
 	struct gc_result swept = {0};
-	int r = repair_current(state, catalog, err);
+	int r = publish_mend(state, catalog, err);
 
-	if (!r) {
-		r = state_sweep(state, err);
-		r = r < 0 ? r : 0;
-	}
 	if (r)
-		return err_context(err, r, "repair");
+		return r;
 	/* An old generation that cannot be read is no reason to stop building: then all segments stay. */
 	r = gc_sweep(state, catalog, &swept, err);
 	return r == -EBADMSG || r == 0 ? 0 : err_context(err, r, "repair");

@@ -48,5 +48,7 @@ int publish(const struct publish_input *in, uint64_t *documents, struct err *err
  * kept generation names. With the writer's lock held, at the start of each build. -EBADMSG when `current` names a generation that the
  * catalog does not know: catalog.db was replaced by an older one, and the message says what to do. */
 int publish_repair(struct state *state, struct catalog *catalog, struct err *err);
+/* The same, but what no generation names stays: of what is followed, segments that were fetched for one that is not whole yet. */
+int publish_mend(struct state *state, struct catalog *catalog, struct err *err);
 
 #endif
