@@ -107,6 +107,8 @@ static int put_each(struct s3 *s, const char *key, struct parts_try *ctx, struct
 	while (r == 0 && ctx->part.offset < size) {
 		uint64_t left = size - ctx->part.offset;
 
+		if (ctx->body->stop && *ctx->body->stop)
+			return err_set(err, -EINTR, "stopped");
 		ctx->part.number++;
 		ctx->part.len = (size_t)(left < each ? left : each);
 		r = step(s, key, "PUT of a part", part_attempt, ctx, &a, err);

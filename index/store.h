@@ -8,6 +8,8 @@
 #ifndef FRESHET_STORE_H
 #define FRESHET_STORE_H
 
+#include <signal.h>
+
 #include "bytes.h"
 #include "config.h"
 
@@ -29,6 +31,8 @@ struct store_body {
 	struct slice bytes;
 	int fd;
 	uint64_t size;
+	volatile sig_atomic_t *
+		stop; /* may be NULL: what is put in several steps ends with -EINTR between them, and leaves nothing */
 };
 static inline struct store_body store_bytes(struct slice bytes)
 {

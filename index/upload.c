@@ -2,7 +2,7 @@
 /* index/upload.c - publishing to a store, in this order:
  *   1. whose turn is it? Where it is another's, or the store cannot tell, nothing is written
  *   2. segments and texts of rows that are not there yet
- *   3. the claim of an epoch, where this state has none
+ *   3. the claim of an epoch, where this state has none; then a number above all that were published before, and 2 again
  *   4. live set, manifest, edition: the edition is the first that names the others
  *   5. is the epoch still this state's? Then the pointer
  *   6. what is let go
@@ -109,7 +109,7 @@ static int put_part(
 
 static int put_segment(struct upload *u, const struct manifest_segment *m, int fd, struct err *err)
 {
-	struct store_body body = {.fd = fd, .size = m->bytes};
+	struct store_body body = {.fd = fd, .size = m->bytes, .stop = u->in->stop};
 	char path[EDITION_PATH_MAX];
 	uint8_t sum[SHA256_BYTES];
 	int r = check_stop(u, err);
@@ -213,6 +213,9 @@ static int put_pointer(struct upload *u, struct err *err)
 	if (buf_error(&bytes))
 		return no_memory(err);
 	u->record.epoch = u->ref.epoch;
+	/* What is there was `next` before, where that publishing died: it must not be forgotten. */
+	if (u->there.has_pointer)
+		u->record.last = u->there.newest;
 	u->record.next = u->ref;
 	r = upload_record_set(u->catalog, &u->record, err);
 	if (r == 0)
@@ -226,6 +229,8 @@ static int put_pointer(struct upload *u, struct err *err)
 	return upload_record_set(u->catalog, &u->record, err);
 }
 
+/* Returns 1 where an epoch was claimed, and all is to be gone through again: whoever published before may have removed meanwhile what was
+ * counted upon, and from now on cannot. */
 static int publish_generation(struct upload *u, struct err *err)
 {
 	struct edition *e = &u->edition;
@@ -233,11 +238,13 @@ static int publish_generation(struct upload *u, struct err *err)
 
 	edition_release(e);
 	if (r == 0)
-		r = load_config(u, err);
-	if (r == 0)
 		r = put_rows(u, err);
-	if (r == 0 && !u->ours)
+	if (r == 0 && !u->ours) {
 		r = upload_claim(u, err);
+		return r < 0 ? r : 1;
+	}
+	if (r == 0)
+		r = load_config(u, err);
 	if (r == 0)
 		r = put_part(u, "live", buf_slice(&u->g->live_bytes), &e->live, err);
 	if (r == 0)
@@ -267,7 +274,9 @@ static int turn(struct upload *u, bool first, struct err *err)
 	struct catalog_current now;
 	int r = load(u, err);
 
-	if (r < 0 || !u->g)
+	if (r == 0)
+		r = upload_check_turn(u, err);
+	if (r != 0 || !u->g)
 		return r;
 	u->out->generation = u->g->manifest.number;
 	if (is_published(u) && !(first && u->in->check)) {
@@ -279,6 +288,8 @@ static int turn(struct upload *u, bool first, struct err *err)
 	if (r < 0)
 		return err_context(err, r, "publishing generation %" PRIu64, u->g->manifest.number);
 	u->out->epoch = u->there.epoch;
+	if (r == 1)
+		return 1;
 	r = catalog_current(u->catalog, &now, err);
 	return r < 0 ? r : now.number != u->g->manifest.number;
 }
@@ -294,8 +305,6 @@ static int run(struct upload *u, struct err *err)
 		r = upload_look(u, err);
 	if (r == 0 && !u->ours)
 		r = upload_check_exclusive(u, err);
-	if (r == 0 && !u->ours && u->there.newest.number)
-		r = upload_renumber(u, err);
 	for (unsigned i = 0; r == 0 && i < TURNS_MAX; i++) {
 		r = turn(u, i == 0, err);
 		if (r != 1)

@@ -117,6 +117,16 @@ static int refuse_epoch(const struct upload *u, const struct claim *by, struct e
 		u->in->store->url, by->epoch, buf_cstr(&who), time_text(by->at, at));
 }
 
+/* A directory that is not mounted looks so. */
+static int refuse_empty(const struct upload *u, struct err *err)
+{
+	return err_set(err, -ESTALE,
+		"%s: generation %" PRIu64
+		", which was published from here, is not there any more, nor is anything else: is it mounted? To begin anew there, "
+		"`freshet publish --take-over`",
+		u->in->store->url, u->record.last.number);
+}
+
 /* Two copies of one state directory have one name. What the pointer says then is not what this one wrote. */
 static int check_copy(struct upload *u, struct err *err)
 {
@@ -151,6 +161,8 @@ int upload_look(struct upload *u, struct err *err)
 		r = edition_look(u->in->store, u->record.epoch, &u->there, err);
 	if (r < 0)
 		return r;
+	if (!u->there.epoch && u->record.last.number && !u->in->take_over)
+		return refuse_empty(u, err);
 	if (u->there.epoch && strcmp(u->there.index, catalog_index(u->catalog)) != 0)
 		return refuse_other_index(u, err);
 	u->ours = u->there.epoch && !strcmp(u->there.claim.owner, u->owner);
@@ -212,7 +224,8 @@ static int publish_again(struct upload *u, struct generation *g, struct err *err
 	return r;
 }
 
-int upload_renumber(struct upload *u, struct err *err)
+/* The same content as a generation with a number above all that may have been published there. */
+static int renumber(struct upload *u, struct err *err)
 {
 	OWNED(generation) struct generation *g = NULL;
 	int r = state_lock(u->in->state, u->in->cfg->lock_wait, err);
@@ -230,6 +243,23 @@ int upload_renumber(struct upload *u, struct err *err)
 		r = publish_again(u, g, err);
 	state_unlock(u->in->state);
 	return r;
+}
+
+int upload_check_turn(struct upload *u, struct err *err)
+{
+	uint64_t newest = u->there.newest.number;
+	int r;
+
+	if (!newest || (u->ours && u->there.has_pointer))
+		return 0;
+	if (!u->g)
+		return err_set(err, -ENOENT, "%s: nothing is published here yet", u->in->state->dir);
+	if (!u->ours)
+		return check_age(u, u->g, err);
+	if (u->g->manifest.number > newest + EPOCH_NUMBERS)
+		return 0;
+	r = renumber(u, err);
+	return r < 0 ? r : 1;
 }
 
 static void who_am_i(const struct upload *u, char out[EDITION_WHO_MAX + 1])
@@ -286,11 +316,31 @@ static int put_claim(struct upload *u, const struct claim *c, struct err *err)
 	return refuse_epoch(u, &now.claim, err);
 }
 
+/* It may have taken long to put there what is to be published. */
+static int look_before_claim(struct upload *u, struct err *err)
+{
+	struct published_now now;
+	int r = edition_look(u->in->store, u->there.epoch, &now, err);
+
+	if (r < 0)
+		return r;
+	if (now.epoch != u->there.epoch)
+		return refuse_epoch(u, &now.claim, err);
+	if (edition_ref_is(&now.newest, &u->there.newest))
+		return 0;
+	u->there = now;
+	return check_age(u, u->g, err);
+}
+
 int upload_claim(struct upload *u, struct err *err)
 {
-	struct claim c = {.epoch = u->there.epoch + 1, .at = time_now(), .over = u->there.newest};
-	int r;
+	struct claim c = {.at = time_now()};
+	int r = look_before_claim(u, err);
 
+	if (r < 0)
+		return r;
+	c.epoch = u->there.epoch + 1;
+	c.over = u->there.newest;
 	c.at -= c.at % TIME_SECOND;
 	/* Where a store was emptied, followers know the epochs that were. */
 	if (u->record.epoch >= c.epoch)

@@ -8,8 +8,17 @@
 struct faulty {
 	struct store base;
 	struct store *real;
+	char url[32];
 	unsigned left; /* calls until one fails; 0: none does */
 	bool overwrites;
+	enum {
+		POINTER_PUT,
+		POINTER_LOST,
+		POINTER_FAILS
+	} pointer;                    /* LOST: it is put, and the answer does not come */
+	const char *when;             /* before the first put of such a path … */
+	void (*what)(void *what_ctx); /* … this happens */
+	void *what_ctx;
 };
 
 static int fail(struct store *s, struct err *err)
@@ -78,10 +87,19 @@ static void f_close(struct store_file *f)
 static int f_put(
 	struct store *s, const char *path, const struct store_body *body, enum store_put how, struct err *err)
 {
-	bool overwrites = ((struct faulty *)s)->overwrites;
+	struct faulty *f = (struct faulty *)s;
+	bool is_pointer = strstr(path, "/current.json");
 	int r = fail(s, err);
 
-	return r ? r : real(s)->ops->put(real(s), path, body, overwrites ? STORE_REPLACE : how, err);
+	if (f->when && !strncmp(path, f->when, strlen(f->when))) {
+		f->when = NULL;
+		f->what(f->what_ctx);
+	}
+	if (r == 0 && is_pointer && f->pointer == POINTER_FAILS)
+		r = err_set(err, -EIO, "made to fail");
+	if (r == 0)
+		r = real(s)->ops->put(real(s), path, body, f->overwrites ? STORE_REPLACE : how, err);
+	return r == 0 && is_pointer && f->pointer == POINTER_LOST ? err_set(err, -EIO, "made to be lost") : r;
 }
 
 static int f_remove(struct store *s, const char *path, struct err *err)
@@ -106,17 +124,31 @@ static const struct store_ops faulty_ops = {.list = f_list,
 	.remove = f_remove,
 	.is_exclusive = f_is_exclusive};
 
-static int upload(struct site *s, struct faulty *f, struct upload_result *out)
+static int upload_as(struct site *s, struct faulty *f, bool take_over, struct upload_result *out)
 {
-	struct upload_input in = {.state = s->state, .cfg = s->cfg, .store = &f->base};
+	struct upload_input in = {
+		.state = s->state, .cfg = s->cfg, .store = &f->base, .take_over = take_over};
+	int r;
 
 	s->err = ERR_INIT;
-	return upload_run(&in, out, &s->err);
+	state_unlock(s->state); /* as where nothing is built meanwhile */
+	r = upload_run(&in, out, &s->err);
+	check_int(state_lock(s->state, 0, NULL), 0);
+	return r;
+}
+
+static int upload(struct site *s, struct faulty *f, struct upload_result *out)
+{
+	return upload_as(s, f, false, out);
 }
 
 static void faulty_init(struct faulty *f)
 {
-	*f = (struct faulty){.base = {.ops = &faulty_ops, .url = (char *)(uintptr_t) "faulty:"}};
+	static unsigned count;
+
+	*f = (struct faulty){.base = {.ops = &faulty_ops}};
+	snprintf(f->url, sizeof(f->url), "faulty:%u", count++);
+	f->base.url = f->url;
 	check_int(store_mem_open(&f->real, NULL), 0);
 }
 
@@ -147,7 +179,7 @@ static void after_any_call_that_fails_the_next_publishing_goes_on(void)
 		if (r < 0)
 			tap_fail("after call %u: %s", calls, s.err.message);
 		check_int(res.generation, 1);
-		check_int(upload_is_done(s.catalog, "faulty:", NULL), 1);
+		check_int(upload_is_done(s.catalog, f.url, NULL), 1);
 		store_free(f.real);
 	}
 	check(calls > 10 && calls < 200);
@@ -216,8 +248,191 @@ static void after_any_call_that_fails_the_next_tick_of_a_follower_goes_on(void)
 	store_free(f.real);
 }
 
+static void a_builder_knows_its_own_pointer_after_two_unlucky_ends(void)
+{
+	SITE s;
+	struct upload_result res;
+	struct faulty f;
+
+	site_init(&s);
+	faulty_init(&f);
+	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"espresso\"}\n");
+	check_int(tick(&s), 0);
+	check_int(upload(&s, &f, &res), 0);
+	put(&s, DAY "05/a.jsonl", "{\"id\":\"b\",\"title\":\"espresso\"}\n");
+	check_int(tick(&s), 0);
+	f.pointer = POINTER_LOST;
+	check_int(upload(&s, &f, &res), -EIO);
+	put(&s, DAY "10/a.jsonl", "{\"id\":\"c\",\"title\":\"espresso\"}\n");
+	check_int(tick(&s), 0);
+	f.pointer = POINTER_FAILS;
+	check_int(upload(&s, &f, &res), -EIO);
+	f.pointer = POINTER_PUT;
+	check_int(upload(&s, &f, &res), 0);
+	check_int(res.generation, 3);
+	store_free(f.real);
+}
+
+static void a_place_that_is_empty_where_it_was_not_is_not_filled_unasked(void)
+{
+	SITE s;
+	struct upload_result res;
+	struct faulty f;
+
+	site_init(&s);
+	faulty_init(&f);
+	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"espresso\"}\n");
+	check_int(tick(&s), 0);
+	check_int(upload(&s, &f, &res), 0);
+	store_free(f.real);
+	check_int(store_mem_open(&f.real, NULL), 0);
+	check_int(upload(&s, &f, &res), -ESTALE);
+	check_contains(s.err.message, "is it mounted");
+	check_int(upload_as(&s, &f, true, &res), 0);
+	check_int(res.epoch, 2);
+	check_int(upload(&s, &f, &res), 0);
+	store_free(f.real);
+}
+
+/* ---- taking over while the other goes on ---- */
+
+/* A publishes, B has followed it and built a slice of its own. */
+struct two {
+	struct site a, b;
+	struct faulty of_a, of_b;
+	struct upload_result res;
+};
+
+static void two_init(struct two *t)
+{
+	struct follow_result followed;
+
+	site_init(&t->a);
+	site_init(&t->b);
+	faulty_init(&t->of_a);
+	put(&t->a, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"espresso\"}\n");
+	put(&t->b, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"espresso\"}\n");
+	check_int(tick(&t->a), 0);
+	check_int(upload(&t->a, &t->of_a, &t->res), 0);
+	t->of_b = t->of_a; /* the same store */
+	t->of_b.base.url = t->of_b.url;
+	check_int(follow(&t->b, &t->of_b, &followed), 0);
+	put(&t->b, DAY "05/b.jsonl", "{\"id\":\"b\",\"title\":\"espresso\"}\n");
+	check_int(tick(&t->b), 0);
+}
+
+static void two_release(struct two *t)
+{
+	store_free(t->of_a.real);
+	site_release(&t->a);
+	site_release(&t->b);
+}
+#define TWO __attribute__((cleanup(two_release))) struct two
+
+static uint64_t number_of(struct site *s)
+{
+	struct catalog_current c;
+
+	check_int(catalog_current(s->catalog, &c, NULL), 0);
+	return c.number;
+}
+
+static void publish_to(struct two *t, const char *path)
+{
+	put(&t->a, path, "{\"id\":\"b\",\"title\":\"lungo\"}\n");
+	check_int(tick(&t->a), 0);
+	check_int(upload(&t->a, &t->of_a, &t->res), 0);
+}
+
+static void publish_newer(void *ctx)
+{
+	publish_to(ctx, DAY "10/a.jsonl");
+}
+
+static void publish_as_new(void *ctx)
+{
+	publish_to(ctx, DAY "05/a.jsonl");
+}
+
+static void who_has_become_older_while_it_sent_does_not_take_over(void)
+{
+	TWO t;
+	struct upload_result res;
+	uint64_t before;
+
+	two_init(&t);
+	before = number_of(&t.b);
+	t.of_b.when = "segments/";
+	t.of_b.what = publish_newer;
+	t.of_b.what_ctx = &t;
+	check_int(upload_as(&t.b, &t.of_b, true, &res), -ESTALE);
+	check_contains(t.b.err.message, "freshet follow");
+	check_int(upload(&t.a, &t.of_a, &res), 0); /* the epoch is A's still */
+	check_int(res.epoch, 1);
+	/* And who failed is no newer for it: it follows. */
+	check_int(number_of(&t.b), before);
+}
+
+static void what_was_published_while_it_sent_is_what_a_take_over_comes_after(void)
+{
+	TWO t;
+	struct upload_result res;
+
+	two_init(&t);
+	t.of_b.when = "segments/";
+	t.of_b.what = publish_as_new;
+	t.of_b.what_ctx = &t;
+	check_int(upload_as(&t.b, &t.of_b, true, &res), 0);
+	check_int(res.epoch, 2);
+	check_int(res.generation, t.res.generation + 1001);
+	check_int(upload(&t.a, &t.of_a, &res), -EBUSY);
+}
+
+static int take_name(void *ctx, struct slice name, const struct store_stat *st)
+{
+	buf_addf(ctx, "segments/%.*s", (int)name.len, name.data);
+	return 1;
+}
+
+/* As the other's gc may, of what was there before the claim. */
+static void remove_segments(void *ctx)
+{
+	struct store *real = ctx;
+
+	for (;;) {
+		OWNED_BUF path = {0};
+
+		if (store_list(real, "segments", take_name, &path, NULL) != 1)
+			return;
+		check_int(store_remove(real, buf_cstr(&path), NULL), 0);
+	}
+}
+
+static void what_goes_before_the_claim_is_put_there_again(void)
+{
+	TWO t;
+	SITE c;
+	struct upload_result res;
+	struct follow_result followed;
+
+	two_init(&t);
+	site_init(&c);
+	t.of_b.when = "epochs/2/claim";
+	t.of_b.what = remove_segments;
+	t.of_b.what_ctx = t.of_b.real;
+	check_int(upload_as(&t.b, &t.of_b, true, &res), 0);
+	check_int(follow(&c, &t.of_b, &followed), 0);
+	check_int(followed.generation, res.generation);
+	check_term(&c, "espresso", "a\nb\n");
+}
+
 int main(void)
 {
+	RUN(a_builder_knows_its_own_pointer_after_two_unlucky_ends);
+	RUN(a_place_that_is_empty_where_it_was_not_is_not_filled_unasked);
+	RUN(who_has_become_older_while_it_sent_does_not_take_over);
+	RUN(what_was_published_while_it_sent_is_what_a_take_over_comes_after);
+	RUN(what_goes_before_the_claim_is_put_there_again);
 	RUN(after_any_call_that_fails_the_next_publishing_goes_on);
 	RUN(a_store_that_cannot_tell_who_was_first_takes_a_sole_writer);
 	RUN(after_any_call_that_fails_the_next_tick_of_a_follower_goes_on);
