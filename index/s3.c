@@ -10,6 +10,7 @@
 #define PAUSE_MIN (50 * (TIME_SECOND / 1000))
 #define PAUSE_MAX (5 * TIME_SECOND)
 #define NAP (20 * (TIME_SECOND / 1000))
+#define TIMEOUT_MIN (TIME_SECOND / 1000) /* none, or less than what is counted in, would be without end */
 
 static bool is_stopped(const atomic_bool *stop)
 {
@@ -59,6 +60,8 @@ unsigned s3_try_with(
 
 	for (;;) {
 		call.timeout = deadline - time_monotonic();
+		if (call.timeout < TIMEOUT_MIN)
+			call.timeout = TIMEOUT_MIN;
 		t->attempt(wire_for(session, t), &call, t->ctx, a);
 		n++;
 		next = time_add(time_monotonic(), pause_after(n));
@@ -148,7 +151,8 @@ static const char *disorder(const struct list_try *t)
 	for (size_t i = 0; i < count; i++) {
 		struct slice *before = &last[e[i].st.is_dir];
 
-		if (!slice_starts(e[i].key, slice_str(t->prefix)))
+		if (!slice_starts(e[i].key, slice_str(t->prefix)) ||
+			(e[i].st.is_dir && (t->list->flat || e[i].key.len == strlen(t->prefix))))
 			return "the listing has keys that were not asked for";
 		if (before->len && slice_cmp(e[i].key, *before) <= 0 &&
 			!(e[i].st.is_dir && slice_starts(*before, e[i].key)))

@@ -40,6 +40,10 @@ static int parse_url(struct s3_place *p, const char *url, struct err *err)
 	size_t len = strcspn(bucket, "/");
 	int r;
 
+	/* What stands before an @ is not shown: somebody might have put a key and a secret there. */
+	if (memchr(bucket, '@', len))
+		return err_set(err, -EINVAL,
+			"credentials are no part of a place in S3 (what stands before the @ is not shown here): give s3://BUCKET/PREFIX");
 	if (len < 3 || len > 63 || strspn(bucket, BUCKET_CHARS) < len || strchr(".-_", *bucket))
 		return err_set(err, -EINVAL,
 			"%.*s is no name of a bucket (3 to 63 letters, digits, \".\", \"-\"): give s3://BUCKET/PREFIX",

@@ -246,6 +246,14 @@ static const struct store_ops s3_ops = {
 	.free = s3_store_free,
 };
 
+/* See s3_place.c: such a url is in no message. */
+static bool has_credentials(const char *url)
+{
+	const char *end = strpbrk(url + strlen("s3://"), "@/");
+
+	return end && *end == '@';
+}
+
 int store_s3_open(struct store **out, const char *url, const struct config *cfg, bool late, struct err *err)
 {
 	OWNED(config) struct config *defaults = NULL;
@@ -268,7 +276,7 @@ int store_s3_open(struct store **out, const char *url, const struct config *cfg,
 			s3_free(st->s3);
 		}
 		free(st);
-		return err_context(err, r, "%s", url);
+		return has_credentials(url) ? r : err_context(err, r, "%s", url);
 	}
 	st->base.ops = &s3_ops;
 	*out = &st->base;

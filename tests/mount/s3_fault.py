@@ -37,6 +37,7 @@ KINDS = {
     "duplicated": {"list"},
     "endless": {"list"},  # the page says that there is more, and gives itself as the next one
     "no_token": {"list"},  # the page says that there is more, and not from where
+    "own_prefix": {"list"},  # what was asked for is a common prefix of itself, also where none were asked for
     "no_xml": {"list"},
     "huge": {"list"},  # a page of many MiB
 }

@@ -161,6 +161,8 @@ class Operations:
             page = Page(page.entries[::-1], page.prefixes[::-1], page.last)
         elif fault == "duplicated":
             page = Page([e for e in page.entries for _ in range(2)], [p for p in page.prefixes for _ in range(2)], page.last)
+        elif fault == "own_prefix":
+            page = Page(page.entries, [self.query.get("prefix") or "/", *page.prefixes], page.last)
         elif fault == "endless":
             page.last = LOOP + after
         elif fault == "no_token":

@@ -711,6 +711,7 @@ def test_listings_that_are_wrong(fake, signature):
     whole = [f"k{i}" for i in range(10)]
     assert [k["Key"] for k in listing("reordered")["Contents"]] == whole[::-1]
     assert [k["Key"] for k in listing("duplicated")["Contents"]] == [k for k in whole for _ in range(2)]
+    assert [p["Prefix"] for p in listing("own_prefix", Prefix="k")["CommonPrefixes"]] == ["k"]
     stale = listing("stale").get("Contents", [])
     assert [k["Key"] for k in stale] == whole[: len(stale)] and len(stale) < 10
     page = listing("no_token")
