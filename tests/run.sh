@@ -188,8 +188,8 @@ unit_tests()
 	count "unit tests, $name" "$dir/meson-logs/testlog.junit.xml" $code "$log" "$started"
 }
 
-# mount_tests BUILD FILES [PYTEST-ARGUMENT...]: these of tests/mount, or all. A file a processor at a time. The feeds lie where
-# FRESHET_TEST_FEED says, in the format of FRESHET_TEST_FORMAT.
+# mount_tests BUILD FILES [PYTEST-ARGUMENT...]: these of tests/mount, or all; one file more at a time than there are processors, since most
+# wait for something. The feeds lie where FRESHET_TEST_FEED says, in the format of FRESHET_TEST_FORMAT.
 mount_tests()
 {
 	local name=$1 files what=$1${FRESHET_TEST_FEED:+-$FRESHET_TEST_FEED}${FRESHET_TEST_FORMAT:+-$FRESHET_TEST_FORMAT} started code
@@ -200,8 +200,8 @@ mount_tests()
 	wait_for_minio
 	started=$SECONDS
 	rm -f "$report"
-	(cd "$top" && FRESHET="$builds/$name/freshet" timeout 3600 "$python" -m pytest -q -p no:cacheprovider --confcutdir tests \
-		-n "$(nproc)" --dist loadgroup --timeout 600 --junitxml "$report" -o junit_family=xunit2 "$@" "${files[@]:-tests/mount}") >"$log" 2>&1
+	(cd "$top" && FRESHET="$builds/$name/freshet" timeout 3600 "$python" -m pytest -q -p no:cacheprovider --confcutdir tests --durations 20 \
+		-n "$(($(nproc) + 1))" --dist loadgroup --timeout 600 --junitxml "$report" -o junit_family=xunit2 "$@" "${files[@]:-tests/mount}") >"$log" 2>&1
 	code=$?
 	count "mount tests, $what" "$report" $code "$log" "$started"
 }

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is published into buckets that promise less, and on servers that fail. All else of publishing is tested in directories, and with
-FRESHET_TEST_FEED=s3v4 on MinIO (test_publish_store.py, test_follow.py)."""
+FRESHET_TEST_FEED=s3v4 on MinIO (test_publish_store.py, test_follow.py).
+
+FRESHET_PUBLISHES (11) and FRESHET_SEED as elsewhere."""
 
 import os
 import random
@@ -21,6 +23,7 @@ from s3_fake import FakeS3  # noqa: E402
 pytestmark = pytest.mark.feedless
 
 SEED = int(os.environ.get("FRESHET_SEED") or time.time())
+SLICES = int(os.environ.get("FRESHET_PUBLISHES") or 11)
 QUICK = ("--set", "s3.timeout=1s")
 SLOW = ("hang", "stall")  # each costs a time-out
 
@@ -72,7 +75,7 @@ def test_publishing_goes_on_while_calls_fail_in_every_way(box, rate):
             counts[result.code] += 1
             return result, how
 
-        for i in range(1, 25):
+        for i in range(1, SLICES):
             put_slice(box, i)
             if rng.random() < 0.2:
                 outlet.fetch(states[1 - owner])
