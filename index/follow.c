@@ -6,8 +6,8 @@
  *   4. the whole is opened: all agree with each other
  *   5. one transaction of the catalog: rows, watermark, current generation
  *   6. `current`
- * as a build publishes; so a crash leaves nothing but files that the next sweep takes, or that need not be fetched again: segments that no generation names stay until
- * one was taken over. */
+ * as a build publishes; so a crash leaves nothing but files that the next sweep takes, or that need not be fetched again: what the
+ * offered generation names stays. */
 #include "follow.h"
 
 #include <inttypes.h>
@@ -311,10 +311,23 @@ static int adopt(struct following *f, struct err *err)
 	return r < 0 ? r : catalog_adopt(f->in->catalog, &a, err);
 }
 
+/* What was fetched for another generation, which never came to be whole, must not heap up. */
+static int sweep(struct following *f, struct err *err)
+{
+	struct gc_result swept = {0};
+	int r = gc_sweep(f->in->state, f->in->catalog, &f->manifest, &swept, err);
+
+	return r == -EBADMSG
+		       ? 0
+		       : r; /* as for builds, an old generation that cannot be read is no reason to stop */
+}
+
 static int take_over(struct following *f, struct err *err)
 {
 	int r = get_manifest(f, err);
 
+	if (r == 0)
+		r = sweep(f, err);
 	if (r == 0)
 		r = get_segments(f, err);
 	if (r == 0)

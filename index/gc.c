@@ -46,6 +46,12 @@ static int read_manifest_file(
 	return r ? err_context(err, r, "%s", path) : 0;
 }
 
+static void add_names(const struct manifest *m, struct names *names)
+{
+	for (size_t i = 0; i < m->segment_count; i++)
+		buf_add(&names->text, m->segments[i].name, SEGMENT_NAME_HEX);
+}
+
 static int add_manifest(const struct state *state, uint64_t number, struct names *names, struct err *err)
 {
 	struct manifest m;
@@ -53,17 +59,20 @@ static int add_manifest(const struct state *state, uint64_t number, struct names
 
 	if (r)
 		return r;
-	for (size_t i = 0; i < m.segment_count; i++)
-		buf_add(&names->text, m.segments[i].name, SEGMENT_NAME_HEX);
+	add_names(&m, names);
 	manifest_release(&m);
 	return buf_error(&names->text) ? err_set(err, -ENOMEM, "out of memory") : 0;
 }
 
 static int read_names(const struct state *state, const struct catalog_generation *kept, size_t count,
-	struct names *names, struct err *err)
+	const struct manifest *awaited, struct names *names, struct err *err)
 {
 	int r = 0;
 
+	if (awaited)
+		add_names(awaited, names);
+	if (buf_error(&names->text))
+		return err_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; !r && i < count; i++)
 		r = add_manifest(state, kept[i].number, names, err);
 	if (!r && names->text.len)
@@ -139,7 +148,8 @@ static int sweep_dir(const struct state *state, const char *sub, const struct ke
 	return r;
 }
 
-int gc_sweep(struct state *state, struct catalog *catalog, struct gc_result *out, struct err *err)
+int gc_sweep(struct state *state, struct catalog *catalog, const struct manifest *awaited,
+	struct gc_result *out, struct err *err)
 {
 	struct catalog_generation *generations;
 	struct arena arena = {0};
@@ -151,7 +161,7 @@ int gc_sweep(struct state *state, struct catalog *catalog, struct gc_result *out
 		r = sweep_dir(state, "generations", &kept, generation_is_stray, out, err);
 	}
 	if (!r)
-		r = read_names(state, generations, kept.count, &kept.segments, err);
+		r = read_names(state, generations, kept.count, awaited, &kept.segments, err);
 	if (!r)
 		r = sweep_dir(state, "segments", &kept, segment_is_stray, out, err);
 	buf_release(&kept.segments.text);
@@ -200,7 +210,7 @@ int gc_run(struct state *state, struct catalog *catalog, const struct config *cf
 		r = drop_old(catalog, cfg, now, generations, count, out, err);
 	arena_release(&arena);
 	if (!r)
-		r = gc_sweep(state, catalog, out, err);
+		r = gc_sweep(state, catalog, NULL, out, err);
 	return r ? r : gc_rejects(state, catalog, out, err);
 }
 
@@ -273,5 +283,5 @@ int gc_within(
 	r = catalog_drop_generations(
 		catalog, (const uint64_t *)(const void *)numbers.data, numbers.len / sizeof(uint64_t), err);
 	out->generations += numbers.len / sizeof(uint64_t);
-	return r < 0 ? r : gc_sweep(state, catalog, out, err);
+	return r < 0 ? r : gc_sweep(state, catalog, NULL, out, err);
 }

@@ -430,6 +430,6 @@ int publish_repair(struct state *state, struct catalog *catalog, struct err *err
 	if (r)
 		return r;
 	/* An old generation that cannot be read is no reason to stop building: then all segments stay. */
-	r = gc_sweep(state, catalog, &swept, err);
+	r = gc_sweep(state, catalog, NULL, &swept, err);
 	return r == -EBADMSG || r == 0 ? 0 : err_context(err, r, "repair");
 }

@@ -173,8 +173,10 @@ def test_a_part_that_was_begun_is_gone_on_with(box, outlet):
     publish_slice(box, outlet, 1)
     [other] = outlet.names("segments") - {segment}
     (state / "fetch" / other.replace(".seg", ".part")).write_bytes(b"wrong" * 20)
+    (state / "segments" / f"{'0' * 32}.seg").write_bytes(b"of a generation that never came to be whole")
     result = outlet.fetch(state, EX_DATAERR)
     assert other in result.err
+    assert {p.name for p in (state / "segments").iterdir()} == {segment}
     outlet.fetch(state)
     box.verify(state)
 
