@@ -32,7 +32,8 @@ struct upload_result {
  *
  * An epoch belongs to one state directory. Returns 0; -EBUSY where another has a newer one (the message says who, and what to
  * do), or publishes with a copy of this state; -EINVAL where the store holds another index, or cannot tell who was first and
- * publish.sole_writer is not set; -ESTALE where this state is older than what is to be taken over; -EINTR; or -errno. */
+ * publish.sole_writer is not set; -ESTALE where this state is older than what is to be taken over, or nothing is left there of what it
+ * published (take_over begins anew); -EINTR; or -errno. */
 int upload_run(const struct upload_input *in, struct upload_result *out, struct err *err);
 /* Is the current generation published at `url`, as far as this state knows? 1 (also where there is none), 0, or -errno. */
 int upload_is_done(struct catalog *catalog, const char *url, struct err *err);
