@@ -17,6 +17,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "blanks: has names with blanks, for which libs3 has no way to say them by V2")
     config.addinivalue_line("markers", "feedless: the same wherever the feeds of the other tests lie")
     config.addinivalue_line("markers", "apart: long, and may run beside others of its file")
+    config.addinivalue_line("markers", "long: tests/run.sh runs it on S3 with --all only")
     config.addinivalue_line("markers", "tools: of what tests stand on; nothing of freshet runs in it")
     config.addinivalue_line("markers", "xdist_group: xdist's")
 

@@ -65,6 +65,7 @@ def check(rows, want, what):
 
 
 @pytest.mark.release
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_order_of_one_and_two_words_is_that_of_fts5(catalogue):
     box = catalogue

@@ -25,6 +25,7 @@ def catalogue(box):
 
 
 @pytest.mark.release
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_terms_of_the_catalogue_are_what_the_raw_feed_says(catalogue):
     box = catalogue

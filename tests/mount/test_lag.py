@@ -86,6 +86,7 @@ def test_a_downtime_of_twelve_hours_gives_what_the_policy_says(box, policy):
 
 
 @pytest.mark.release
+@pytest.mark.long
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("policy", ["latest", "newest", "replay"])
 def test_kills_at_any_moment_change_nothing_of_it(box, policy):

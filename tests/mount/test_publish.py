@@ -18,6 +18,7 @@ def records(i):
 
 
 @pytest.mark.release
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("refresh", ["manual", "eager"])
 def test_a_hundred_publishes_under_eight_readers(box, refresh):

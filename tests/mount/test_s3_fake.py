@@ -14,6 +14,7 @@ from datetime import timedelta
 import pytest
 
 import s3_server
+from harness import eventually
 from s3_fault import KINDS, Faults
 from s3_sign import Account
 
@@ -732,6 +733,8 @@ def test_calls_are_counted_and_logged_without_credentials(tmp_path):
         s3.put("k", b"x")
         s3.client.get_object(Bucket=s3.bucket, Key="k")
         assert fake.count() == {"make_bucket": 1, "put": 1, "get": 1} and fake.count("get") == 1
+        # A call is written down when it is over, which may be after its answer.
+        eventually(lambda: (tmp_path / "log").read_text().count("\n") == 3, "the log")
         text = (tmp_path / "log").read_text()
         assert f"get {s3.bucket}/k" in text
         assert fake.account.secret_key not in text and fake.account.access_key not in text
