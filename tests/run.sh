@@ -183,7 +183,7 @@ unit_tests()
 	shift
 	rm -f "$dir/meson-logs/testlog.junit.xml"
 	# Time limits are there for hangs; a slow machine is not one.
-	"$@" meson test -C "$dir" --no-rebuild --suite unit --print-errorlogs -t 5 >"$log" 2>&1
+	"$@" meson test -C "$dir" --no-rebuild --suite unit "${unit_options[@]}" --print-errorlogs -t 5 >"$log" 2>&1
 	code=$?
 	count "unit tests, $name" "$dir/meson-logs/testlog.junit.xml" $code "$log" "$started"
 }
@@ -289,6 +289,7 @@ tsan_part()
 	fi
 	# DuckDB is built without it, so its locks would not be seen.
 	check "build, tsan" build tsan gcc --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false -Dparquet=disabled || return
+	unit_options=(--no-suite threadless) # for the last unit tests that there are
 	unit_tests tsan "${tsan_run[@]}" TSAN_OPTIONS=halt_on_error=1
 	# The mount's threads: those that look, build and wait, and those that are late.
 	[ ${#tsan_run[@]} -gt 1 ] || mount_tests tsan test_hung_feed.py
@@ -403,6 +404,7 @@ sanitizer_env=(ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1)
 sanitizer_fuzz=(env ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1)
 
+unit_options=()
 # What reads a feed in every way that there is.
 v2_files="test_ads.py test_bad_input.py test_kill.py test_partitions.py test_paths.py test_refresh.py"
 

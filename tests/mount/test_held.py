@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import subprocess
 
 import pytest
@@ -39,7 +40,13 @@ def test_rsync_of_one_generation_while_others_are_published(box, way):
         ["rsync", "-a", f"--bwlimit={largest // 1024}", f"{here}/", f"{to}/"],
         cwd=source, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    i = 4
+    # It waits at what it has begun with until two are published, however slow that is here.
+    eventually(lambda: to.exists() and os.listdir(to), "the beginning of a copy")
+    rsync.send_signal(signal.SIGSTOP)
+    for i in (4, 5):
+        publish(box, i, *options)
+    rsync.send_signal(signal.SIGCONT)
+    i = 6
     while rsync.poll() is None:
         publish(box, i, *options)
         i += 1
