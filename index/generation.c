@@ -3,16 +3,12 @@
 #include "generation.h"
 
 #include <inttypes.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "timefmt.h"
 
 #define CURRENT_MAX 128
-#define OPENERS 7        /* threads that open segments, besides the caller's */
-#define OPENS_A_THREAD 8 /* a thread is not worth fewer */
 
 static int no_memory(struct err *err)
 {
@@ -84,76 +80,9 @@ static int check_segment(const struct manifest_segment *m, const struct live_seg
 	return 0;
 }
 
-/* ---- opening many segments ---- */
-
-/* What opening reads lies all over a file, so that it waits for the disk: several wait at once. */
-struct opening {
-	struct generation *g;
-	const struct state *state;
-	atomic_size_t next;
-	pthread_mutex_t lock; /* protects the three below */
-	size_t failed;        /* the first segment that could not be opened, or their number */
-	struct err err;       /* why */
-	int code;
-};
-
-static int open_segment(struct opening *o, size_t i, struct err *err)
-{
-	struct generation *g = o->g;
-	const struct manifest_segment *m = &g->manifest.segments[i];
-	OWNED_STR char *path = state_path(o->state, "segments/%s.seg", m->name);
-	int r;
-
-	if (!path)
-		return no_memory(err);
-	r = segment_open(&g->segments[i], path, m->name, err);
-	return r ? r : check_segment(m, &g->live.segments[i], segment_info(g->segments[i]), err);
-}
-
-static void *open_some(void *ctx)
-{
-	struct opening *o = ctx;
-	size_t i;
-
-	while ((i = atomic_fetch_add(&o->next, 1)) < o->g->manifest.segment_count) {
-		struct err err = ERR_INIT;
-		int r = open_segment(o, i, &err);
-
-		pthread_mutex_lock(&o->lock);
-		if (r < 0 && i < o->failed) {
-			o->failed = i;
-			o->err = err;
-			o->code = r;
-		}
-		pthread_mutex_unlock(&o->lock);
-	}
-	return NULL;
-}
-
-/* Where a thread cannot be had there are fewer; this one is always there. */
-static int open_all(struct generation *g, const struct state *state, struct err *err)
-{
-	struct opening o = {.g = g,
-		.state = state,
-		.failed = g->manifest.segment_count,
-		.lock = PTHREAD_MUTEX_INITIALIZER};
-	pthread_t threads[OPENERS];
-	size_t want = g->manifest.segment_count / OPENS_A_THREAD, started = 0;
-
-	while (started < want && started < OPENERS && !pthread_create(&threads[started], NULL, open_some, &o))
-		started++;
-	open_some(&o);
-	for (size_t i = 0; i < started; i++)
-		pthread_join(threads[i], NULL);
-	if (o.code && err)
-		*err = o.err;
-	return o.code;
-}
-
 static int open_segments(struct generation *g, const struct state *state, struct err *err)
 {
 	const struct manifest *m = &g->manifest;
-	int r;
 
 	if (g->live.count != m->segment_count)
 		return err_set(err, -EBADMSG, "the live set has %zu segments, the manifest %zu",
@@ -161,12 +90,23 @@ static int open_segments(struct generation *g, const struct state *state, struct
 	g->segments = calloc(m->segment_count ? m->segment_count : 1, sizeof(struct segment *));
 	if (!g->segments)
 		return no_memory(err);
-	r = open_all(g, state, err);
-	for (size_t i = 1; r == 0 && i < m->segment_count; i++)
-		if (m->segments[i].base && !m->segments[i - 1].base)
+	for (size_t i = 0; i < m->segment_count; i++) {
+		OWNED_STR char *path = state_path(state, "segments/%s.seg", m->segments[i].name);
+		int r;
+
+		if (!path)
+			return no_memory(err);
+		r = segment_open(&g->segments[i], path, m->segments[i].name, err);
+		if (!r)
+			r = check_segment(
+				&m->segments[i], &g->live.segments[i], segment_info(g->segments[i]), err);
+		if (!r && i && m->segments[i].base && !m->segments[i - 1].base)
 			r = err_set(err, -EBADMSG, "segment %s of the base lies over a delta",
 				m->segments[i].name);
-	return r;
+		if (r)
+			return r;
+	}
+	return 0;
 }
 
 int generation_open(struct generation **out, const struct state *state, uint64_t number, struct err *err)

@@ -202,7 +202,6 @@ static void files_that_do_not_fit_each_other_are_refused(void)
 	check_contains(err.message, "says that it is generation 1");
 }
 
-/* Several threads open them. */
 static void of_many_segments_the_first_that_is_damaged_is_named(void)
 {
 	SITE s = site_open();
