@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "cli.h"
-#include "upload.h"
 #include "stop.h"
+#include "upload.h"
 
 static const char help[] =
 	"Publish the current generation to DEST, a directory that is there, or s3://BUCKET/PREFIX, for\n"

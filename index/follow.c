@@ -317,9 +317,8 @@ static int sweep(struct following *f, struct err *err)
 	struct gc_result swept = {0};
 	int r = gc_sweep(f->in->state, f->in->catalog, &f->manifest, &swept, err);
 
-	return r == -EBADMSG
-		       ? 0
-		       : r; /* as for builds, an old generation that cannot be read is no reason to stop */
+	/* As for builds, an old generation that cannot be read is no reason to stop. */
+	return r == -EBADMSG ? 0 : r;
 }
 
 static int take_over(struct following *f, struct err *err)

@@ -24,7 +24,8 @@ int gc_within(
 int gc_rejects(struct state *state, struct catalog *catalog, struct gc_result *out, struct err *err);
 
 /* Only the second part: removes generation and segment files that no generation in the catalog names. Files of
- * other names stay, and segments of `awaited` (may be NULL), which may be on their way. -EBADMSG when the manifest of a kept generation cannot be read: then no segment goes. */
+ * other names stay, and segments of `awaited` (may be NULL), which may be on their way. -EBADMSG when the manifest of a kept
+ * generation cannot be read: then no segment goes. */
 int gc_sweep(struct state *state, struct catalog *catalog, const struct manifest *awaited,
 	struct gc_result *out, struct err *err);
 

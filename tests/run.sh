@@ -10,7 +10,7 @@
 #     s3        the release build, and the mount tests marked `release` and not `long` with their feeds on MinIO instead of in directories,
 #               signed by V4; by V2, which only reads otherwise, those of some files; --all: all mount tests by both, feeds in Parquet too
 #     asan      build with gcc, AddressSanitizer and UBSan; unit tests; all mount tests, but for those of the tests' own tools
-#     tsan      build with ThreadSanitizer; unit tests
+#     tsan      build with ThreadSanitizer; unit tests of what has threads; mount tests of feeds that hang, and of followers of MinIO
 #     model     the release build against the model of tests/model: the model's own examples, kept cases, then
 #               random steps for MODEL_SECONDS (150); --all: MODEL_STEPS (20000) of them; Hypothesis; where the asan
 #               build is there, some with it too
@@ -179,11 +179,12 @@ build_fuzz()
 
 unit_tests()
 {
-	local name=$1 dir=$builds/$1 log=$builds/logs/unit-$1.log started=$SECONDS code
+	local name=$1 dir=$builds/$1 log=$builds/logs/unit-$1.log started=$SECONDS options=() code
+	[ "$name" != tsan ] || options=(--no-suite threadless)
 	shift
 	rm -f "$dir/meson-logs/testlog.junit.xml"
 	# Time limits are there for hangs; a slow machine is not one.
-	"$@" meson test -C "$dir" --no-rebuild --suite unit "${unit_options[@]}" --print-errorlogs -t 5 >"$log" 2>&1
+	"$@" meson test -C "$dir" --no-rebuild --suite unit "${options[@]}" --print-errorlogs -t 5 >"$log" 2>&1
 	code=$?
 	count "unit tests, $name" "$dir/meson-logs/testlog.junit.xml" $code "$log" "$started"
 }
@@ -289,10 +290,11 @@ tsan_part()
 	fi
 	# DuckDB is built without it, so its locks would not be seen.
 	check "build, tsan" build tsan gcc --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false -Dparquet=disabled || return
-	unit_options=(--no-suite threadless) # for the last unit tests that there are
 	unit_tests tsan "${tsan_run[@]}" TSAN_OPTIONS=halt_on_error=1
 	# The mount's threads: those that look, build and wait, and those that are late.
 	[ ${#tsan_run[@]} -gt 1 ] || mount_tests tsan test_hung_feed.py
+	# Those that fetch, and the followers'.
+	[ ${#tsan_run[@]} -gt 1 ] || FRESHET_TEST_FEED=s3v4 mount_tests tsan test_follow.py -m release
 }
 
 # model_run BUILD ARGUMENT...: random steps or kept traces; what fails is cut down and saved in model/ beside the builds.
@@ -404,7 +406,6 @@ sanitizer_env=(ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1)
 sanitizer_fuzz=(env ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1)
 
-unit_options=()
 # What reads a feed in every way that there is.
 v2_files="test_ads.py test_bad_input.py test_kill.py test_partitions.py test_paths.py test_refresh.py"
 
@@ -417,7 +418,7 @@ fetch_promtool
 parquet=() with_parquet=
 fetch_duckdb
 minio_job=
-if wants release || wants s3 || wants asan || wants examples; then
+if wants release || wants s3 || wants asan || wants tsan || wants examples; then
 	start_minio
 fi
 for part in format docs release s3 asan tsan model fuzz examples roots; do

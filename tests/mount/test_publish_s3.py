@@ -6,12 +6,14 @@ FRESHET_PUBLISHES (11) and FRESHET_SEED as elsewhere."""
 
 import os
 import random
+import signal
+import threading
 import time
 
 import pytest
 
 import s3_server
-from harness import EX_CONFIG, EX_DATAERR, EX_IOERR
+from harness import EX_CONFIG, EX_DATAERR, EX_IOERR, HANG
 from s3_fault import KINDS, Faults
 from s3_feed import on
 from store import S3Outlet, content_of, put_slice
@@ -97,3 +99,36 @@ def test_publishing_goes_on_while_calls_fail_in_every_way(box, rate):
         outlet.fetch(follower)
         assert content_of(follower, box.run) == content_of(states[owner], box.run)
         print(f"FRESHET_SEED={SEED}: {counts}, epochs {max(outlet.epochs())}")
+
+
+class Holding(Faults):
+    """No call fails; the first part of an upload waits until it may go on."""
+
+    def __init__(self):
+        super().__init__()
+        self.has_come, self.may_go = threading.Event(), threading.Event()
+
+    def of(self, operation, target):
+        if operation == "parts_put" and not self.has_come.is_set():
+            self.has_come.set()
+            assert self.may_go.wait(HANG)
+
+
+def test_a_publishing_that_is_stopped_leaves_no_parts(box):
+    rng = random.Random(3)
+    with FakeS3() as fake:
+        on(box, fake, "v4")
+        box.feed.put(0, [{"id": f"{n}", "title": rng.randbytes(900).hex()} for n in range(36000)])
+        box.build()
+        assert max(map(len, box.segments().values())) > 32 << 20
+        outlet = S3Outlet(box, "dest")
+        fake.faults = holding = Holding()
+        process = outlet.start("publish")
+        assert holding.has_come.wait(HANG)
+        process.send_signal(signal.SIGTERM)
+        holding.may_go.set()
+        said = process.communicate()[0]
+        assert process.returncode == 128 + signal.SIGTERM, said
+        assert fake.count("parts_put") == 1 and fake.count("parts_abort") == 1
+        assert not fake.buckets[box.feed.bucket].uploads and not outlet.names("segments")
+        outlet.publish()

@@ -202,39 +202,6 @@ static void files_that_do_not_fit_each_other_are_refused(void)
 	check_contains(err.message, "says that it is generation 1");
 }
 
-static void of_many_segments_the_first_that_is_damaged_is_named(void)
-{
-	SITE s = site_open();
-	OWNED(generation) struct generation *g = NULL;
-	const size_t damaged[] = {37, 5, 21};
-	struct err err = ERR_INIT;
-	struct slice id;
-	char path[256], word[16];
-
-	for (int i = 0; i < 40; i++) {
-		struct doc one = {word, "x"};
-
-		snprintf(word, sizeof(word), "id-%d", i);
-		site_publish(&s, &one, 1, P_T0 + i * P_CADENCE, TIME_NONE);
-	}
-	check_int(generation_open(&g, s.state, 40, &err), 0);
-	check_int(g->manifest.segment_count, 40);
-	for (uint32_t i = 0; i < 40; i++) {
-		snprintf(word, sizeof(word), "id-%u", i);
-		check_int(segment_id(g->segments[i], 0, &id, &err), 0);
-		check_slice(id, word);
-	}
-	for (size_t i = 0; i < sizeof(damaged) / sizeof(*damaged); i++) {
-		snprintf(path, sizeof(path), "%s/segments/%s.seg", s.dir.path,
-			g->manifest.segments[damaged[i]].name);
-		check_int(truncate(path, 10), 0);
-	}
-	generation_unref(steal(&g));
-	check_int(generation_open(&g, s.state, 40, &err), -EBADMSG);
-	check(!g);
-	check_contains(err.message, s.now->manifest.segments[5].name);
-}
-
 /* ---- parts ---- */
 
 static void check_count(struct generation *g, size_t i, uint64_t superseded, uint64_t documents)
@@ -316,7 +283,6 @@ int main(void)
 	RUN(a_damaged_current_is_an_error);
 	RUN(an_open_generation_outlives_its_files);
 	RUN(files_that_do_not_fit_each_other_are_refused);
-	RUN(of_many_segments_the_first_that_is_damaged_is_named);
 	RUN(a_part_is_what_its_segments_alone_would_be);
 	RUN(a_part_has_its_own_horizon_and_the_wholes_undone_files);
 	return tap_done();

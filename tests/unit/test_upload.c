@@ -10,7 +10,7 @@ struct faulty {
 	struct store *real;
 	char url[32];
 	unsigned left; /* calls until one fails; 0: none does */
-	bool overwrites;
+	bool overwrites, claim_lost;
 	enum {
 		POINTER_PUT,
 		POINTER_LOST,
@@ -99,6 +99,8 @@ static int f_put(
 		r = err_set(err, -EIO, "made to fail");
 	if (r == 0)
 		r = real(s)->ops->put(real(s), path, body, f->overwrites ? STORE_REPLACE : how, err);
+	if (r == 0 && f->claim_lost && strstr(path, "/claim.json"))
+		return err_set(err, -EEXIST, "there is an object already");
 	return r == 0 && is_pointer && f->pointer == POINTER_LOST ? err_set(err, -EIO, "made to be lost") : r;
 }
 
@@ -248,7 +250,19 @@ static void after_any_call_that_fails_the_next_tick_of_a_follower_goes_on(void)
 	store_free(f.real);
 }
 
-static void a_builder_knows_its_own_pointer_after_two_unlucky_ends(void)
+static void published_once(struct site *s, struct faulty *f)
+{
+	struct upload_result res;
+
+	site_init(s);
+	faulty_init(f);
+	put(s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"espresso\"}\n");
+	check_int(tick(s), 0);
+	check_int(upload(s, f, &res), 0);
+}
+
+/* A driver sends a write whose answer was lost again, and hears that there is an object already. */
+static void a_claim_whose_answer_was_lost_is_its_own(void)
 {
 	SITE s;
 	struct upload_result res;
@@ -256,9 +270,21 @@ static void a_builder_knows_its_own_pointer_after_two_unlucky_ends(void)
 
 	site_init(&s);
 	faulty_init(&f);
+	f.claim_lost = true;
 	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"espresso\"}\n");
 	check_int(tick(&s), 0);
 	check_int(upload(&s, &f, &res), 0);
+	check_int(res.epoch, 1);
+	store_free(f.real);
+}
+
+static void a_builder_knows_its_own_pointer_after_two_unlucky_ends(void)
+{
+	SITE s;
+	struct upload_result res;
+	struct faulty f;
+
+	published_once(&s, &f);
 	put(&s, DAY "05/a.jsonl", "{\"id\":\"b\",\"title\":\"espresso\"}\n");
 	check_int(tick(&s), 0);
 	f.pointer = POINTER_LOST;
@@ -279,11 +305,7 @@ static void a_place_that_is_empty_where_it_was_not_is_not_filled_unasked(void)
 	struct upload_result res;
 	struct faulty f;
 
-	site_init(&s);
-	faulty_init(&f);
-	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"espresso\"}\n");
-	check_int(tick(&s), 0);
-	check_int(upload(&s, &f, &res), 0);
+	published_once(&s, &f);
 	store_free(f.real);
 	check_int(store_mem_open(&f.real, NULL), 0);
 	check_int(upload(&s, &f, &res), -ESTALE);
@@ -428,6 +450,7 @@ static void what_goes_before_the_claim_is_put_there_again(void)
 
 int main(void)
 {
+	RUN(a_claim_whose_answer_was_lost_is_its_own);
 	RUN(a_builder_knows_its_own_pointer_after_two_unlucky_ends);
 	RUN(a_place_that_is_empty_where_it_was_not_is_not_filled_unasked);
 	RUN(who_has_become_older_while_it_sent_does_not_take_over);
