@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import urllib.error
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 from harness import HANG, eventually
@@ -85,7 +86,7 @@ class Minio:
         assert self.process.poll() is None, "MinIO ended:\n" + (self.root / "log").read_text(errors="replace")
         try:
             with urllib.request.urlopen(f"{self.endpoint}/minio/health/ready", timeout=HANG):
-                return True
+                return answers(client(self).list_buckets)
         except (OSError, urllib.error.URLError):
             return False
 
@@ -108,20 +109,23 @@ class Minio:
 
     def temporary(self, policy=None):
         """(access key, secret key, session token) of temporary credentials; `policy`: JSON of what they may."""
-        from botocore.exceptions import ClientError
-
         more = {"Policy": policy} if policy else {}
         sts = client(self, service="sts")
-
-        def ask():
-            try:
-                return sts.assume_role(RoleArn="arn:aws:iam::0:role/any", RoleSessionName="test", DurationSeconds=900, **more)
-            except ClientError as e:
-                if "not initialized" not in str(e):  # it may answer for buckets before it does for users
-                    raise
-
-        made = eventually(ask, "MinIO's users")
+        ask = partial(sts.assume_role, RoleArn="arn:aws:iam::0:role/any", RoleSessionName="test", DurationSeconds=900, **more)
+        made = eventually(lambda: answers(ask), "MinIO's users")
         return tuple(made["Credentials"][name] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken"))
+
+
+def answers(ask):
+    """What MinIO says; None: it is there, and has not begun with that yet. It may be ready before it has buckets, and these before users."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return ask()
+    except ClientError as e:
+        if "not initialized" not in str(e):
+            raise
+    return None
 
 
 def client(server, signature="v4", credentials=None, service="s3", style="path", region=REGION, attempts=1):
