@@ -46,6 +46,18 @@ static void a_page_is_read(void)
 	s3_page_release(&page);
 }
 
+/* The first version of listings names no marker when it has no delimiter: its reader goes on from the last key. */
+static void a_page_may_go_on_without_saying_from_where(void)
+{
+	struct err err = ERR_INIT;
+	struct s3_page page;
+
+	check_int(read_page(HEAD OBJECT("a") "<IsTruncated>true</IsTruncated></ListBucketResult>", &page, &err), 0);
+	check(page.truncated);
+	check_int(page.next.len, 0);
+	s3_page_release(&page);
+}
+
 static void what_is_no_whole_listing_is_refused(void)
 {
 	static const struct {
@@ -159,6 +171,7 @@ static void etags_lose_their_quotes_and_nothing_else(void)
 int main(void)
 {
 	RUN(a_page_is_read);
+	RUN(a_page_may_go_on_without_saying_from_where);
 	RUN(what_is_no_whole_listing_is_refused);
 	RUN(an_error_says_its_code_and_text);
 	RUN(one_element_is_found);
