@@ -10,6 +10,7 @@
 #include "fuse_check.h"
 #include "look.h"
 #include "parquet.h"
+#include "upload.h"
 
 #define SPACE_MIN (UINT64_C(1) << 30) /* bytes */
 #define AHEAD_MAX (2 * TIME_SECOND)   /* of a file's time: more is a clock that is wrong */
@@ -93,6 +94,29 @@ static void check_space(struct doctor *d, uint64_t used)
 		left < want ? cli_grouped(want, n[1]) : "", left < want ? " for a while" : "");
 }
 
+/* For followers, as far as this state knows: the store is not asked. */
+static void check_dest(struct doctor *d, const struct generation *g)
+{
+	OWNED_STR char *dest = d->cli->cfg->dest ? cli_absolute_url(d->cli->cfg->dest) : NULL;
+	OWNED_BUF error = {0};
+	struct err err = ERR_INIT;
+	uint64_t number;
+
+	if (!dest || !d->cli->catalog || !g)
+		return;
+	if (upload_number(d->cli->catalog, dest, &number, &err) < 0)
+		say(d, FAIL, "publish", "%s", err.message);
+	else if (catalog_get(d->cli->catalog, CATALOG_PUBLISH_ERROR, &error, NULL) == 1 && error.len)
+		say(d, WARN, "publish", "the last one ended with: %s", buf_cstr(&error));
+	else if (number != g->manifest.number)
+		say(d, WARN, "publish",
+			"generation %" PRIu64
+			" is not yet published to %s: a mount, or freshet publish, does it",
+			g->manifest.number, dest);
+	else
+		say(d, FINE, "publish", "generation %" PRIu64 " is published to %s", number, dest);
+}
+
 static int check_state(struct doctor *d)
 {
 	OWNED(generation) struct generation *g = NULL;
@@ -125,6 +149,7 @@ static int check_state(struct doctor *d)
 		say(d, WARN, "builds", "paused by a rollback; `freshet rollback --resume` lets them go on");
 	if (d->cli->catalog && catalog_get(d->cli->catalog, "last_error", &error, NULL) == 1 && error.len)
 		say(d, WARN, "builds", "the last one ended with: %s", buf_cstr(&error));
+	check_dest(d, g);
 	return CLI_GO;
 }
 

@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include "cli.h"
-#include "upload.h"
 #include "status_term.h"
 
 static const char help[] =
@@ -27,6 +26,7 @@ static int render(struct cli *cli, const struct generation *g, const struct row 
 	bool partitions, struct buf *out, struct err *err)
 {
 	OWNED(config) struct config *built = NULL;
+	OWNED_STR char *dest = NULL;
 	OWNED_BUF last_error = {0};
 	struct status s;
 	struct term term;
@@ -41,17 +41,14 @@ static int render(struct cli *cli, const struct generation *g, const struct row 
 	if (r < 0)
 		return r;
 	status_gather(&s, cli->cfg, built, g, rows, count);
+	if (cli->cfg->dest && !(dest = cli_absolute_url(cli->cfg->dest)))
+		return err_set(err, -ENOMEM, "out of memory");
 	if (cli->catalog)
-		r = catalog_get(cli->catalog, "last_error", &last_error, err);
-	if (r >= 0 && cli->catalog && !last_error.len)
-		r = catalog_get(cli->catalog, CATALOG_PUBLISH_ERROR, &last_error, err);
-	if (r >= 0 && cli->catalog)
-		r = catalog_paused(cli->catalog, &s.paused, err);
+		r = status_recall(&s, cli->catalog, dest, &last_error, err);
 	if (r < 0)
 		return r;
 	s.feed = cli->url ? cli->url : "";
 	s.state_dir = cli->state->dir;
-	s.last_error = buf_cstr(&last_error);
 	if (cli->json)
 		return status_json(&s, time_now(), out);
 	if (term_open(&term))

@@ -69,8 +69,12 @@ void metrics_text(const struct status *s, int64_t now, struct buf *out)
 		"Whether the configuration has other rules than the index was folded by (0 or 1).",
 		s->rules_changed);
 	gauge(out, "paused", "Whether builds are paused by a rollback (0 or 1).", s->paused != 0);
+	if (s->dest)
+		gauge(out, "dest_generation",
+			"Number of the generation that is published to publish.dest, 0 before the first.",
+			s->dest_generation);
 	gauge(out, "last_error",
-		"Whether the last look, build or merge went wrong (0 or 1); status says how.",
+		"Whether the last look, build, merge or publishing went wrong (0 or 1); status says how.",
 		*s->last_error != 0);
 	if (s->refresh)
 		gauge(out, "too_old", "Whether the index is older than max_age, and not shown (0 or 1).",

@@ -226,7 +226,7 @@ static void say_error(struct picture *p)
 	if (!*p->status->last_error)
 		return;
 	out = begin_line(p, GRADE_BAD);
-	buf_add_str(out, "The last look, build or merge went wrong: ");
+	buf_add_str(out, "The last look, build, merge or publishing went wrong: ");
 	human_add_text(slice_str(p->status->last_error), PICTURE_TEXT_MAX, out);
 	end_line(p);
 }
@@ -327,6 +327,19 @@ static void say_paused(struct picture *p)
 	end_line(p);
 }
 
+static void say_dest(struct picture *p)
+{
+	const struct status *s = p->status;
+	struct buf *out = begin_line(p, GRADE_NOTE);
+
+	buf_addf(out, "Generation %" PRIu64 " is not yet published to ", s->generation);
+	human_add_text(slice_str(s->dest), PICTURE_TEXT_MAX, out);
+	if (s->dest_generation)
+		buf_addf(out, ": generation %" PRIu64 " is", s->dest_generation);
+	buf_add_str(out, ".");
+	end_line(p);
+}
+
 static void say_notes(struct picture *p)
 {
 	const struct status *s = p->status;
@@ -347,6 +360,8 @@ static void say_notes(struct picture *p)
 	}
 	if (!s->generation)
 		say(p, GRADE_NOTE, "Nothing has been published yet.");
+	else if (s->dest && s->dest_generation != s->generation)
+		say_dest(p);
 }
 
 static void gather_lines(struct picture *p, const struct row *rows, size_t count)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "published.h"
 
-void published_init(struct published *p, const struct state *state, const struct config *cfg, const char *url)
+void published_init(struct published *p, const struct snapshot_source *from)
 {
-	*p = (struct published){.from = {.state = state, .cfg = cfg, .url = url}};
+	*p = (struct published){.from = *from};
 }
 
 void published_release(struct published *p)

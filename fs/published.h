@@ -13,9 +13,8 @@ struct published {
 	struct stamp current; /* of the file `current` */
 };
 
-/* Borrows all but the catalog. */
-void published_init(
-	struct published *p, const struct state *state, const struct config *cfg, const char *url);
+/* Borrows what `from` points to, which has no catalog yet. */
+void published_init(struct published *p, const struct snapshot_source *from);
 void published_release(struct published *p);
 /* Returns 1 with the next snapshot where something is another than in `now` (NULL: none was taken yet), 0 where nothing is, or -errno: then
  * it is tried again the next time. *reopened: the catalog was opened, of a directory that may be another. */

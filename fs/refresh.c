@@ -173,7 +173,7 @@ static int look_on(struct refresh *r, int64_t began, struct err *err)
 	if (!r->published.from.catalog)
 		return look_first(r, began, err);
 	/* Paused: nothing is due but mending what a rollback that died left behind. */
-	if (r->now->paused && !r->opt.follow)
+	if (r->now->status.paused && !r->opt.follow)
 		return build_if_due(r, false, err);
 	return begin_sight(r, began, err);
 }
@@ -364,8 +364,11 @@ int refresh_open(struct refresh **out, const struct refresh_options *opt, struct
 		return err_set(err, -ENOMEM, "out of memory");
 	r->opt = *opt;
 	r->builder = r->merger = r->publisher = BUILDER_INIT;
-	published_init(&r->published, opt->state, opt->cfg, opt->url);
-	r->published.from.follow = opt->follow;
+	published_init(&r->published, &(struct snapshot_source){.state = opt->state,
+					      .cfg = opt->cfg,
+					      .dest = opt->follow ? NULL : opt->dest,
+					      .follow = opt->follow,
+					      .url = opt->url});
 	r->looked = r->look_began = r->build_deadline = r->building_since = r->awaited_till = TIME_NONE;
 	r->next_look = opt->cfg->refresh == REFRESH_MANUAL ? TIME_FOREVER : 0;
 	r->starting = opt->cfg->refresh != REFRESH_MANUAL;

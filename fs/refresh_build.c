@@ -74,7 +74,7 @@ static void start_merge(struct refresh *r)
 	size_t from, to;
 
 	if (now && now->generation && !r->opt.follow && !builder_runs(&r->merger) &&
-		time_monotonic() >= r->no_merge_till && mode_of(r) != REFRESH_MANUAL && !now->paused &&
+		time_monotonic() >= r->no_merge_till && mode_of(r) != REFRESH_MANUAL && !now->status.paused &&
 		merge_pick(&now->generation->manifest, r->opt.cfg, &from, &to) &&
 		builder_start(&r->merger, r->opt.merge_argv, NULL) < 0)
 		r->merger = BUILDER_INIT;

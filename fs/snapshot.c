@@ -3,13 +3,11 @@
 
 #include <inttypes.h>
 
-#include "upload.h"
-
 static void snapshot_free(struct snapshot *s)
 {
 	generation_unref(s->generation);
 	blob_unref(s->table);
-	free(s->last_error);
+	buf_release(&s->last_error);
 	arena_release(&s->arena);
 	free(s);
 }
@@ -72,7 +70,6 @@ static bool same_kept(const struct snapshot *a, const struct snapshot *b)
 static int load_rows(struct snapshot *s, struct catalog *catalog, struct err *err)
 {
 	struct catalog_generation *kept;
-	OWNED_BUF text = {0};
 	struct row *rows;
 	int r;
 
@@ -84,14 +81,7 @@ static int load_rows(struct snapshot *s, struct catalog *catalog, struct err *er
 	if (r < 0)
 		return r;
 	s->kept = kept;
-	r = catalog_get(catalog, "last_error", &text, err);
-	if (r >= 0 && !text.len)
-		r = catalog_get(catalog, CATALOG_PUBLISH_ERROR, &text, err);
-	if (r < 0)
-		return r;
-	s->last_error = strdup(buf_cstr(&text));
-	r = catalog_paused(catalog, &s->paused, err);
-	return r < 0 ? r : 0;
+	return 0;
 }
 
 static int make_table(struct snapshot *s, struct err *err)
@@ -117,10 +107,6 @@ static int load(
 		r = make_table(s, err);
 	if (r < 0)
 		return r;
-	if (!s->last_error)
-		s->last_error = strdup("");
-	if (!s->last_error)
-		return err_set(err, -ENOMEM, "out of memory");
 	s->kept_changed = old && same_kept(s, old) ? old->kept_changed : time_now();
 	s->serial = old ? old->serial + 1 : 1;
 	status_gather(&s->status, from->follow && built ? built : from->cfg, built, s->generation, s->rows,
@@ -128,9 +114,7 @@ static int load(
 	s->status.max_age = from->cfg->max_age;
 	s->status.feed = from->url ? from->url : "";
 	s->status.state_dir = from->state->dir;
-	s->status.last_error = s->last_error;
-	s->status.paused = s->paused;
-	return 0;
+	return from->catalog ? status_recall(&s->status, from->catalog, from->dest, &s->last_error, err) : 0;
 }
 
 int snapshot_load(struct snapshot **out, const struct snapshot_source *from, const struct snapshot *old,

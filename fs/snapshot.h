@@ -17,11 +17,10 @@ struct snapshot {
 	size_t row_count;
 	const struct catalog_generation *kept; /* newest first */
 	size_t kept_count;
-	int64_t kept_changed; /* when `kept` last became another list, by the clock of the loader */
-	uint64_t paused;      /* the generation whose rollback paused builds; 0: they go on */
-	char *last_error;     /* owned, never NULL: the last build's, as the catalog has it */
-	struct status status; /* strings borrow from the snapshot, the configuration and the state */
-	struct blob *table;   /* partitions.tsv */
+	int64_t kept_changed;  /* when `kept` last became another list, by the clock of the loader */
+	struct buf last_error; /* text of status.last_error: the last build's, as the catalog has it */
+	struct status status;  /* strings borrow from the snapshot, the configuration and the state */
+	struct blob *table;    /* partitions.tsv */
 	struct arena arena;
 };
 
@@ -30,8 +29,9 @@ struct snapshot_source {
 	const struct state *state;
 	struct catalog *catalog;
 	const struct config *cfg;
-	bool follow;     /* what is served was built by the configuration of another host */
-	const char *url; /* borrowed by the snapshot, as state->dir is */
+	const char *dest; /* absolute, where that is published for followers; NULL: nowhere */
+	bool follow;      /* what is served was built by the configuration of another host */
+	const char *url;  /* borrowed by the snapshot, as state->dir is */
 };
 /* Reads `current` and the catalog. `old` (may be NULL) lends its generation when it is still the current one, or
  * when there is none now. Returns 0, or -errno: then *out is NULL; -ESTALE: the number went back, which it may for

@@ -3,6 +3,7 @@
 #include "catalog.h"
 #include "name.h"
 #include "plan.h"
+#include "upload.h"
 
 #include <inttypes.h>
 #include <yyjson.h>
@@ -86,6 +87,36 @@ void status_gather(struct status *out, const struct config *cfg, const struct co
 	out->rules_changed = !config_has_hash(cfg, g->manifest.config_hash);
 }
 
+/* A state that only ever followed another publishes nowhere, whatever the configuration that both read says. */
+static int recall_dest(struct status *out, struct catalog *catalog, const char *dest, struct err *err)
+{
+	OWNED_BUF followed = {0};
+	int r = upload_number(catalog, dest, &out->dest_generation, err);
+
+	if (r == 0 && !out->dest_generation)
+		r = catalog_get(catalog, CATALOG_FOLLOWED, &followed, err);
+	if (r == 0)
+		out->dest = dest;
+	return r;
+}
+
+int status_recall(
+	struct status *out, struct catalog *catalog, const char *dest, struct buf *error, struct err *err)
+{
+	int r = catalog_get(catalog, "last_error", error, err);
+
+	if (r >= 0 && !error->len)
+		r = catalog_get(catalog, CATALOG_PUBLISH_ERROR, error, err);
+	if (r >= 0)
+		r = catalog_paused(catalog, &out->paused, err);
+	if (r >= 0 && dest)
+		r = recall_dest(out, catalog, dest, err);
+	if (r < 0)
+		return r;
+	out->last_error = buf_cstr(error);
+	return buf_error(error) ? err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
 int64_t status_age(const struct status *s, int64_t now)
 {
 	int64_t age;
@@ -126,6 +157,19 @@ static void add_age(const struct status *s, int64_t now, struct buf *out)
 	buf_addf(out, "%" PRId64 "s)", age % 60);
 }
 
+/* What followers can have, beside what is served here. */
+static void add_dest(const struct status *s, struct buf *out)
+{
+	buf_addf(out, "%-17s %s: ", "published to", s->dest);
+	if (!s->dest_generation)
+		buf_add_str(out, "nothing yet");
+	else
+		buf_addf(out, "generation %" PRIu64, s->dest_generation);
+	if (s->dest_generation && s->dest_generation != s->generation)
+		buf_addf(out, ", not yet %" PRIu64, s->generation);
+	buf_add_byte(out, '\n');
+}
+
 static void add_line(struct buf *out, const char *label, const char *value)
 {
 	buf_addf(out, "%-17s %s\n", label, value);
@@ -143,6 +187,8 @@ void status_text(const struct status *s, int64_t now, struct buf *out)
 	buf_add_str(out, "\n");
 	add_line(out, "complete through", instant(s->complete_through, text));
 	add_line(out, "published", instant(s->published, text));
+	if (s->dest)
+		add_dest(s, out);
 	buf_addf(out, "%-17s", "partitions");
 	for (int i = 0; i < PART_STATES; i++)
 		buf_addf(out, "%s %" PRIu64 " %s", i ? "," : "", s->partitions[i],
@@ -250,6 +296,10 @@ static void json_fill(const struct status *s, int64_t now, yyjson_mut_doc *doc, 
 	yyjson_mut_obj_add_uint(doc, obj, "documents", s->documents);
 	yyjson_mut_obj_add_bool(doc, obj, "rules_changed", s->rules_changed);
 	yyjson_mut_obj_add_bool(doc, obj, "paused", s->paused != 0);
+	if (s->dest) {
+		json_text(doc, obj, "dest", s->dest);
+		yyjson_mut_obj_add_uint(doc, obj, "dest_generation", s->dest_generation);
+	}
 	if (s->refresh) {
 		yyjson_mut_obj_add_strcpy(doc, obj, "refresh", s->refresh);
 		json_time(doc, obj, "building_since", s->building_since);

@@ -26,9 +26,11 @@ struct status {
 	uint64_t segments, segment_bytes, documents;
 	int64_t waiting,
 		building; /* of the newest partition that was published: see status_took(); TIME_NONE: none */
-	bool rules_changed;     /* the generation was folded under other rules than the configuration's */
-	uint64_t paused;        /* the generation whose rollback paused builds; 0: they go on */
-	const char *last_error; /* borrowed; "" for none */
+	bool rules_changed;       /* the generation was folded under other rules than the configuration's */
+	uint64_t paused;          /* the generation whose rollback paused builds; 0: they go on */
+	const char *dest;         /* borrowed; where it is published for followers, NULL: nowhere */
+	uint64_t dest_generation; /* what is published there; 0: nothing yet */
+	const char *last_error;   /* borrowed; "" for none */
 	/* Of a running mount only: */
 	const char *refresh;             /* borrowed; NULL: not a mount */
 	int64_t building_since;          /* TIME_NONE: no build runs */
@@ -37,13 +39,17 @@ struct status {
 };
 
 /* Fills `out` from one published state: `g` may be NULL (nothing is published), `rows` are all rows by
- * timestamp. `built` may be NULL: `cfg`. Strings but `index` are left "", and `paused` 0,
- * for the caller to set; `index` borrows from `g`. */
+ * timestamp. `built` may be NULL: `cfg`. Strings but `index` are left "", and `paused` and
+ * `dest` 0, for status_recall() and the caller to set; `index` borrows from `g`. */
 void status_gather(struct status *out, const struct config *cfg, const struct config *built,
 	const struct generation *g, const struct row *rows, size_t row_count);
 /* The configuration of the last build or base: `built` above, since what the index lacks is judged by the window that it was built with, not by
  * the one that a mount was started with. *out is NULL where there is none, or one that cannot be read. Returns 0 or -errno. */
 int status_built(struct config **out, struct catalog *catalog, struct err *err);
+/* What the catalog remembers beside rows: a pause, what went wrong last (its text goes to `error`, and `out` borrows it from there), and what is
+ * published at `dest` (borrowed; may be NULL). Returns 0 or -errno. */
+int status_recall(
+	struct status *out, struct catalog *catalog, const char *dest, struct buf *error, struct err *err);
 /* How long a published partition waited: from the end of its slice, or when its first file arrived where that is later, to the tick that
  * found it complete; and from there to its publish. False: it was never published. What a producer, or a clock that was
  * set, makes nonsense of is 0. */

@@ -45,10 +45,10 @@ static void add_status(const struct watchdog *w, struct buf *lines)
 			s->status.generation, time_text(s->status.watermark, watermark), age / TIME_SECOND);
 	if (building_since != TIME_NONE)
 		buf_add_str(lines, ", building");
-	if (s->paused)
+	if (s->status.paused)
 		buf_add_str(lines, ", builds are paused");
 	if (!*error)
-		snprintf(error, sizeof(error), "%s", s->last_error);
+		snprintf(error, sizeof(error), "%s", s->status.last_error);
 	error[strcspn(error, "\n")] = 0;
 	if (*error)
 		buf_addf(lines, "; %s", error);

@@ -357,15 +357,24 @@ int upload_run(const struct upload_input *in, struct upload_result *out, struct 
 	return r;
 }
 
+int upload_number(struct catalog *catalog, const char *url, uint64_t *number, struct err *err)
+{
+	struct upload_record record;
+	int r = upload_record_get(catalog, url, &record, err);
+
+	*number = record.last.number;
+	return r;
+}
+
 int upload_is_done(struct catalog *catalog, const char *url, struct err *err)
 {
 	struct catalog_current now;
-	struct upload_record record;
+	uint64_t number;
 	int r = catalog_current(catalog, &now, err);
 
 	if (r == 0)
-		r = upload_record_get(catalog, url, &record, err);
+		r = upload_number(catalog, url, &number, err);
 	if (r < 0)
 		return r;
-	return !now.number || record.last.number == now.number;
+	return !now.number || number == now.number;
 }

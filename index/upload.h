@@ -35,7 +35,9 @@ struct upload_result {
  * publish.sole_writer is not set; -ESTALE where this state is older than what is to be taken over, or nothing is left there of what it
  * published (take_over begins anew); -EINTR; or -errno. */
 int upload_run(const struct upload_input *in, struct upload_result *out, struct err *err);
-/* Is the current generation published at `url`, as far as this state knows? 1 (also where there is none), 0, or -errno. */
+/* The generation of this state that is published at `url`, as far as it knows: 0 where none is. Returns 0 or -errno. */
+int upload_number(struct catalog *catalog, const char *url, uint64_t *number, struct err *err);
+/* Is that the current one? 1 (also where there is none), 0, or -errno. */
 int upload_is_done(struct catalog *catalog, const char *url, struct err *err);
 
 #endif

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import DOCUMENTS, EX_DATAERR, EX_UNAVAILABLE
+from harness import DOCUMENTS, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE
 
 
 def examine(box, *args, code=0):
@@ -51,6 +51,20 @@ def test_what_is_wrong_is_said(box):
     box.configure(DOCUMENTS)
     assert box.run("rollback", "1", "--config", box.config).code == 0
     assert "--resume" in examine(box)["builds"][1]
+
+
+def test_how_far_followers_are_is_said(box):
+    box.feed.put(0, [{"id": "a", "title": "espresso"}])
+    box.build()
+    dest = box.root / "store"
+    setting = ("--set", f"publish.dest={dest}")
+    assert examine(box, *setting)["publish"] == ("warn", f"generation 1 is not yet published to {dest}: a mount, or freshet publish, does it")
+    assert box.try_build(*setting).code == EX_NOINPUT
+    finding, text = examine(box, *setting)["publish"]
+    assert finding == "warn" and "the last one ended with: " in text and str(dest) in text
+    dest.mkdir()
+    box.build(*setting)
+    assert examine(box, *setting)["publish"] == ("ok", f"generation 1 is published to {dest}")
 
 
 def test_parquet_without_a_reader_is_a_fault(box, monkeypatch):

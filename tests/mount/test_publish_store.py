@@ -57,10 +57,11 @@ def test_a_build_publishes_where_dest_is_set_and_tries_again(box, outlet):
     assert box.try_build(*setting).code == EX_NOINPUT
     status = box.status()
     assert status["generation"] == 2 and str(dest) in status["last_error"]
+    assert (status["dest"], status["dest_generation"]) == (str(dest), 0)
     dest.mkdir()
     assert "nothing is due" in box.build(*setting).out
     assert (dest / "epochs/1/current.json").exists()
-    assert box.status()["last_error"] is None
+    assert box.status()["last_error"] is None and box.status()["dest_generation"] == 2
     state = box.root / "f"
     assert box.run("follow", dest, state=state).code == 0
     assert content_of(state, box.run) == content_of(box.state, box.run)
@@ -359,12 +360,21 @@ def test_a_mount_publishes_beside_its_builds(box):
     put_slice(box, 0)
     mount = box.mount("refresh=eager", args=("--set", f"publish.dest={outlet.url}"))
     eventually(lambda: mount.text("generation") == "1\n", "a build")
-    eventually(lambda: outlet.url in mount.text("status"), "the error")
+    status = lambda: json.loads(mount.text("status.json"))
+    eventually(lambda: outlet.url in (status()["last_error"] or ""), "the error")
+    assert (status()["dest"], status()["dest_generation"]) == (outlet.url, 0)
+    assert f"published to      {outlet.url}: nothing yet\n" in mount.text("status")
     put_slice(box, 1)
     # The store that is away holds nothing up.
     eventually(lambda: mount.text("generation") == "2\n", "a build", 60)
     away.rename(outlet.dir)
     eventually(lambda: "epochs/1/current.json" in outlet.versions("epochs") and outlet.pointer()["number"] == 2, "publishing")
-    eventually(lambda: outlet.url not in mount.text("status"), "the end of the error")
+    eventually(lambda: not status()["last_error"], "the end of the error")
+    assert status()["dest_generation"] == 2 and "\nfreshet_dest_generation 2\n" in mount.text("metrics")
     put_slice(box, 2)
     eventually(lambda: outlet.pointer()["number"] == 3, "publishing")
+    eventually(lambda: f"published to      {outlet.url}: generation 3\n" in mount.text("status"), "the record of it")
+    # A follower reads the same configuration, and publishes nothing.
+    follower = box.root / "f"
+    assert box.run("follow", outlet.url, "--set", f"publish.dest={outlet.url}", state=follower).code == 0
+    assert "dest" not in json.loads(box.run("status", "--json", "--set", f"publish.dest={outlet.url}", state=follower).out)

@@ -277,6 +277,6 @@ def test_a_feed_that_is_away_is_what_is_wrong(box):
     mount = box.mount("refresh=lazy,poll=0s")
     assert "went wrong" not in mount.text("status.html")
     shutil.rmtree(box.feed.root)
-    eventually(lambda: "The last look, build or merge went wrong: " in mount.text("status.html"), "a look that finds no feed")
+    eventually(lambda: "The last look, build, merge or publishing went wrong: " in mount.text("status.html"), "a look that finds no feed")
     box.feed.root.mkdir()
     eventually(lambda: "went wrong" not in mount.text("status.html"), "a look that goes well")

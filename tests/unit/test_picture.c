@@ -193,6 +193,9 @@ static void what_is_wrong_comes_first_and_is_bounded(void)
 	s.paused = 7;
 	s.rules_changed = true;
 	s.building_since = AT(0);
+	s.generation = 9;
+	s.dest = "/mnt/\n";
+	s.dest_generation = 8;
 	check_int(picture_gather(&p, &s, NULL, rows, 9, AT(40)), 0);
 	check_int(p.line_count, 12);
 	check(p.lines[0].len < PICTURE_TEXT_MAX + 60);
@@ -202,6 +205,7 @@ static void what_is_wrong_comes_first_and_is_bounded(void)
 	check_line(&p, 6, "8 slices are late, with newer ones there already: 11:15, 11:05, 10:55, 10:45, …");
 	check_line(&p, 7,
 		"Nothing newer has arrived since the slice that ended at 2026-05-04 11:25, 1h 55m ago: 22 slices are late.");
+	check_line(&p, 11, "Generation 9 is not yet published to /mnt/?: generation 8 is.");
 	for (size_t i = 1; i < p.line_count; i++)
 		check(p.lines[i].grade <= p.lines[i - 1].grade);
 }

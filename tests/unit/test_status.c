@@ -127,6 +127,30 @@ static void a_pause_is_told(void)
 	check_contains(buf_cstr(&out), "paused            since the rollback that is generation 7;");
 }
 
+static void what_followers_can_have_is_told_where_it_is_published_for_them(void)
+{
+	struct status s;
+	OWNED_BUF out = {0};
+	struct config cfg = {.cadence = 5 * TIME_MINUTE, .window = TIME_FOREVER};
+
+	status_gather(&s, &cfg, NULL, NULL, NULL, 0);
+	status_text(&s, AT(0), &out);
+	check(!strstr(buf_cstr(&out), "published to"));
+	check(!strstr(json_of(&s, AT(0), &out), "dest"));
+	s.generation = 7;
+	s.dest = "s3://b/\xff\"";
+	check_contains(json_of(&s, AT(0), &out), "\"dest\": \"s3://b/%FF\\\"\",\n  \"dest_generation\": 0,");
+	buf_clear(&out);
+	status_text(&s, AT(0), &out);
+	check_contains(buf_cstr(&out), "published to      s3://b/\xff\": nothing yet\n");
+	s.dest_generation = 6;
+	status_text(&s, AT(0), &out);
+	check_contains(buf_cstr(&out), ": generation 6, not yet 7\n");
+	s.dest_generation = 7;
+	status_text(&s, AT(0), &out);
+	check_contains(buf_cstr(&out), ": generation 7\n");
+}
+
 static void json_stays_json_whatever_the_texts_hold(void)
 {
 	struct status s = {.feed = "/fe\"ed\n",
@@ -173,6 +197,7 @@ int main(void)
 	RUN(age_counts_from_the_end_of_the_watermarks_partition);
 	RUN(the_text_gives_ages_for_people);
 	RUN(a_pause_is_told);
+	RUN(what_followers_can_have_is_told_where_it_is_published_for_them);
 	RUN(json_stays_json_whatever_the_texts_hold);
 	RUN(the_table_has_a_header_and_a_line_a_partition);
 	return tap_done();
