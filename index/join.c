@@ -75,7 +75,8 @@ static int find_one(struct joining *j, const struct segment_rule *rule, yyjson_v
 	struct slice key;
 	int r;
 
-	if (!asked_key(root, rule->on, &key))
+	/* Longer ones ask for nothing: no attribute has them. */
+	if (!asked_key(root, rule->on, &key) || rule->name.len + 1 + key.len > TERM_MAX)
 		return 0;
 	buf_add_byte(&id, ATTRIBUTE_MARK);
 	buf_add_slice(&id, rule->name);

@@ -149,6 +149,23 @@ static void check_bad(const char *record, size_t len)
 	check_int(out.len, 0);
 }
 
+static void keys_that_no_attribute_can_have_ask_for_nothing(void)
+{
+	OWNED_BUF record = {0};
+	size_t room = TERM_MAX - strlen("campaign") - 1;
+
+	fixture_init(two, 2, some);
+	for (size_t len = room; len <= room + 1; len++) {
+		buf_clear(&record);
+		buf_add_str(&record, "{\"c\":\"");
+		for (size_t i = 0; i < len; i++)
+			buf_add_byte(&record, 'a');
+		buf_add_str(&record, "\"}");
+		check_join(buf_cstr(&record), buf_cstr(&record));
+		check_int(f.looked, 1);
+	}
+}
+
 static void stored_bytes_that_are_no_record_are_an_error(void)
 {
 	static const char *const bad[] = {"", "{", "[]", "7", "{\"c\":\"\xff\"}", "{\"c\":\"c1\"} x"};
@@ -216,6 +233,7 @@ int main(void)
 	RUN(several_rules_apply_and_do_not_chain);
 	RUN(numbers_keep_their_spelling);
 	RUN(keys_are_read_as_indexing_reads_them);
+	RUN(keys_that_no_attribute_can_have_ask_for_nothing);
 	RUN(stored_bytes_that_are_no_record_are_an_error);
 	RUN(an_attribute_that_cannot_be_read_is_an_error);
 	RUN(as_many_rules_apply_as_a_segment_may_have);
