@@ -15,13 +15,6 @@ static const char help[] =
 	"checked before any of it is served; what is older than what is here is left alone.\n"
 	"`freshet mount --follow SRC MOUNTPOINT` does this by itself.\n";
 
-/* For mounts: nobody has to read it, what cannot be written is let go. */
-static void beat(void *ctx, uint64_t done, uint64_t total)
-{
-	if (write(STDOUT_FILENO, ".", 1) < 0)
-		errno = 0;
-}
-
 static void show(void *ctx, uint64_t done, uint64_t total)
 {
 	const struct build_progress *hook = ctx;
@@ -67,7 +60,9 @@ static int follow(struct cli *cli, bool pulse)
 	in.cfg = cli->cfg;
 	progress_init(&progress);
 	in.progress_ctx = (void *)(uintptr_t)progress_hook(&progress);
-	in.progress = pulse ? beat : in.progress_ctx ? show : NULL;
+	in.progress = in.progress_ctx ? show : NULL;
+	if (pulse)
+		store_watch(cli->store, progress_pulse);
 	r = follow_tick(&in, &res, &err);
 	progress_clear(&progress);
 	if (r == -EINTR && stop)

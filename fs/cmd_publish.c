@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "progress.h"
 #include "stop.h"
 #include "upload.h"
 
@@ -16,7 +17,7 @@ static const char help[] =
 
 struct request {
 	bool take_over;
-	bool pulse; /* for mounts, not in the help: no text */
+	bool pulse; /* for mounts, not in the help: a byte on stdout where something moves, and no text */
 	const char *dest;
 };
 
@@ -58,6 +59,8 @@ static int upload(
 	int r = url ? store_open_late(&store, url, cli->cfg, &err) : -ENOMEM;
 
 	in.store = store;
+	if (r == 0 && req && req->pulse)
+		store_watch(store, progress_pulse);
 	if (r == 0)
 		r = upload_run(&in, &res, &err);
 	if (r == -EINTR && stopped && *stopped)

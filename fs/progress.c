@@ -47,3 +47,9 @@ void progress_clear(struct progress *p)
 		fputs("\r\033[K", stderr);
 	p->is_shown = false;
 }
+
+void progress_pulse(void)
+{
+	if (write(STDOUT_FILENO, ".", 1) < 0)
+		errno = 0;
+}

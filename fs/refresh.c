@@ -237,10 +237,12 @@ static bool want_look(struct refresh *r)
 static int sleep_ms(struct refresh *r)
 {
 	bool busy = r->looker && looker_is_busy(r->looker);
-	int64_t until = refresh_stalls_at(r, &r->builder), left;
+	const struct builder *processes[] = {&r->builder, &r->merger, &r->publisher};
+	int64_t until = TIME_FOREVER, left;
 
-	if (refresh_stalls_at(r, &r->merger) < until)
-		until = refresh_stalls_at(r, &r->merger);
+	for (size_t i = 0; i < sizeof(processes) / sizeof(processes[0]); i++)
+		if (refresh_stalls_at(r, processes[i]) < until)
+			until = refresh_stalls_at(r, processes[i]);
 	if (refresh_publish_at(r) < until)
 		until = refresh_publish_at(r);
 	if (!busy && r->next_look < until)
@@ -337,6 +339,7 @@ static void *run(void *arg)
 			refresh_publish_ended(r, status);
 		kill_stalled(r, &r->builder);
 		kill_stalled(r, &r->merger);
+		kill_stalled(r, &r->publisher);
 	}
 	refresh_answer_building(r);
 	builder_stop(&r->builder);

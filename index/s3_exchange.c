@@ -155,21 +155,14 @@ static size_t on_data(char *data, size_t one, size_t len, void *ctx)
 static size_t on_send(char *to, size_t one, size_t room, void *ctx)
 {
 	struct s3_exchange *x = ctx;
-	uint64_t left = x->len - x->sent, at = x->offset + x->sent;
-	size_t n = left < room ? (size_t)left : room;
+	uint64_t left = x->len - x->sent;
+	ssize_t n = store_body_read(x->body, x->offset + x->sent, to, left < room ? (size_t)left : room);
 
 	(void)one;
-	if (n && x->body->fd >= 0) {
-		ssize_t got = pread(x->body->fd, to, n, (off_t)at);
-
-		if (got <= 0)
-			return CURL_READFUNC_ABORT;
-		n = (size_t)got;
-	} else if (n) {
-		memcpy(to, x->body->bytes.data + at, n);
-	}
-	x->sent += n;
-	return n;
+	if (n < 0)
+		return CURL_READFUNC_ABORT;
+	x->sent += (size_t)n;
+	return (size_t)n;
 }
 
 static int on_seek(void *ctx, curl_off_t offset, int origin)
@@ -218,11 +211,11 @@ static int hash_body(const struct s3_exchange *x, char hex[SHA256_HEX])
 		if (!to)
 			return -ENOMEM;
 		for (uint64_t done = 0; done < x->len;) {
-			ssize_t n = pread(
-				x->body->fd, to + done, (size_t)(x->len - done), (off_t)(x->offset + done));
+			ssize_t n = store_body_read(
+				x->body, x->offset + done, to + done, (size_t)(x->len - done));
 
-			if (n <= 0)
-				return n < 0 ? -errno : -ESTALE;
+			if (n < 0)
+				return (int)n;
 			done += (uint64_t)n;
 		}
 		if (sha256(slice_of(to, (size_t)x->len), digest) < 0)

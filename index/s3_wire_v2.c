@@ -142,19 +142,11 @@ static S3Status on_data(int len, const char *data, void *ctx)
 static int on_send(int room, char *to, void *ctx)
 {
 	struct transfer *t = ctx;
-	uint64_t left = t->body->size - t->sent;
-	size_t n = left < (uint64_t)room ? (size_t)left : (size_t)room;
+	ssize_t n = store_body_read(t->body, t->sent, to, (size_t)room);
 
-	if (n && t->body->fd >= 0) {
-		ssize_t got = pread(t->body->fd, to, n, (off_t)t->sent);
-
-		if (got <= 0)
-			return -1;
-		n = (size_t)got;
-	} else if (n) {
-		memcpy(to, t->body->bytes.data + t->sent, n);
-	}
-	t->sent += n;
+	if (n < 0)
+		return -1;
+	t->sent += (uint64_t)n;
 	return (int)n;
 }
 

@@ -3,6 +3,8 @@
  * they are about, so that drivers only say what went wrong. */
 #include "store.h"
 
+#include <unistd.h>
+
 #include "name.h"
 
 #define GET_CHUNK (64u << 10)
@@ -53,6 +55,37 @@ static int check_path(const char *path, struct err *err)
 	return 0;
 }
 
+static void moved(const struct store *s)
+{
+	if (s->moved)
+		s->moved();
+}
+
+void store_watch(struct store *s, void (*fn)(void))
+{
+	s->moved = fn;
+}
+
+ssize_t store_body_read(const struct store_body *body, uint64_t at, void *to, size_t len)
+{
+	ssize_t n;
+
+	if (len > body->size - at)
+		len = (size_t)(body->size - at);
+	if (!len)
+		return 0;
+	if (body->of)
+		moved(body->of);
+	if (body->fd < 0) {
+		memcpy(to, body->bytes.data + at, len);
+		return (ssize_t)len;
+	}
+	do
+		n = pread(body->fd, to, len, (off_t)at);
+	while (n < 0 && errno == EINTR);
+	return n > 0 ? n : n < 0 ? -errno : -ESTALE;
+}
+
 static int open_dir(struct store **out, const char *path, bool late, struct err *err)
 {
 	return (late ? store_dir_open_late : store_dir_open)(out, path, err);
@@ -98,6 +131,7 @@ void store_free(struct store *s)
 }
 
 struct list_call {
+	const struct store *store;
 	store_entry_fn *fn;
 	void *ctx;
 	bool ended; /* by fn: its value goes through untouched */
@@ -108,17 +142,19 @@ static int list_entry(void *ctx, struct slice name, const struct store_stat *st)
 	struct list_call *call = ctx;
 	int r = call->fn(call->ctx, name, st);
 
+	moved(call->store);
 	call->ended = r != 0;
 	return r;
 }
 
 int store_list(struct store *s, const char *dir, store_entry_fn *fn, void *ctx, struct err *err)
 {
-	struct list_call call = {fn, ctx, false};
+	struct list_call call = {s, fn, ctx, false};
 	int r = check_path(dir, err);
 
 	if (r == 0)
 		r = s->ops->list(s, dir, list_entry, &call, err);
+	moved(s);
 	return r < 0 && !call.ended ? at_path(s, dir, r, err) : r;
 }
 
@@ -129,6 +165,7 @@ int store_survey(struct store *s, const char *first, const char *last, struct st
 	*out = s;
 	if (s->ops->survey)
 		r = s->ops->survey(s, first, last, out, err);
+	moved(s);
 	return r < 0 ? at_path(s, "", r, err) : r;
 }
 
@@ -144,6 +181,7 @@ int store_head(struct store *s, const char *path, struct store_stat *out, struct
 
 	if (r == 0)
 		r = s->ops->head(s, path, out, err);
+	moved(s);
 	return r < 0 ? at_path(s, path, r, err) : r;
 }
 
@@ -160,6 +198,7 @@ int store_open_file(struct store *s, const char *path, struct store_file **out, 
 	if (!kept)
 		return at_path(s, path, err_set(err, -ENOMEM, "out of memory"), err);
 	r = s->ops->open(s, path, out, err);
+	moved(s);
 	if (r < 0)
 		return at_path(s, path, r, err);
 	(*out)->store = s;
@@ -174,6 +213,7 @@ int64_t store_read(struct store_file *f, uint64_t offset, void *to, size_t len, 
 	if (offset > INT64_MAX || len > INT64_MAX - offset)
 		return at_path(f->store, f->path, err_set(err, -EINVAL, "cannot read past 2^63 bytes"), err);
 	n = f->store->ops->read(f, offset, to, len, err);
+	moved(f->store);
 	return n < 0 ? at_path(f->store, f->path, (int)n, err) : n;
 }
 
@@ -232,10 +272,13 @@ int store_put(
 	struct store *s, const char *path, const struct store_body *body, enum store_put how, struct err *err)
 {
 	int r = *path ? check_path(path, err) : err_set(err, -EISDIR, "is a directory");
+	struct store_body own = *body;
 
+	own.of = s;
 	if (r == 0)
-		r = s->ops->put ? s->ops->put(s, path, body, how, err)
+		r = s->ops->put ? s->ops->put(s, path, &own, how, err)
 				: err_set(err, -ENOTSUP, "cannot be written to");
+	moved(s);
 	return r < 0 ? at_path(s, path, r, err) : r;
 }
 
@@ -246,6 +289,7 @@ int store_remove(struct store *s, const char *path, struct err *err)
 	if (r == 0)
 		r = s->ops->remove ? s->ops->remove(s, path, err)
 				   : err_set(err, -ENOTSUP, "cannot be written to");
+	moved(s);
 	return r < 0 ? at_path(s, path, r, err) : r;
 }
 
@@ -253,5 +297,6 @@ int store_is_exclusive(struct store *s, struct err *err)
 {
 	int r = s->ops->is_exclusive ? s->ops->is_exclusive(s, err) : 1;
 
+	moved(s);
 	return r < 0 ? at_path(s, "", r, err) : r;
 }

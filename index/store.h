@@ -33,6 +33,7 @@ struct store_body {
 	uint64_t size;
 	volatile sig_atomic_t *
 		stop; /* may be NULL: what is put in several steps ends with -EINTR between them, and leaves nothing */
+	const struct store *of; /* where it is put; store_put() sets it */
 };
 static inline struct store_body store_bytes(struct slice bytes)
 {
@@ -64,6 +65,7 @@ struct store_ops {
 struct store {
 	const struct store_ops *ops;
 	char *url; /* owned; how users name it: messages start with it */
+	void (*moved)(void);
 };
 struct store_file {
 	struct store *store; /* borrowed */
@@ -109,6 +111,13 @@ int store_put(struct store *s, const char *path, const struct store_body *body, 
 int store_remove(struct store *s, const char *path, struct err *err);
 /* Does the store keep what STORE_NEW promises? 1, or 0: it overwrites; or -errno. Asks the store itself, once (it writes to it). */
 int store_is_exclusive(struct store *s, struct err *err);
+/* Calls `moved` whenever the store has answered, and as often as some of a body is read to be sent: that nothing hangs. On whichever thread uses
+ * the store. */
+void store_watch(struct store *s, void (*moved)(void));
+
+/* For drivers: up to `len` bytes of `body` from `at` on, which is within it. Returns how many, at least 1 where `len` is not 0; or -ESTALE
+ * where the file has become shorter, or -errno. */
+ssize_t store_body_read(const struct store_body *body, uint64_t at, void *to, size_t len);
 
 /* Drivers. */
 int store_dir_open(struct store **out, const char *path, struct err *err);

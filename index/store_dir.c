@@ -424,24 +424,17 @@ static int write_all(int fd, struct slice bytes)
 
 static int write_body(int fd, const struct store_body *body)
 {
-	OWNED_STR char *chunk = NULL;
+	OWNED_STR char *chunk = malloc(COPY_CHUNK);
 	uint64_t done = 0;
 	int r = 0;
 
-	if (body->fd < 0)
-		return write_all(fd, body->bytes);
-	chunk = malloc(COPY_CHUNK);
 	if (!chunk)
 		return -ENOMEM;
 	while (r == 0 && done < body->size) {
-		uint64_t want = body->size - done;
-		ssize_t n =
-			pread(body->fd, chunk, want < COPY_CHUNK ? (size_t)want : COPY_CHUNK, (off_t)done);
+		ssize_t n = store_body_read(body, done, chunk, COPY_CHUNK);
 
-		if (n == 0)
-			return -ESTALE;
-		r = n > 0 ? write_all(fd, slice_of(chunk, (size_t)n)) : errno == EINTR ? 0 : -errno;
-		done += n > 0 ? (uint64_t)n : 0;
+		r = n < 0 ? (int)n : write_all(fd, slice_of(chunk, (size_t)n));
+		done += n < 0 ? 0 : (uint64_t)n;
 	}
 	return r;
 }

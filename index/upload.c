@@ -30,8 +30,6 @@ static void count(struct upload *u, uint64_t bytes)
 {
 	u->out->objects++;
 	u->out->bytes += bytes;
-	if (u->in->progress)
-		u->in->progress(u->in->progress_ctx, u->out->bytes, 0);
 }
 
 /* ---- what is published ---- */

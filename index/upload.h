@@ -17,8 +17,6 @@ struct upload_input {
 	bool take_over; /* also where another builder has the newest epoch: a new one is claimed */
 	bool check; /* look whether everything is there also where the generation is the one that is published */
 	volatile sig_atomic_t *stop; /* may be NULL: stop before the next object */
-	void (*progress)(void *ctx, uint64_t done, uint64_t total); /* bytes of segments; may be NULL */
-	void *progress_ctx;
 };
 struct upload_result {
 	uint64_t generation, epoch; /* what is published there now; 0: nothing is, here */

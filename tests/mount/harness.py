@@ -67,6 +67,15 @@ def children(parents):
     return list(filter(is_running, all_children(parents)))
 
 
+def command_of(pid):
+    """Of a child of a mount: "build", "publish" …; before its exec() it has none, nor once it is gone."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return words[1].decode() if len(words) > 1 else ""
+
+
 def have_started(servers):
     """Page faults of the children that each server has seen end, once there are none: more with every child, whatever became of it."""
     eventually(lambda: not all_children(servers), "the end of builds")

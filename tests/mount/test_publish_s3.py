@@ -4,6 +4,7 @@ FRESHET_TEST_FEED=s3v4 on MinIO (test_publish_store.py, test_follow.py).
 
 FRESHET_PUBLISHES (11) and FRESHET_SEED as elsewhere."""
 
+import json
 import os
 import random
 import signal
@@ -13,7 +14,7 @@ import time
 import pytest
 
 import s3_server
-from harness import EX_CONFIG, EX_DATAERR, EX_IOERR, HANG
+from harness import EX_CONFIG, EX_DATAERR, EX_IOERR, HANG, children, command_of, eventually
 from s3_fault import KINDS, Faults
 from s3_feed import on
 from store import S3Outlet, content_of, put_slice
@@ -102,14 +103,15 @@ def test_publishing_goes_on_while_calls_fail_in_every_way(box, rate):
 
 
 class Holding(Faults):
-    """No call fails; the first part of an upload waits until it may go on."""
+    """No call fails; the first one of a kind, for what lies there, waits until it may go on."""
 
-    def __init__(self):
+    def __init__(self, operation, there=""):
         super().__init__()
+        self.operation, self.there = operation, there
         self.has_come, self.may_go = threading.Event(), threading.Event()
 
     def of(self, operation, target):
-        if operation == "parts_put" and not self.has_come.is_set():
+        if operation == self.operation and self.there in target and not self.has_come.is_set():
             self.has_come.set()
             assert self.may_go.wait(HANG)
 
@@ -122,7 +124,7 @@ def test_a_publishing_that_is_stopped_leaves_no_parts(box):
         box.build()
         assert max(map(len, box.segments().values())) > 32 << 20
         outlet = S3Outlet(box, "dest")
-        fake.faults = holding = Holding()
+        fake.faults = holding = Holding("parts_put")
         process = outlet.start("publish")
         assert holding.has_come.wait(HANG)
         process.send_signal(signal.SIGTERM)
@@ -132,3 +134,48 @@ def test_a_publishing_that_is_stopped_leaves_no_parts(box):
         assert fake.count("parts_put") == 1 and fake.count("parts_abort") == 1
         assert not fake.buckets[box.feed.bucket].uploads and not outlet.names("segments")
         outlet.publish()
+
+
+def test_a_publishing_in_which_nothing_moves_is_killed(box):
+    with FakeS3() as fake:
+        on(box, fake, "v4")
+        put_slice(box, 0)
+        outlet = S3Outlet(box, "dest")
+        fake.faults = holding = Holding("put", "/segments/")
+        args = ("--set", f"publish.dest={outlet.url}", "--set", "build.stall_timeout=1s", "--set", "s3.timeout=1h")
+        mount = box.mount("refresh=eager", args=args)
+        assert holding.has_come.wait(HANG)
+        status = lambda: json.loads(mount.text("status.json"))
+        assert status()["dest_generation"] == 0
+        eventually(lambda: "publishing: killed, since nothing in it moved for 1s" in (status()["last_error"] or ""), "the end of it")
+        eventually(lambda: status()["dest_generation"] == 1, "the next publishing")
+        assert mount.text("generation") == "1\n"
+        holding.may_go.set()
+
+
+class Slow(Faults):
+    """No call fails, each takes half a second."""
+
+    def of(self, operation, target):
+        time.sleep(0.5)
+
+
+@pytest.mark.release
+def test_a_publishing_that_is_slow_is_left_alone(box):
+    with FakeS3() as fake:
+        on(box, fake, "v4")
+        put_slice(box, 0)
+        box.build()
+        outlet = S3Outlet(box, "dest")
+        fake.faults = Slow()
+        args = ("--set", f"publish.dest={outlet.url}", "--set", "build.stall_timeout=3s")
+        began = time.monotonic()
+        mount = box.mount("refresh=lazy,poll=1h", args=args)
+        publishers = set()
+
+        def is_done():
+            publishers.update(child for child in children(mount.pids()) if command_of(child) == "publish")
+            return json.loads(mount.text("status.json"))["dest_generation"] == 1
+
+        eventually(is_done, "publishing")
+        assert time.monotonic() - began > 3 and len(publishers) == 1

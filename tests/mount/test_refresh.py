@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import DOCUMENTS, HANG, Mount, children, eventually, have_started, is_running, rfc3339, slice_time
+from harness import DOCUMENTS, HANG, Mount, children, command_of, eventually, have_started, is_running, rfc3339, slice_time
 
 SEED = int(os.environ.get("FRESHET_SEED") or time.time())
 
@@ -239,11 +239,9 @@ def test_builds_that_leave_nothing_new_are_not_started_back_to_back(box):
 def stop(pid):
     """A build. Before its exec() it is none: the mount's thread waits in its vfork() until then."""
     try:
-        if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:2] != [b"build"]:
+        if command_of(pid) != "build":
             return False
         os.kill(pid, signal.SIGSTOP)
-    except FileNotFoundError:
-        return False
     except ProcessLookupError:
         return False
     return is_running(pid)
