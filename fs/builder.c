@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder.h"
 #include "log.h"
+#include "program.h"
 #include "thread.h"
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -15,45 +15,6 @@
 
 /* How long an orderly stop may take: the build ends at its next record. */
 #define STOP_GRACE_MS 10000
-
-extern char **environ;
-
-/* A process group of its own, so that ^C in a terminal reaches the mount only, which then stops the build
- * in order; signals as they were before the mount changed them. */
-static int set_attributes(posix_spawnattr_t *attr)
-{
-	sigset_t none, all;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_setsigmask(attr, &none);
-	posix_spawnattr_setsigdefault(attr, &all);
-	posix_spawnattr_setpgroup(attr, 0);
-	return posix_spawnattr_setflags(
-		attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-}
-
-static int spawn(pid_t *pid, int outfd, int errfd, const char *const *argv)
-{
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	int r;
-
-	posix_spawn_file_actions_init(&files);
-	posix_spawnattr_init(&attr);
-	r = set_attributes(&attr);
-	if (r == 0)
-		r = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&files, outfd, STDOUT_FILENO);
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&files, errfd, STDERR_FILENO);
-	if (r == 0)
-		r = posix_spawn(pid, "/proc/self/exe", &files, &attr, (char *const *)argv, environ);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&files);
-	return -r;
-}
 
 static void close_fd(int *fd)
 {
@@ -73,7 +34,14 @@ static int start(struct builder *b, const char *const *argv)
 	b->pulsefd = out[0];
 	b->errfd = words[0];
 	if (r == 0)
-		r = spawn(&b->pid, out[1], words[1], argv);
+		r = program_start(
+			&(struct program){.path = "/proc/self/exe",
+				.argv = argv,
+				.in = -1,
+				.out = out[1],
+				.err = words[1],
+				.group = true}, /* ^C reaches the mount, which stops the build in order */
+			&b->pid);
 	close_fd(&out[1]);
 	close_fd(&words[1]);
 	return r;

@@ -5,20 +5,18 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "program.h"
 #include "projection.h"
 
 #define PROGRAM "freshet-parquet"
 #define LOOK_MS 200    /* between two looks at `stop` */
 #define WORDS_MAX 1000 /* bytes that are kept of what the helper says */
-
-extern char **environ;
 
 struct parquet {
 	pid_t pid; /* 0: it has ended, and this was seen */
@@ -78,34 +76,7 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-static int spawn(pid_t *pid, const char *path, char *const *argv, int infd, int outfd, int errfd)
-{
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
-	int r;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawn_file_actions_init(&files);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	r = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&files, infd, STDIN_FILENO);
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&files, outfd, STDOUT_FILENO);
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&files, errfd, STDERR_FILENO);
-	if (r == 0)
-		r = posix_spawn(pid, path, &files, &attr, argv, environ);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&files);
-	return -r;
-}
-
-static int start(struct parquet *p, char *const *argv, int infd, struct err *err)
+static int start(struct parquet *p, const char *const *argv, int infd, struct err *err)
 {
 	int out[2] = {-1, -1}, words[2] = {-1, -1}, r = 0;
 	char path[PATH_MAX];
@@ -117,7 +88,10 @@ static int start(struct parquet *p, char *const *argv, int infd, struct err *err
 	p->outfd = out[0];
 	p->errfd = words[0];
 	if (r == 0)
-		r = spawn(&p->pid, path, argv, infd, out[1], words[1]);
+		r = program_start(
+			&(struct program){
+				.path = path, .argv = argv, .in = infd, .out = out[1], .err = words[1]},
+			&p->pid);
 	close_fd(&out[1]);
 	close_fd(&words[1]);
 	if (r == 0)
@@ -130,8 +104,7 @@ static int start(struct parquet *p, char *const *argv, int infd, struct err *err
 /* The arguments for a configuration; the strings are borrowed. */
 static int arguments(struct buf *argv, const struct string_list *columns, bool all, char *memory)
 {
-	static char name[] = PROGRAM, separator[] = "--";
-	char *head[] = {name, memory, separator}, *end = NULL;
+	const char *head[] = {PROGRAM, memory, "--"}, *end = NULL;
 
 	buf_add(argv, head, all ? 2 * sizeof(*head) : sizeof(head));
 	for (size_t i = 0; !all && i < columns->count; i++)
@@ -153,7 +126,7 @@ static int start_for(struct parquet *p, const struct parquet_input *in, struct e
 	if (r < 0)
 		err_set(err, r, "out of memory");
 	else
-		r = start(p, (char *const *)(const void *)argv.data, in->fd, err);
+		r = start(p, (const char *const *)(const void *)argv.data, in->fd, err);
 	string_list_release(&columns);
 	return r;
 }
@@ -327,18 +300,12 @@ int64_t parquet_read(struct parquet *p, void *to, size_t len, struct err *err)
 
 int parquet_version(struct buf *out, struct err *err)
 {
-	static char name[] = PROGRAM, version[] = "--version";
-	char *const argv[] = {name, version, NULL};
+	static const char *const argv[] = {PROGRAM, "--version", NULL};
 	OWNED(parquet) struct parquet *p = parquet_new(NULL);
 	char text[256];
 	int64_t n = 0;
-	int nullfd = open("/dev/null", O_RDONLY | O_CLOEXEC), r;
+	int r = p ? start(p, argv, -1, err) : err_set(err, -ENOMEM, "out of memory");
 
-	if (!p || nullfd < 0)
-		r = err_set(err, -ENOMEM, "out of memory");
-	else
-		r = start(p, argv, nullfd, err);
-	close_fd(&nullfd);
 	while (r == 0 && (n = parquet_read(p, text, sizeof(text), err)) > 0)
 		buf_add(out, text, (size_t)n);
 	if (r == 0 && n == 0 && buf_error(out) == 0) {
