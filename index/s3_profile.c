@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "s3_process.h"
 #include "state.h"
 
 #define FILE_BYTES_MAX (1u << 20)
@@ -115,14 +116,15 @@ static char *home_file(const char *variable, const char *name)
 	return asprintf(&path, "%s/.aws/%s", home ? home : pw ? pw->pw_dir : "", name) < 0 ? NULL : path;
 }
 
-static int read_profile(
-	struct s3_profile *p, const char *profile, const char *variable, const char *name, struct err *err)
+static int read_profile(struct s3_profile *p, char **process, const char *profile, const char *variable,
+	const char *name, struct err *err)
 {
 	OWNED_STR char *path = home_file(variable, name);
 	const struct profile_key keys[] = {
 		{"aws_access_key_id", &p->access_key},
 		{"aws_secret_access_key", &p->secret_key},
 		{"aws_session_token", &p->session_token},
+		{"credential_process", process},
 		{"region", &p->region},
 		{"endpoint_url", &p->endpoint},
 	};
@@ -166,13 +168,37 @@ static int from_environment(struct s3_profile *p)
 	return r < 0 ? r : take_env(&p->session_token, "AWS_SESSION_TOKEN", NULL);
 }
 
+/* What the files have of them, half of a pair, is not mixed with it. */
+static int from_process(struct s3_profile *files, const char *command, const char *profile, struct err *err)
+{
+	int r;
+
+	wipe(&files->access_key);
+	wipe(&files->secret_key);
+	wipe(&files->session_token);
+	r = s3_process_run(files, command, S3_PROCESS_PATIENCE, err);
+	return r == -EACCES ? err_context(err, r, "credential_process of [%.64s]", profile) : r;
+}
+
+/* They become parts of headers. */
+static bool is_printable(const char *s)
+{
+	while (s && *s > ' ' && *s <= '~')
+		s++;
+	return !s || !*s;
+}
+
 static int check(const struct s3_profile *p, const char *profile, struct err *err)
 {
+	if (!is_printable(p->access_key) || !is_printable(p->secret_key) || !is_printable(p->session_token))
+		return err_set(err, -EACCES,
+			"the credentials for S3 (of the environment, or [%.64s] in ~/.aws) have characters in them that those never have",
+			profile);
 	if (p->access_key && p->secret_key)
 		return 0;
 	return err_set(err, -EACCES,
 		"there are no credentials for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write aws_access_key_id and "
-		"aws_secret_access_key under [%.64s] in ~/.aws/credentials",
+		"aws_secret_access_key, or credential_process, under [%.64s] in ~/.aws/credentials",
 		profile);
 }
 
@@ -180,6 +206,7 @@ int s3_profile_find(struct s3_profile *out, const char *profile, struct err *err
 {
 	const char *named = profile ? profile : env("AWS_PROFILE") ? env("AWS_PROFILE") : "default";
 	struct s3_profile files = {0};
+	OWNED_STR char *process = NULL;
 	int r = 0;
 
 	*out = (struct s3_profile){0};
@@ -190,9 +217,11 @@ int s3_profile_find(struct s3_profile *out, const char *profile, struct err *err
 	if (r == 0)
 		r = take_env(&out->endpoint, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL");
 	if (r == 0)
-		r = read_profile(&files, named, "AWS_SHARED_CREDENTIALS_FILE", "credentials", err);
+		r = read_profile(&files, &process, named, "AWS_SHARED_CREDENTIALS_FILE", "credentials", err);
 	if (r == 0)
-		r = read_profile(&files, named, "AWS_CONFIG_FILE", "config", err);
+		r = read_profile(&files, &process, named, "AWS_CONFIG_FILE", "config", err);
+	if (r == 0 && !out->access_key && !(files.access_key && files.secret_key) && process)
+		r = from_process(&files, process, named, err);
 	if (r == 0 && !out->access_key) {
 		out->access_key = steal(&files.access_key);
 		out->secret_key = steal(&files.secret_key);

@@ -2,7 +2,8 @@
 /* index/s3_profile.h - who we are to S3, and where it is: environment and ~/.aws, looked up as the AWS tools do.
  *
  * Credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (with AWS_SESSION_TOKEN), unless a profile is named in the configuration; else the
- * profile (that one, AWS_PROFILE, or "default") in AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials), then AWS_CONFIG_FILE (~/.aws/config).
+ * profile (that one, AWS_PROFILE, or "default") in AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials), then AWS_CONFIG_FILE (~/.aws/config); else
+ * what the profile's `credential_process` says.
  * Region and endpoint: AWS_REGION, AWS_DEFAULT_REGION; AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL; else the profile's `region`, `endpoint_url`. */
 #ifndef FRESHET_S3_PROFILE_H
 #define FRESHET_S3_PROFILE_H

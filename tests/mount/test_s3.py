@@ -2,6 +2,7 @@
 """A feed in a bucket: who may read it, what is read, and what never leaks; on MinIO, and on a fake where a real server cannot be made to
 do it. What a mount shows of a feed is tested by all other tests, with FRESHET_TEST_FEED (s3_feed.py)."""
 
+import json
 import os
 import random
 import signal
@@ -258,6 +259,33 @@ def test_credentials_that_expire_under_a_mount(box, tmp_path):
         eventually(lambda: "ExpiredToken" in mount.text("status"), "why nothing comes")
         assert "first-secret" not in mount.text("status") and "first-token" not in mount.text("status")
         write_profile(box, second)
+        eventually(lambda: mount.ids("espresso") == ["a", "b"], "the new partition")
+
+
+def test_credentials_of_a_program(box):
+    """It is asked again when what it gave is refused."""
+    first, second = Account("AKFIRST", "first-secret", "first-token"), Account("AKSECOND", "second-secret", "second-token")
+    said = box.root / "said.json"
+
+    def say(account):
+        temporary = box.root / "said.new"
+        words = {"Version": 1, "AccessKeyId": account.access_key, "SecretAccessKey": account.secret_key}
+        temporary.write_text(json.dumps(words | {"SessionToken": account.token, "Expiration": "2030-01-01T00:00:00Z"}))
+        temporary.rename(said)
+
+    with FakeS3([first, second]) as fake:
+        on(box, fake)
+        box.feed.put(0, ESPRESSO)
+        box.feed.credentials = (None, None, None)
+        (box.root / "no-aws-config").write_text(f"[default]\ncredential_process = cat '{said}'\n")
+        refused(box, EX_NOPERM, "credential_process of [default]", "exit status 1")
+        say(first)
+        mount = box.mount("refresh=lazy,poll=0s,wait=60s")
+        assert mount.ids("espresso") == ["a"]
+        first.expired = True
+        box.feed.client = s3_server.client(fake, credentials=("AKSECOND", "second-secret", "second-token"))
+        box.feed.put(1, [{"id": "b", "title": "espresso"}])
+        say(second)
         eventually(lambda: mount.ids("espresso") == ["a", "b"], "the new partition")
 
 

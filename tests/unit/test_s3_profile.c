@@ -2,6 +2,7 @@
 #include "s3_profile.h"
 
 #include "s3_place.h"
+#include "s3_process.h"
 #include "scratch.h"
 #include "tap.h"
 
@@ -117,6 +118,76 @@ static void no_credentials_say_how_to_give_them(void)
 	check(!p.access_key && !p.secret_key);
 }
 
+#define SAYS(json) "printf '%s' '" json "'"
+
+static void a_program_knows_them_where_no_file_does(void)
+{
+	clear();
+	write_text("credentials",
+		"[static]\naws_access_key_id = K\naws_secret_access_key = s\n[half]\naws_access_key_id = H\n");
+	write_text("config",
+		"[default]\nregion = eu-west-1\ncredential_process = " SAYS("{\"Version\": 1, \"AccessKeyId\": \"P\", \"SecretAccessKey\": \"p\\/s\", \"SessionToken\": \"pt\", \"Expiration\": \"2026-01-01T00:00:00Z\"}") "\n[profile static]\ncredential_process = false\n[profile half]\ncredential_process = " SAYS(
+			"{\"Version\":1,\"AccessKeyId\":\"P\",\"SecretAccessKey\":\"ps\"}") "\n");
+	check_profile(NULL, "P", "p/s", "pt", "eu-west-1", "");
+	check_profile("static", "K", "s", "", "", "");
+	check_profile("half", "P", "ps", "", "", ""); /* and nothing of the half */
+	setenv("AWS_ACCESS_KEY_ID", "E", 1);
+	setenv("AWS_SECRET_ACCESS_KEY", "es", 1);
+	check_profile(NULL, "E", "es", "", "eu-west-1", "");
+}
+
+static void check_program(const char *command, const char *why)
+{
+	struct s3_profile p = {0};
+	struct err err = ERR_INIT;
+
+	check_int(s3_process_run(&p, command, 30 * TIME_SECOND, &err), -EACCES);
+	check_contains(err.message, why);
+	check(!strstr(err.message, "S-SECRET"));
+	s3_profile_release(&p);
+}
+
+static void a_program_that_does_not_say_them_is_refused(void)
+{
+	struct s3_profile p = {0};
+	struct err err = ERR_INIT;
+	int64_t began = time_monotonic();
+
+	check_program("exit 7", "exit status 7");
+	check_program("kill -9 $$", "signal 9");
+	check_program(SAYS("{\"AccessKeyId\":\"a\",\"SecretAccessKey\":\"S-SECRET\"}"), "Version 1");
+	check_program(
+		SAYS("{\"Version\":2,\"AccessKeyId\":\"a\",\"SecretAccessKey\":\"S-SECRET\"}"), "Version 1");
+	check_program(SAYS("{\"Version\":1,\"AccessKeyId\":\"a\",\"SecretAccessKey\":\"S-SECRET\"} and more"),
+		"one JSON object");
+	check_program(SAYS("{\"Version\":1,\"AccessKeyId\":\"\",\"SecretAccessKey\":\"S-SECRET\"}"),
+		"AccessKeyId and");
+	check_program(SAYS("{\"Version\":1,\"AccessKeyId\":\"a\",\"SecretAccessKey\":[\"S-SECRET\"]}"),
+		"AccessKeyId and");
+	check_program(SAYS("[\"S-SECRET\"]"), "Version 1");
+	check_program("true", "Version 1");
+	check_program("yes S-SECRET", "more than 65536 bytes");
+	/* Nothing of it is left behind, and nobody waits for what it started. */
+	check_int(s3_process_run(&p, "sleep 1000 & sleep 1000", TIME_SECOND / 10, &err), -EACCES);
+	check_contains(err.message, "in time");
+	check_int(s3_process_run(&p, "exec >&-; exec sleep 1000", TIME_SECOND / 10, &err), -EACCES);
+	check(time_monotonic() - began < 500 * TIME_SECOND);
+}
+
+static void bytes_that_would_not_stay_in_a_header_are_refused(void)
+{
+	struct err err = ERR_INIT;
+	struct s3_profile p;
+
+	clear();
+	setenv("AWS_ACCESS_KEY_ID", "E", 1);
+	setenv("AWS_SECRET_ACCESS_KEY", "es", 1);
+	setenv("AWS_SESSION_TOKEN", "t\r\nX-Evil: 1", 1);
+	check_int(s3_profile_find(&p, NULL, &err), -EACCES);
+	check_contains(err.message, "characters");
+	check(!strstr(err.message, "Evil") && !p.access_key);
+}
+
 static void check_place(const char *url, const char *endpoint, enum s3_style style, const char *host,
 	const char *prefix, bool https, bool path_style)
 {
@@ -178,6 +249,9 @@ int main(void)
 	RUN(profiles_are_read_from_both_files);
 	RUN(files_may_lie_elsewhere);
 	RUN(no_credentials_say_how_to_give_them);
+	RUN(a_program_knows_them_where_no_file_does);
+	RUN(a_program_that_does_not_say_them_is_refused);
+	RUN(bytes_that_would_not_stay_in_a_header_are_refused);
 	RUN(places_are_read);
 	RUN(wrong_places_are_refused);
 	scratch_remove(&home);
