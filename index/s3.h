@@ -30,6 +30,9 @@ int s3_get(struct s3 *s, const char *key, const struct s3_range *range, const at
 	struct err *err);
 int s3_put(struct s3 *s, const char *key, const struct store_body *body, enum store_put how, struct err *err);
 int s3_remove(struct s3 *s, const char *key, struct err *err);
+/* Gives up the uploads in parts of keys that begin with `prefix` and were begun before that time: a thousand of them at most, and none where that is not
+ * allowed, or not known how. */
+int s3_sweep(struct s3 *s, const char *prefix, int64_t before, struct err *err);
 /* Does STORE_NEW hold there? 1, 0 or -errno. Tried once, with an object under the prefix that is removed again. */
 int s3_is_exclusive(struct s3 *s, struct err *err);
 

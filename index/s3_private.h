@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* index/s3_private.h - what s3.c, s3_probe.c and s3_put.c share. */
+/* index/s3_private.h - what s3.c, s3_probe.c, s3_put.c and s3_sweep.c share. */
 #ifndef FRESHET_S3_PRIVATE_H
 #define FRESHET_S3_PRIVATE_H
 
@@ -48,6 +48,8 @@ unsigned s3_try_with(
 	const struct s3_session *session, const struct s3_try *t, int64_t timeout, struct s3_answer *a);
 /* The same with the current session. Returns 0 or -errno; *attempts (or NULL) as above. */
 int s3_try(struct s3 *s, const struct s3_try *t, struct s3_answer *a, unsigned *attempts, struct err *err);
+/* May objects be put in parts? The writer is the same for as long as there is a session. */
+bool s3_has_parts(struct s3 *s);
 /* What the last answer is as an error; 0 for S3_DONE. */
 int s3_failure(const struct s3_try *t, const struct s3_answer *a, unsigned attempts, struct err *err);
 

@@ -157,8 +157,7 @@ static int put_parts(
 	return r;
 }
 
-/* May it be put in parts? The writer is the same for as long as there is a session. */
-static bool has_parts(struct s3 *s)
+bool s3_has_parts(struct s3 *s)
 {
 	struct s3_session *session;
 	bool has = s3_session_take(s, &session, NULL) == 0 && session->writer->ops->parts_begin;
@@ -169,7 +168,7 @@ static bool has_parts(struct s3 *s)
 
 int s3_put(struct s3 *s, const char *key, const struct store_body *body, enum store_put how, struct err *err)
 {
-	if (body->size > PART_MIN && has_parts(s))
+	if (body->size > PART_MIN && s3_has_parts(s))
 		return put_parts(s, key, body, how, err);
 	return put_whole(s, key, body, how, err);
 }

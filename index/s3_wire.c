@@ -13,6 +13,13 @@ void s3_page_release(struct s3_page *p)
 	*p = (struct s3_page){0};
 }
 
+void s3_uploads_release(struct s3_uploads *u)
+{
+	arena_release(&u->arena);
+	buf_release(&u->list);
+	*u = (struct s3_uploads){0};
+}
+
 static bool is_one_of(const char *code, const char *const *codes)
 {
 	for (; *codes; codes++)

@@ -79,6 +79,16 @@ struct s3_part {
 	uint64_t offset; /* in the body */
 	size_t len;
 };
+/* Uploads in parts that have neither ended nor been given up: the first of them, at most S3_PAGE_KEYS. */
+struct s3_upload {
+	const char *key, *id;
+	int64_t begun;
+};
+struct s3_uploads {
+	struct arena arena;
+	struct buf list; /* of struct s3_upload */
+};
+void s3_uploads_release(struct s3_uploads *u);
 
 struct s3_wire;
 struct s3_wire_ops {
@@ -100,6 +110,8 @@ struct s3_wire_ops {
 		const struct buf *etags, enum store_put how, struct s3_answer *a);
 	void (*parts_abort)(
 		struct s3_wire *w, const struct s3_call *c, const char *upload, struct s3_answer *a);
+	void (*parts_list)(struct s3_wire *w, const struct s3_call *c, const char *prefix,
+		struct s3_uploads *found, struct s3_answer *a);
 	void (*free)(struct s3_wire *w);
 };
 /* Safe for several threads. */

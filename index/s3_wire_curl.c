@@ -202,6 +202,22 @@ static void v4_parts_abort(
 	buf_release(&x.text);
 }
 
+static void v4_parts_list(struct s3_wire *w, const struct s3_call *c, const char *prefix,
+	struct s3_uploads *found, struct s3_answer *a)
+{
+	struct s3_exchange x = EXCHANGE(w, c, a, "GET");
+	struct err err = ERR_INIT;
+
+	s3_exchange_query(&x, "uploads", "");
+	s3_exchange_query(&x, "encoding-type", "url");
+	s3_exchange_query(&x, "prefix", prefix);
+	x.text_max = S3_ANSWER_MAX;
+	s3_exchange_run(&x);
+	if (a->outcome == S3_DONE && s3_xml_uploads(buf_slice(&x.text), found, &err) < 0)
+		s3_exchange_failed(&x, err.message);
+	buf_release(&x.text);
+}
+
 static void v4_free(struct s3_wire *w)
 {
 	struct curl_wire *v = curl_of(w);
@@ -220,6 +236,7 @@ static const struct s3_wire_ops v4_ops = {
 	.parts_put = v4_parts_put,
 	.parts_end = v4_parts_end,
 	.parts_abort = v4_parts_abort,
+	.parts_list = v4_parts_list,
 	.free = v4_free,
 };
 

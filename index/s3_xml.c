@@ -192,11 +192,16 @@ static bool parse_time(struct slice s, int64_t *out)
 	return true;
 }
 
+static bool read_key(struct slice text, struct buf *key)
+{
+	buf_clear(key);
+	return uri_decode(text, key) && key->len && key->len <= S3_KEY_MAX &&
+	       !memchr(key->data, '\0', key->len);
+}
+
 static bool set_key(struct page_reader *p, struct slice text)
 {
-	buf_clear(&p->key);
-	return uri_decode(text, &p->key) && p->key.len && p->key.len <= S3_KEY_MAX &&
-	       !memchr(p->key.data, '\0', p->key.len);
+	return read_key(text, &p->key);
 }
 
 static bool contents_member(struct page_reader *p, const char *name, struct slice text)
@@ -291,4 +296,72 @@ int s3_xml_page(struct slice body, struct s3_page *page, struct err *err)
 	if (!p.ended)
 		return err_set(err, -EBADMSG, "it does not say whether it goes on");
 	return 0;
+}
+
+/* ---- uploads in parts ---- */
+
+struct uploads_reader {
+	struct s3_uploads *found;
+	bool root;
+	struct s3_upload now; /* that is being read */
+	struct buf key;
+	char bad[32];
+};
+
+static int upload_member(struct uploads_reader *u, const char *name, struct slice text)
+{
+	if (!strcmp(name, "Key")) {
+		if (!read_key(text, &u->key))
+			return -EBADMSG;
+		u->now.key = arena_dup(&u->found->arena, buf_slice(&u->key)).data;
+		return u->now.key ? 0 : -ENOMEM;
+	}
+	if (!strcmp(name, "UploadId")) {
+		if (!text.len || memchr(text.data, '\0', text.len))
+			return -EBADMSG;
+		u->now.id = arena_dup(&u->found->arena, text).data;
+		return u->now.id ? 0 : -ENOMEM;
+	}
+	if (!strcmp(name, "Initiated"))
+		return parse_time(text, &u->now.begun) ? 0 : -EBADMSG;
+	return 0;
+}
+
+static int upload_end(struct uploads_reader *u)
+{
+	if (!u->now.key || !u->now.id || u->now.begun == TIME_NONE ||
+		u->found->list.len == S3_PAGE_KEYS * sizeof(u->now))
+		return -EBADMSG;
+	buf_add(&u->found->list, &u->now, sizeof(u->now));
+	u->now = (struct s3_upload){.begun = TIME_NONE};
+	return buf_error(&u->found->list);
+}
+
+static int uploads_element(void *ctx, const char *parent, const char *name, struct slice text)
+{
+	struct uploads_reader *u = ctx;
+	int r = 0;
+
+	if (!strcmp(parent, "Upload"))
+		r = upload_member(u, name, text);
+	else if (!strcmp(parent, "ListMultipartUploadsResult") && !strcmp(name, "Upload"))
+		r = upload_end(u);
+	else if (!*parent)
+		u->root = !strcmp(name, "ListMultipartUploadsResult");
+	if (r == -EBADMSG)
+		s3_text_set(u->bad, sizeof(u->bad), slice_str(name));
+	return r;
+}
+
+int s3_xml_uploads(struct slice body, struct s3_uploads *found, struct err *err)
+{
+	struct uploads_reader u = {.found = found, .now = {.begun = TIME_NONE}};
+	int r = walk(body, uploads_element, &u);
+
+	buf_release(&u.key);
+	if (r == -ENOMEM)
+		return err_set(err, r, "out of memory");
+	if (*u.bad)
+		return err_set(err, -EBADMSG, "its element %s makes no sense", u.bad);
+	return r < 0 || !u.root ? err_set(err, -EBADMSG, "it is no list of uploads, or was cut off") : 0;
 }

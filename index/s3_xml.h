@@ -9,6 +9,8 @@
 void s3_xml_error(struct slice body, struct s3_answer *a);
 /* <ListBucketResult> of either version with encoding-type=url; `next` is what it says of how to go on, if anything. Returns 0, -EBADMSG (its reason in `err`) or -ENOMEM. */
 int s3_xml_page(struct slice body, struct s3_page *page, struct err *err);
+/* <ListMultipartUploadsResult> with encoding-type=url. Returns as s3_xml_page(). */
+int s3_xml_uploads(struct slice body, struct s3_uploads *found, struct err *err);
 /* Appends the text of the one element that is named. Returns 1, 0 there is none, or -EBADMSG. */
 int s3_xml_text(struct slice body, const char *element, struct buf *out);
 

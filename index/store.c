@@ -300,3 +300,13 @@ int store_is_exclusive(struct store *s, struct err *err)
 	moved(s);
 	return r < 0 ? at_path(s, "", r, err) : r;
 }
+
+int store_sweep(struct store *s, const char *dir, int64_t before, struct err *err)
+{
+	int r = check_path(dir, err);
+
+	if (r == 0 && s->ops->sweep)
+		r = s->ops->sweep(s, dir, before, err);
+	moved(s);
+	return r < 0 ? at_path(s, dir, r, err) : r;
+}

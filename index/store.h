@@ -56,6 +56,8 @@ struct store_ops {
 		struct err *err);
 	int (*remove)(struct store *s, const char *path, struct err *err);
 	int (*is_exclusive)(struct store *s, struct err *err); /* NULL: it is */
+	/* NULL: what was not finished has names, which list() tells. */
+	int (*sweep)(struct store *s, const char *dir, int64_t before, struct err *err);
 	/* NULL: listing directory by directory is as good. */
 	int (*survey)(
 		struct store *s, const char *first, const char *last, struct store **out, struct err *err);
@@ -111,6 +113,8 @@ int store_put(struct store *s, const char *path, const struct store_body *body, 
 int store_remove(struct store *s, const char *path, struct err *err);
 /* Does the store keep what STORE_NEW promises? 1, or 0: it overwrites; or -errno. Asks the store itself, once (it writes to it). */
 int store_is_exclusive(struct store *s, struct err *err);
+/* Removes what was begun below `dir` before that time, never finished, and has no name yet by which it could be removed. Returns 0 or -errno. */
+int store_sweep(struct store *s, const char *dir, int64_t before, struct err *err);
 /* Calls `moved` whenever the store has answered, and as often as some of a body is read to be sent: that nothing hangs. On whichever thread uses
  * the store. */
 void store_watch(struct store *s, void (*moved)(void));

@@ -218,6 +218,16 @@ static int s3_store_remove(struct store *s, const char *path, struct err *err)
 	return key ? s3_remove(store_s3_of(s)->s3, key, err) : out_of_memory(err);
 }
 
+static int s3_store_sweep(struct store *s, const char *dir, int64_t before, struct err *err)
+{
+	OWNED_STR char *key = store_s3_key(store_s3_of(s), dir);
+	OWNED_STR char *prefix = NULL;
+
+	if (!key || asprintf(&prefix, "%s%s", key, *dir ? "/" : "") < 0)
+		return out_of_memory(err);
+	return s3_sweep(store_s3_of(s)->s3, prefix, before, err);
+}
+
 static int s3_store_is_exclusive(struct store *s, struct err *err)
 {
 	return s3_is_exclusive(store_s3_of(s)->s3, err);
@@ -242,6 +252,7 @@ static const struct store_ops s3_ops = {
 	.put = s3_store_put,
 	.remove = s3_store_remove,
 	.is_exclusive = s3_store_is_exclusive,
+	.sweep = s3_store_sweep,
 	.survey = store_s3_survey,
 	.free = s3_store_free,
 };

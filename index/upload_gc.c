@@ -4,13 +4,14 @@
  * Editions go first, oldest first; then what none of those that are left names. Of these only what is older than `keep_for`: what somebody
  * has just put there may be for an edition that is not written yet. Each removal asks before whether the epoch is still this state's, so
  * that one who was stopped for hours does not take what another has begun to use; were it stopped in that very instant, the
- * next publishing puts what is missing there again. */
+ * next publishing puts what is missing there again. At last goes what a publishing that was killed has left unfinished. */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "upload_private.h"
 
 #define SLACK 4 /* editions more than are kept: so the work is done for some at once */
+#define UNFINISHED_MAX (24 * TIME_HOUR) /* what is being sent that long is sent no more */
 
 /* "E-N-HASH.json" */
 static bool parse_name(const char *name, uint64_t *epoch, uint64_t *number)
@@ -184,7 +185,7 @@ static int remove_old(struct upload *u, struct listed *list, size_t count, struc
 	for (size_t i = 0; r == 0 && i < sizeof(dirs) / sizeof(dirs[0]); i++)
 		r = sweep(u, dirs[i], &names, err);
 	presence_release(&names);
-	return r;
+	return r < 0 ? r : store_sweep(u->in->store, "segments", time_add(time_now(), -UNFINISHED_MAX), err);
 }
 
 int upload_gc(struct upload *u, struct err *err)

@@ -10,6 +10,7 @@ import random
 import signal
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 
@@ -21,7 +22,7 @@ from store import S3Outlet, content_of, put_slice
 
 pytest.importorskip("boto3", reason=s3_server.NO_BOTO)
 
-from s3_fake import FakeS3  # noqa: E402
+from s3_fake import OPERATIONS, Account, FakeS3  # noqa: E402
 
 pytestmark = pytest.mark.feedless
 
@@ -134,6 +135,29 @@ def test_a_publishing_that_is_stopped_leaves_no_parts(box):
         assert fake.count("parts_put") == 1 and fake.count("parts_abort") == 1
         assert not fake.buckets[box.feed.bucket].uploads and not outlet.names("segments")
         outlet.publish()
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_parts_that_a_kill_left_go_with_old_generations(box, allowed):
+    """Those of a day ago, and nobody else's. Who may not list uploads publishes all the same."""
+    account = Account("AKPUBLISHER", "publisher-secret")
+    with FakeS3([account]) as fake:
+        on(box, fake, "v4")
+        account.may = set(OPERATIONS.values()) - (set() if allowed else {"uploads"})
+        outlet = S3Outlet(box, "dest")
+        bucket = fake.buckets[box.feed.bucket]
+        old, young = f"{outlet.prefix}/segments/{'0' * 32}.seg", f"{outlet.prefix}/segments/{'1' * 32}.seg"
+        for key in (old, young, f"{outlet.prefix}/segments-of-others", "other"):
+            started = bucket.uploads[bucket.begin(key, ())]
+            started.started -= timedelta(hours=23 if key == young else 25)
+        keep = ("--set", "build.keep=1", "--set", "build.keep_for=0s", "--set", f"publish.dest={outlet.url}")
+        for i in range(7):
+            put_slice(box, i)
+            box.build(*keep)
+        assert len(outlet.names("generations")) < 7
+        assert fake.count("uploads") and fake.count("parts_abort") == allowed
+        left = {upload.key for upload in bucket.uploads.values()}
+        assert (old in left) is not allowed and len(left) == 4 - allowed
 
 
 def test_a_publishing_in_which_nothing_moves_is_killed(box):

@@ -52,7 +52,9 @@ static void a_page_may_go_on_without_saying_from_where(void)
 	struct err err = ERR_INIT;
 	struct s3_page page;
 
-	check_int(read_page(HEAD OBJECT("a") "<IsTruncated>true</IsTruncated></ListBucketResult>", &page, &err), 0);
+	check_int(
+		read_page(HEAD OBJECT("a") "<IsTruncated>true</IsTruncated></ListBucketResult>", &page, &err),
+		0);
 	check(page.truncated);
 	check_int(page.next.len, 0);
 	s3_page_release(&page);
@@ -89,6 +91,61 @@ static void what_is_no_whole_listing_is_refused(void)
 		check_int(read_page(cases[i].xml, &page, &err), -EBADMSG);
 		check_contains(err.message, cases[i].why);
 		s3_page_release(&page);
+	}
+}
+
+#define UPLOADS \
+	"<?xml version=\"1.0\"?><ListMultipartUploadsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+#define UPLOAD(key, id, at)                                                                      \
+	"<Upload><Key>" key "</Key><UploadId>" id "</UploadId><Initiator><ID>x</ID></Initiator>" \
+	"<Initiated>" at "</Initiated></Upload>"
+
+static void uploads_are_read(void)
+{
+	static const char xml[] = UPLOADS "<Bucket>b</Bucket><IsTruncated>true</IsTruncated>" UPLOAD(
+		"a%2Fb+c", "i&amp;1", "2026-05-04T10:05:00.000Z")
+		UPLOAD("d", "2", "2026-05-04T10:06:00.000Z") "</ListMultipartUploadsResult>";
+	struct s3_uploads found = {0};
+	struct err err = ERR_INIT;
+	const struct s3_upload *u;
+	int64_t t = 0;
+
+	check_int(s3_xml_uploads(slice_str(xml), &found, &err), 0);
+	check_str(err.message, "");
+	u = (const struct s3_upload *)(const void *)found.list.data;
+	check_int(found.list.len / sizeof(*u), 2);
+	check_str(u[0].key, "a/b c");
+	check_str(u[0].id, "i&1");
+	time_parse("2026-05-04T10:05:00Z", &t, NULL);
+	check_int(u[0].begun, t);
+	check_str(u[1].key, "d");
+	s3_uploads_release(&found);
+}
+
+static void what_is_no_list_of_uploads_is_refused(void)
+{
+	static const struct {
+		const char *xml, *why;
+	} cases[] = {
+		{"", "no list of uploads"},
+		{HEAD END, "no list of uploads"},
+		{UPLOADS UPLOAD("a", "1", "2026-05-04T10:05:00.000Z"), "cut off"},
+		{UPLOADS UPLOAD("", "1", "2026-05-04T10:05:00.000Z") "</ListMultipartUploadsResult>", "Key"},
+		{UPLOADS UPLOAD("a%00", "1", "2026-05-04T10:05:00.000Z") "</ListMultipartUploadsResult>",
+			"Key"},
+		{UPLOADS UPLOAD("a", "", "2026-05-04T10:05:00.000Z") "</ListMultipartUploadsResult>",
+			"UploadId"},
+		{UPLOADS UPLOAD("a", "1", "today") "</ListMultipartUploadsResult>", "Initiated"},
+		{UPLOADS "<Upload><Key>a</Key></Upload></ListMultipartUploadsResult>", "Upload"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct s3_uploads found = {0};
+		struct err err = ERR_INIT;
+
+		check_int(s3_xml_uploads(slice_str(cases[i].xml), &found, &err), -EBADMSG);
+		check_contains(err.message, cases[i].why);
+		s3_uploads_release(&found);
 	}
 }
 
@@ -173,6 +230,8 @@ int main(void)
 	RUN(a_page_is_read);
 	RUN(a_page_may_go_on_without_saying_from_where);
 	RUN(what_is_no_whole_listing_is_refused);
+	RUN(uploads_are_read);
+	RUN(what_is_no_list_of_uploads_is_refused);
 	RUN(an_error_says_its_code_and_text);
 	RUN(one_element_is_found);
 	RUN(answers_mean_what_s3_means);
