@@ -21,9 +21,15 @@ void job_free(struct job *job)
 	free(job);
 }
 
+/* With a signal: the kernel tells of it, and waits for the answer all the same. */
+static bool job_given_up(struct work *w)
+{
+	return fuse_req_interrupted(JOB_OF(w, work)->req);
+}
+
 void job_late(struct work *w)
 {
-	fuse_reply_err(JOB_OF(w, work)->req, ETIMEDOUT);
+	fuse_reply_err(JOB_OF(w, work)->req, job_given_up(w) ? EINTR : ETIMEDOUT);
 }
 
 void job_to_worker(struct job *job, void (*run)(struct work *w))
@@ -32,6 +38,7 @@ void job_to_worker(struct job *job, void (*run)(struct work *w))
 	bool is_feed = is_mirror && job->node->place == MIRROR_PARTITIONS;
 
 	job->work.run = run;
+	job->work.given_up = job_given_up;
 	if (!job->work.late)
 		job->work.late = job_late;
 	workers_submit(is_feed ? job->ops->feed_workers : job->ops->workers, &job->work);

@@ -51,7 +51,7 @@ struct job *job_new(fuse_req_t req, struct node *node, const char *name);
 void job_free(struct job *job);
 /* `work.late` is job_late() where it is not set. */
 void job_to_worker(struct job *job, void (*run)(struct work *w));
-void job_late(struct work *w); /* ETIMEDOUT */
+void job_late(struct work *w); /* ETIMEDOUT, or EINTR */
 
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
 void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup);

@@ -8,7 +8,8 @@
 
 /* Once one was late, the next get so much less time, until one is not: in some directories they come one by one. */
 #define IMPATIENCE 10
-#define SLOW (TIME_SECOND / 10) /* worth a line */
+#define SLOW (TIME_SECOND / 10)    /* worth a line */
+#define ASK_GAP (TIME_SECOND / 10) /* between two questions whether the answer is still waited for */
 
 struct workers {
 	pthread_mutex_t lock; /* everything below but `timeout` and `threads` */
@@ -91,23 +92,39 @@ static void wait_until(struct workers *p, int64_t deadline)
 	pthread_cond_clockwait(&p->sooner, &p->lock, CLOCK_MONOTONIC, &t);
 }
 
-/* The oldest is the first to be late. */
+/* The oldest is the first to be late, but for those that are given up. */
+static struct work *find_late(struct workers *p, int64_t now)
+{
+	struct work *w = p->open;
+
+	if (w && now >= w->deadline) {
+		p->hangs = true;
+		return w;
+	}
+	while (w && !w->given_up(w))
+		w = w->later;
+	return w;
+}
+
 static void *watch_clock(void *arg)
 {
 	struct workers *p = arg;
 	struct work *w;
+	int64_t now;
 
 	pthread_mutex_lock(&p->lock);
 	while (!p->over) {
-		w = p->open;
-		if (!w) {
-			pthread_cond_wait(&p->sooner, &p->lock);
-		} else if (time_monotonic() < w->deadline) {
-			wait_until(p, w->deadline);
-		} else {
+		now = time_monotonic();
+		w = find_late(p, now);
+		if (w) {
 			open_remove(p, w);
-			w->answered = p->hangs = true;
+			w->answered = true;
 			w->late(w); /* with the lock, so that the job is there until it has answered */
+		} else if (p->open) {
+			now = time_add(now, ASK_GAP);
+			wait_until(p, now < p->open->deadline ? now : p->open->deadline);
+		} else {
+			pthread_cond_wait(&p->sooner, &p->lock);
 		}
 	}
 	pthread_mutex_unlock(&p->lock);

@@ -13,6 +13,8 @@ struct work {
 	void (*run)(struct work *w);
 	/* Answers in its place when the time is over, and frees nothing: `run` still has the job, or will have it. */
 	void (*late)(struct work *w);
+	/* Does nobody wait for the answer any more? Then it is late at once. Asked now and then, until it is answered. */
+	bool (*given_up)(struct work *w);
 	/* workers' own: */
 	struct workers *of;
 	struct work *later;
@@ -21,7 +23,8 @@ struct work {
 };
 struct workers;
 
-/* `timeout`: nanoseconds from submission to `late`, and a tenth of it while others are late; TIME_FOREVER: never. Returns 0 or -errno. */
+/* `timeout`: nanoseconds from submission to `late`, and a tenth of it while others are late; TIME_FOREVER: never, nor are they asked whether they
+ * are given up. Returns 0 or -errno. */
 int workers_start(struct workers **out, unsigned threads, int64_t timeout);
 void workers_submit(struct workers *p, struct work *w);
 /* May the work be answered? False: it was already, being late. Asked once. */

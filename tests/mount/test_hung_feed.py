@@ -6,8 +6,10 @@ The feed is the partitions/ of another mount, whose server is stopped: a request
 import errno
 import os
 import signal
+import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -18,8 +20,8 @@ pytestmark = pytest.mark.directory("it is another mount")
 
 
 @pytest.fixture
-def hung(box):
-    """(the mount, whose feed answers until stop(), the feed behind it, stop(), go_on())."""
+def hung(box, request):
+    """(the mount, whose feed answers until stop(), the feed behind it, stop(), go_on()). The parameter is feed_timeout, 1s."""
     box.feed.put(0, lines_of([{"id": "a", "title": "espresso"}, {"id": "b", "title": "espresso lungo"}]) + b"no JSON\n")
     box.build()
     source = box.mount()
@@ -27,7 +29,7 @@ def hung(box):
     reader = Box(box.root / "reader")
     reader.feed.root = source / "partitions"
     reader.build()
-    mount = reader.mount("refresh=lazy,poll=0s,wait=500ms,feed_timeout=1s")
+    mount = reader.mount(f"refresh=lazy,poll=0s,wait=500ms,feed_timeout={getattr(request, 'param', '1s')}")
     server = source.pids()
     everyone = lambda sig: [os.kill(pid, sig) for pid in server]
     try:
@@ -91,6 +93,27 @@ def test_partitions_of_a_hung_feed_time_out_and_hold_up_nothing_else(hung):
     assert codes == [errno.ETIMEDOUT] * 12
     go_on()
     eventually(lambda: os.listdir(mount / "partitions") == directory)
+
+
+def waits_for_fuse(process):
+    return "request_wait_answer" in Path(f"/proc/{process.pid}/wchan").read_text()
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("hung", ["1h"], indirect=True)
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_who_waits_for_a_hung_feed_can_be_stopped(hung, how):
+    mount, _, stop, go_on = hung
+    stop()
+    process = subprocess.Popen(["stat", mount / "partitions/dt=1999-01-01"], stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: waits_for_fuse(process), "the request")
+        process.send_signal(how)
+        assert process.wait(HANG) == -how
+    finally:
+        go_on()
+        process.wait()
+    eventually(lambda: os.listdir(mount / "partitions") == [slice_path(0).split("/")[0]], "the feed")
 
 
 @pytest.mark.release
