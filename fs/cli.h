@@ -6,7 +6,7 @@
 #ifndef FRESHET_CLI_H
 #define FRESHET_CLI_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <sysexits.h>
 
 #include "catalog.h"
@@ -102,7 +102,7 @@ static inline char *cli_grouped(uint64_t n, char out[HUMAN_MAX])
 
 /* Publishes what is current to publish.dest, where that is set: what every command does that has published a generation. `stop` may be NULL. Gives up the writer's lock.
  * Returns 0 or the exit status, after saying why. */
-int cli_publish(struct cli *cli, volatile sig_atomic_t *stop);
+int cli_publish(struct cli *cli, atomic_int *stop);
 
 #define CLI_COMPLETE "--complete" /* the first word of a question of the shells: complete.h */
 

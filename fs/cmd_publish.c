@@ -44,8 +44,7 @@ static void print_result(const struct cli *cli, const char *url, const struct up
 			cli_grouped(res->bytes, n[1]));
 }
 
-static int upload(
-	struct cli *cli, const char *dest, const struct request *req, volatile sig_atomic_t *stopped)
+static int upload(struct cli *cli, const char *dest, const struct request *req, atomic_int *stopped)
 {
 	OWNED_STR char *url = cli_absolute_url(dest);
 	OWNED(store) struct store *store = NULL;
@@ -76,7 +75,7 @@ static int upload(
 }
 
 /* Another process may have the writer's lock meanwhile: who publishes has none. */
-int cli_publish(struct cli *cli, volatile sig_atomic_t *stopped)
+int cli_publish(struct cli *cli, atomic_int *stopped)
 {
 	if (!cli->cfg->dest || (stopped && *stopped))
 		return 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stop.h"
 
+#include <signal.h>
 #include <stddef.h>
 
-volatile sig_atomic_t stop;
+atomic_int stop;
 
 static void on_signal(int sig)
 {

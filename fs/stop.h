@@ -3,9 +3,9 @@
 #ifndef FRESHET_STOP_H
 #define FRESHET_STOP_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
-extern volatile sig_atomic_t stop; /* the signal that asked for it; 0: none yet */
-void stop_on_signals(void);        /* from now on; and a reader of our output that goes away ends nothing */
+extern atomic_int stop;     /* the signal that asked for it; 0: none yet */
+void stop_on_signals(void); /* from now on; and a reader of our output that goes away ends nothing */
 
 #endif

@@ -3,7 +3,7 @@
 
 struct analyst {
 	struct record_parser *parser; /* owned */
-	volatile sig_atomic_t *stop;
+	atomic_int *stop;
 };
 
 static void add_term(void *ctx, enum term_class cls, const char *text, size_t len)
@@ -21,7 +21,7 @@ int analyst_analyse(void *ctx, struct slice record, struct invert *v, struct err
 }
 
 int analysts_init(struct analysts *a, const struct config *cfg, unsigned count, attribute_fn *join,
-	void *join_ctx, volatile sig_atomic_t *stop, struct err *err)
+	void *join_ctx, atomic_int *stop, struct err *err)
 {
 	int r = 0;
 

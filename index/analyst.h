@@ -4,7 +4,7 @@
 #ifndef FRESHET_ANALYST_H
 #define FRESHET_ANALYST_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "invert.h"
 #include "record.h"
@@ -19,7 +19,7 @@ struct analysts {             /* zero-initialised is none */
 /* `count` >= 1 of them. `cfg`, `stop` (may be NULL) and `join_ctx` are borrowed; `join` finds attributes, in several threads at
  * a time. Release after a failure too. */
 int analysts_init(struct analysts *a, const struct config *cfg, unsigned count, attribute_fn *join,
-	void *join_ctx, volatile sig_atomic_t *stop, struct err *err);
+	void *join_ctx, atomic_int *stop, struct err *err);
 void analysts_release(struct analysts *a);
 /* An analyse_fn (segment_write.h): record_analyse() into `v`; -EINTR once *stop is set. */
 int analyst_analyse(void *ctx, struct slice record, struct invert *v, struct err *err);

@@ -20,8 +20,8 @@ struct base_input {
 	struct slice from;   /* a data file or a directory in it; "": all of it */
 	int64_t at;          /* covers partitions that end at or before it */
 	int64_t now;
-	bool force;                  /* swap it in whatever the validation says */
-	volatile sig_atomic_t *stop; /* may be NULL */
+	bool force;       /* swap it in whatever the validation says */
+	atomic_int *stop; /* may be NULL */
 	/* May be called from any thread; may be NULL. */
 	void (*report)(void *ctx, const char *phase, uint64_t done, uint64_t total);
 	void *report_ctx;

@@ -33,7 +33,7 @@ struct base_write_input {
 	struct sorter *sorter; /* finished */
 	const struct source *sources;
 	size_t source_count;
-	volatile sig_atomic_t *stop;
+	atomic_int *stop;
 	void (*progress)(void *ctx, uint64_t done, uint64_t total); /* records; may be NULL */
 	void *progress_ctx;
 	uint64_t total;

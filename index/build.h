@@ -3,7 +3,7 @@
 #ifndef FRESHET_BUILD_H
 #define FRESHET_BUILD_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "catalog.h"
 #include "config.h"
@@ -20,8 +20,7 @@ struct build_options {
 	bool force;                            /* fold everything again by rules that refuse too much of it */
 	bool explain;                          /* fill plan_text though it is no dry run */
 	const struct build_progress *progress; /* NULL: none */
-	volatile sig_atomic_t
-		*stop; /* set by a signal handler: stop at the next record or step, in order; may be NULL */
+	atomic_int *stop; /* set by a signal handler: stop at the next record or step; may be NULL */
 };
 struct build_result {
 	uint64_t generation;                            /* published by this tick; 0: nothing was due */

@@ -4,7 +4,7 @@
 #ifndef FRESHET_COMPOSE_H
 #define FRESHET_COMPOSE_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "fold.h"
 #include "record.h"
@@ -24,7 +24,7 @@ struct compose_input {
 	size_t history_count;
 	attribute_fn *attribute; /* any number of threads */
 	void *attribute_ctx;
-	volatile sig_atomic_t *stop;                                /* may be NULL */
+	atomic_int *stop;                                           /* may be NULL */
 	void (*progress)(void *ctx, uint64_t done, uint64_t total); /* may be NULL */
 	void *progress_ctx;
 };

@@ -16,8 +16,8 @@ struct fetch_input {
 	const struct state *state; /* the writer's lock held */
 	struct store *store;       /* for several threads */
 	const struct manifest *manifest;
-	bool flat;                   /* segments lie at the store's root, not in segments/ */
-	volatile sig_atomic_t *stop; /* may be NULL */
+	bool flat;        /* segments lie at the store's root, not in segments/ */
+	atomic_int *stop; /* may be NULL */
 	void (*progress)(void *ctx, uint64_t done, uint64_t total); /* any thread calls it; may be NULL */
 	void *progress_ctx;
 };

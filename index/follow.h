@@ -7,7 +7,7 @@
 #ifndef FRESHET_FOLLOW_H
 #define FRESHET_FOLLOW_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "edition.h"
 
@@ -39,7 +39,7 @@ struct follow_input {
 	struct catalog *catalog; /* a writer */
 	struct store *store;
 	const struct config *cfg;
-	volatile sig_atomic_t *stop; /* may be NULL */
+	atomic_int *stop; /* may be NULL */
 	void (*progress)(void *ctx, uint64_t done,
 		uint64_t total); /* bytes of segments, from any thread; may be NULL */
 	void *progress_ctx;

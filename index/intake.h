@@ -7,7 +7,7 @@
 #ifndef FRESHET_INTAKE_H
 #define FRESHET_INTAKE_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "plan.h"
 #include "reader.h"
@@ -64,10 +64,10 @@ struct intake { /* zero-initialised is empty */
 struct intake_input {
 	struct store *store;
 	const struct config *cfg;
-	const struct plan *plan;     /* borrowed by the result */
-	unsigned threads;            /* >= 1 */
-	const char *spool;           /* a directory for copies of Parquet files; NULL: they are refused */
-	volatile sig_atomic_t *stop; /* may be NULL */
+	const struct plan *plan; /* borrowed by the result */
+	unsigned threads;        /* >= 1 */
+	const char *spool;       /* a directory for copies of Parquet files; NULL: they are refused */
+	atomic_int *stop;        /* may be NULL */
 	/* Bytes read so far, from any thread; may be NULL. */
 	void (*progress)(void *ctx, uint64_t done, uint64_t total);
 	void *progress_ctx;

@@ -20,7 +20,7 @@ int merge_pick(const struct manifest *m, const struct config *cfg, size_t *from,
 struct merge_input {
 	struct state *state; /* no lock held, no build begun */
 	const struct config *cfg;
-	volatile sig_atomic_t *stop;                                /* may be NULL */
+	atomic_int *stop;                                           /* may be NULL */
 	void (*progress)(void *ctx, uint64_t done, uint64_t total); /* may be NULL */
 	void *progress_ctx;
 };

@@ -21,7 +21,7 @@
 struct parquet {
 	pid_t pid; /* 0: it has ended, and this was seen */
 	int outfd, errfd;
-	volatile sig_atomic_t *stop;
+	atomic_int *stop;
 	int64_t silent_at; /* monotonic: when it counts as hanging */
 	struct buf words;  /* from its stderr */
 	bool over;
@@ -131,7 +131,7 @@ static int start_for(struct parquet *p, const struct parquet_input *in, struct e
 	return r;
 }
 
-static struct parquet *parquet_new(volatile sig_atomic_t *stop)
+static struct parquet *parquet_new(atomic_int *stop)
 {
 	struct parquet *p = calloc(1, sizeof(*p));
 

@@ -6,7 +6,7 @@
 #ifndef FRESHET_PARQUET_H
 #define FRESHET_PARQUET_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "config.h"
@@ -17,7 +17,7 @@ struct parquet_input {
 	int fd; /* the file: regular, open for reading; borrowed for parquet_open() */
 	const struct config *
 		cfg; /* build.memory, and with feed.columns = configured which columns; borrowed for parquet_open() */
-	volatile sig_atomic_t *stop; /* may be NULL; borrowed until parquet_free() */
+	atomic_int *stop; /* may be NULL; borrowed until parquet_free() */
 };
 
 struct parquet;

@@ -12,7 +12,7 @@
 #ifndef FRESHET_READER_H
 #define FRESHET_READER_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "feed.h"
 #include "row.h"
@@ -39,8 +39,8 @@ struct reader_input {
 	const struct feed_file *expect;
 	/* For Parquet: */
 	const struct config *cfg;
-	const char *spool;           /* a directory for the copy; NULL: Parquet is refused */
-	volatile sig_atomic_t *stop; /* may be NULL */
+	const char *spool; /* a directory for the copy; NULL: Parquet is refused */
+	atomic_int *stop;  /* may be NULL */
 };
 /* Returns 0, -ESTALE (the file is not as expected), -ENOENT ... */
 int reader_open(struct reader **out, const struct reader_input *in, struct err *err);

@@ -4,7 +4,7 @@
 #ifndef FRESHET_RECALL_H
 #define FRESHET_RECALL_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "record.h"
 #include "rows.h"
@@ -25,9 +25,9 @@ struct recall_input {
 	size_t from, to;         /* segments */
 	int64_t after;           /* only files of later partitions; TIME_NONE: all */
 	int64_t horizon; /* with `cfg`: what expires by it, of partitions at or before, is left out; TIME_NONE: nothing */
-	const struct config *cfg;    /* read the records anew by it; NULL: what they are called stays */
-	bool judge;                  /* with `cfg`: count what it refuses */
-	volatile sig_atomic_t *stop; /* may be NULL */
+	const struct config *cfg; /* read the records anew by it; NULL: what they are called stays */
+	bool judge;               /* with `cfg`: count what it refuses */
+	atomic_int *stop;         /* may be NULL */
 };
 /* Returns 0, -EINTR, or -errno. Release after a failure too. */
 int recall(const struct recall_input *in, struct recall *out, struct err *err);

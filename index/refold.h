@@ -12,7 +12,7 @@ struct refold_input {
 	const struct rows *rows; /* of the generation that was built by another, as its own horizon has it */
 	int64_t horizon;         /* of the new generation */
 	size_t base;             /* so many of its segments, the first ones, are the base */
-	volatile sig_atomic_t *stop;
+	atomic_int *stop;
 	void (*progress)(void *ctx, uint64_t done, uint64_t total); /* may be NULL */
 	void *progress_ctx;
 };

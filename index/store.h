@@ -8,7 +8,7 @@
 #ifndef FRESHET_STORE_H
 #define FRESHET_STORE_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "bytes.h"
 #include "config.h"
@@ -31,8 +31,8 @@ struct store_body {
 	struct slice bytes;
 	int fd;
 	uint64_t size;
-	volatile sig_atomic_t *
-		stop; /* may be NULL: what is put in several steps ends with -EINTR between them, and leaves nothing */
+	/* May be NULL: what is put in several steps ends with -EINTR between them, and leaves nothing. */
+	atomic_int *stop;
 	const struct store *of; /* where it is put; store_put() sets it */
 };
 static inline struct store_body store_bytes(struct slice bytes)

@@ -3,7 +3,7 @@
 #ifndef FRESHET_UPLOAD_H
 #define FRESHET_UPLOAD_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "edition.h"
 
@@ -16,7 +16,7 @@ struct upload_input {
 	struct store *store;
 	bool take_over; /* also where another builder has the newest epoch: a new one is claimed */
 	bool check; /* look whether everything is there also where the generation is the one that is published */
-	volatile sig_atomic_t *stop; /* may be NULL: stop before the next object */
+	atomic_int *stop; /* may be NULL: stop before the next object */
 };
 struct upload_result {
 	uint64_t generation, epoch; /* what is published there now; 0: nothing is, here */

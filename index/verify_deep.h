@@ -4,7 +4,7 @@
 #ifndef FRESHET_VERIFY_DEEP_H
 #define FRESHET_VERIFY_DEEP_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "config.h"
 #include "generation.h"
@@ -13,7 +13,7 @@ struct verify_deep_input {
 	struct generation *g; /* borrowed; its segments are whole as segment_verify_structure() sees it */
 	size_t segment;       /* of it */
 	const struct config *cfg;
-	volatile sig_atomic_t *stop; /* may be NULL */
+	atomic_int *stop; /* may be NULL */
 };
 /* Analyses the stored records of a segment's entries that are not superseded, joined with the attributes of the generation, and
  * compares: id, version, group, state and length of each, and all terms with their frequencies, those of groups and attributes too. What

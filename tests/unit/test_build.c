@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ticks over a directory feed, from files to the generation that they publish. */
+#include <signal.h>
 #include <zlib.h>
 
 #include "site.h"
@@ -535,7 +536,7 @@ static void an_input_error_is_tried_again_later(void)
 
 static void a_stopped_tick_leaves_nothing_behind(void)
 {
-	volatile sig_atomic_t stop = SIGTERM;
+	atomic_int stop = SIGTERM;
 	struct build_options opt = {.stop = &stop};
 	SITE s;
 

@@ -318,7 +318,7 @@ static void after_three_deaths_a_partition_has_failed_and_is_retried_later(void)
 	check_int(row_at(&s, AT(0), &arena).attempts, 0);
 }
 
-static volatile sig_atomic_t stop;
+static atomic_int stop;
 
 static void stop_now(struct site *s)
 {

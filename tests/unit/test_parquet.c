@@ -33,7 +33,7 @@ struct world {
 	struct store *store;
 	struct feed_file listed;
 	struct config *cfg;
-	volatile sig_atomic_t stop;
+	atomic_int stop;
 	struct reader *reader;
 };
 
