@@ -41,6 +41,8 @@ fi
 [ ${#needed[@]} = 0 ] || bash "$(dirname "$0")/deps.sh" "${needed[@]}" >&2
 
 if [ ! -e "$dir/duckdb.h" ]; then
+	# It may be somebody's own: nothing in it is removed.
+	[ ! -e "$dir" ] || rmdir "$dir" || die 73 "$dir is there, without DuckDB, and not an empty directory: name another"
 	mkdir -p "$(dirname "$dir")"
 	temp=$(mktemp -d "$dir.XXXXXX")
 	trap 'chmod -R u+w "$temp"; rm -rf "$temp"' EXIT
@@ -50,7 +52,6 @@ if [ ! -e "$dir/duckdb.h" ]; then
 	(cd "$temp" && GOPATH=$temp/go GOCACHE=$temp/cache GOMODCACHE=$temp/mod GOTOOLCHAIN=local GOFLAGS=-mod=mod GOWORK=off \
 		go mod download "$module") >&2 ||
 		die 69 "$module $version cannot be had: see above"
-	rm -rf "$dir"
 	mv -T "$temp/mod/$module@$version" "$dir"
 	chmod -R u+w "$dir"
 fi

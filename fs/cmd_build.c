@@ -129,6 +129,8 @@ static int tick(struct cli *cli, const struct request *req, bool first, bool *fa
 
 	progress_init(&progress);
 	opt.progress = req->pulse ? &pulse : progress_hook(&progress);
+	if (req->pulse)
+		store_watch(cli->store, progress_pulse); /* also while a file is only copied */
 	r = build_tick(cli->state, cli->catalog, cli->store, cli->cfg, &opt, &res, &err);
 	progress_clear(&progress);
 	if (cli->verbose && !req->dry_run)

@@ -296,7 +296,6 @@ static int go_to_background(struct mount_command *c)
 		r = err_sys(&err, -errno, "pipe");
 		return cli_fail(&c->cli, r, &err);
 	}
-	signal(SIGCHLD, SIG_DFL); /* where it was ignored, nobody would learn how a child ended */
 	child = fork();
 	if (child < 0) {
 		r = err_sys(&err, -errno, "fork");

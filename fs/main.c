@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* freshet: one program, one row of the table a command. */
+#include <signal.h>
 #include <stdio.h>
 
 #include "cli.h"
@@ -42,6 +43,7 @@ int main(int argc, char **argv)
 	static char mount_name[] = "mount";
 	size_t i;
 
+	signal(SIGCHLD, SIG_DFL); /* where it is ignored, nobody learns how a child ended */
 	if (argc < 2) {
 		print_help(stderr);
 		return EX_USAGE;

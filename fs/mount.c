@@ -314,7 +314,6 @@ static void hold_signals(struct mount *m)
 
 	sigaction(THREAD_KICK, &kick, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
-	signal(SIGCHLD, SIG_DFL); /* a child's end is waited for */
 	sigemptyset(&m->waited);
 	sigaddset(&m->waited, SIGTERM);
 	sigaddset(&m->waited, SIGINT);

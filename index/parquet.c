@@ -22,6 +22,7 @@ struct parquet {
 	pid_t pid; /* 0: it has ended, and this was seen */
 	int outfd, errfd;
 	atomic_int *stop;
+	int64_t patience;
 	int64_t silent_at; /* monotonic: when it counts as hanging */
 	struct buf words;  /* from its stderr */
 	bool over;
@@ -76,29 +77,64 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
+/* What the helper may need of our environment: no credentials. */
+static const char *const variables[] = {
+	"PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"};
+#define VARIABLES (sizeof(variables) / sizeof(variables[0]))
+
+/* The strings of `env` are in `text`. */
+static int environment(const char *env[VARIABLES + 1], struct buf *text)
+{
+	size_t at[VARIABLES], count = 0;
+
+	for (size_t i = 0; i < VARIABLES; i++) {
+		const char *value = getenv(variables[i]);
+
+		if (!value)
+			continue;
+		at[count++] = text->len;
+		buf_addf(text, "%s=%s", variables[i], value);
+		buf_add_byte(text, '\0');
+	}
+	if (buf_error(text))
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		env[i] = text->data + at[i];
+	env[count] = NULL;
+	return 0;
+}
+
 static int start(struct parquet *p, const char *const *argv, int infd, struct err *err)
 {
 	int out[2] = {-1, -1}, words[2] = {-1, -1}, r = 0;
+	const char *env[VARIABLES + 1];
+	OWNED_BUF text = {0};
 	char path[PATH_MAX];
 
 	if (!find_program(path))
 		return no_program(path, err);
+	if (environment(env, &text) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
 	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(words, O_CLOEXEC) < 0)
 		r = -errno;
 	p->outfd = out[0];
 	p->errfd = words[0];
 	if (r == 0)
-		r = program_start(
-			&(struct program){
-				.path = path, .argv = argv, .in = infd, .out = out[1], .err = words[1]},
+		r = program_start(&(struct program){.path = path,
+					  .argv = argv,
+					  .env = env,
+					  .in = infd,
+					  .out = out[1],
+					  .err = words[1]},
 			&p->pid);
 	close_fd(&out[1]);
 	close_fd(&words[1]);
 	if (r == 0)
 		return 0;
 	p->pid = 0;
-	return err_sys(
-		err, r == -ENOENT || r == -ENOEXEC || r == -EACCES ? -ENOTSUP : r, "%s cannot be run", path);
+	if (r == -ENOENT || r == -ENOEXEC || r == -EACCES)
+		return err_set(err, -ENOTSUP, "%s cannot be run: %s", path, strerror(-r));
+	return err_sys(err, r, "%s cannot be run", path);
 }
 
 /* The arguments for a configuration; the strings are borrowed. */
@@ -120,6 +156,9 @@ static int start_for(struct parquet *p, const struct parquet_input *in, struct e
 	char memory[24];
 	int r = in->cfg->columns == COLUMNS_ALL ? 1 : projection_of(in->cfg, &columns);
 
+	/* Before a mount takes the whole build for hanging. */
+	if (in->cfg->stall_timeout / 2 < p->patience)
+		p->patience = in->cfg->stall_timeout / 2;
 	snprintf(memory, sizeof(memory), "%" PRIu64, in->cfg->memory);
 	if (r >= 0)
 		r = arguments(&argv, &columns, r == 1, memory);
@@ -139,7 +178,8 @@ static struct parquet *parquet_new(atomic_int *stop)
 		return NULL;
 	p->outfd = p->errfd = -1;
 	p->stop = stop;
-	p->silent_at = time_add(time_monotonic(), PARQUET_SILENCE);
+	p->patience = PARQUET_SILENCE;
+	p->silent_at = time_add(time_monotonic(), p->patience);
 	return p;
 }
 
@@ -175,7 +215,7 @@ static int check_patience(struct parquet *p)
 	if (time_monotonic() >= p->silent_at)
 		return err_set(&p->why, -EBADMSG,
 			"the reader of Parquet hung over it: nothing for %" PRId64 " s",
-			PARQUET_SILENCE / TIME_SECOND);
+			p->patience / TIME_SECOND);
 	return 0;
 }
 
@@ -202,8 +242,9 @@ static int blame(struct parquet *p, int status)
 		return err_set(&p->why, -EBADMSG, "%.*s", (int)words.len, words.data);
 	if (code == EX_UNAVAILABLE)
 		return err_set(&p->why, -ENOTSUP, "%.*s", (int)words.len, words.data);
-	return err_set(&p->why, code == EX_OSERR ? -EIO : -EBADMSG,
-		"the reader of Parquet failed (exit %d): %.*s", code, (int)words.len, words.data);
+	/* 127 is the loader's, for one. Whatever else it is, the file is not to blame. */
+	return err_set(&p->why, -EIO, "the reader of Parquet failed (exit %d): %.*s", code, (int)words.len,
+		words.data);
 }
 
 /* Waits for its end, which both pipes have come to. Returns 0 or -errno. */
@@ -285,7 +326,7 @@ int64_t parquet_read(struct parquet *p, void *to, size_t len, struct err *err)
 {
 	int64_t n = p->failed;
 
-	p->silent_at = time_add(time_monotonic(), PARQUET_SILENCE);
+	p->silent_at = time_add(time_monotonic(), p->patience);
 	while (n == 0 && !p->over && (p->outfd >= 0 || p->errfd >= 0))
 		n = parquet_step(p, to, len);
 	if (n == 0 && !p->over)

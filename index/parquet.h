@@ -11,7 +11,8 @@
 
 #include "config.h"
 
-#define PARQUET_SILENCE (5 * TIME_MINUTE) /* for so long without a byte, the helper is taken for hanging */
+/* For so long without a byte, or half of build.stall_timeout, the helper is taken for hanging. */
+#define PARQUET_SILENCE (5 * TIME_MINUTE)
 
 struct parquet_input {
 	int fd; /* the file: regular, open for reading; borrowed for parquet_open() */

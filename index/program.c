@@ -45,7 +45,8 @@ int program_start(const struct program *p, pid_t *pid)
 	if (r == 0)
 		r = set_files(&files, p);
 	if (r == 0)
-		r = posix_spawn(pid, p->path, &files, &attr, (char *const *)p->argv, environ);
+		r = posix_spawn(pid, p->path, &files, &attr, (char *const *)p->argv,
+			p->env ? (char *const *)p->env : environ);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&files);
 	return -r;

@@ -9,8 +9,9 @@
 struct program {
 	const char *path;        /* no search */
 	const char *const *argv; /* NULL-terminated */
-	int in, out,
-		err; /* its standard descriptors: stay open here. -1: nothing to read (in), this process's own (out, err) */
+	const char *const *env;  /* NULL-terminated; NULL: this process's own */
+	/* Its standard descriptors, which stay open here. -1: nothing to read (in), this process's own (out, err). */
+	int in, out, err;
 	bool group; /* a process group of its own, to be killed as a whole, which ^C in a terminal does not reach */
 };
 /* The caller waits for it. Returns 0 or -errno: then nothing was started. */

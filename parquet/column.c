@@ -389,7 +389,8 @@ static void print_scalar(const struct column *c, idx_t row, struct buf *out)
 		json_timestamp(out, AT(int64_t), 1000000, "Z");
 		break;
 	case DUCKDB_TYPE_INTERVAL:
-		json_interval(out, AT(duckdb_interval).months, AT(duckdb_interval).days,
+		/* The file's are unsigned. */
+		json_interval(out, (uint32_t)AT(duckdb_interval).months, (uint32_t)AT(duckdb_interval).days,
 			AT(duckdb_interval).micros);
 		break;
 	case DUCKDB_TYPE_UUID: /* DuckDB turns the first bit over, so that they sort */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "json.h"
 
+#include <float.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <yyjson.h>
 
@@ -128,7 +130,8 @@ void json_float(struct buf *out, float v)
 	char text[32];
 	size_t len = 0;
 
-	for (int digits = 6; digits <= 9; digits++) {
+	/* Of those below FLT_MIN fewer digits than FLT_DIG may do. */
+	for (int digits = fabsf(v) < FLT_MIN ? 1 : FLT_DIG; digits <= FLT_DECIMAL_DIG; digits++) {
 		len = (size_t)snprintf(text, sizeof(text), "%.*g", digits, (double)v);
 		if (strtof(text, NULL) == v)
 			break;

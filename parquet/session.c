@@ -7,7 +7,6 @@
 
 /* The order counts: once access is off, no setting may turn anything on again. */
 static const char *const settings[] = {
-	"SET threads = 1",
 	"SET preserve_insertion_order = true",
 	"SET temp_directory = ''", /* what does not fit into memory fails */
 	"SET autoinstall_known_extensions = false",
@@ -63,17 +62,29 @@ static int set_all(struct session *s, const char *path, uint64_t memory, struct 
 	return r == 0 ? set(s, err, "SET lock_configuration = true") : r;
 }
 
+/* With one thread from the start: by default it begins one for each processor. */
+static int open_base(struct session *s, struct err *err)
+{
+	duckdb_config config = NULL;
+	char *why = NULL;
+	bool opened = duckdb_create_config(&config) == DuckDBSuccess &&
+		      duckdb_set_config(config, "threads", "1") == DuckDBSuccess &&
+		      duckdb_open_ext(NULL, &s->base, config, &why) == DuckDBSuccess;
+	int r = opened ? 0 : err_set(err, -ENOMEM, "DuckDB cannot start: %s", why ? why : "out of memory");
+
+	duckdb_free(why);
+	duckdb_destroy_config(&config);
+	return r;
+}
+
 int session_open(struct session *s, const char *path, uint64_t memory, struct err *err)
 {
-	char *why = NULL;
 	int r;
 
 	*s = (struct session){0};
-	if (duckdb_open_ext(NULL, &s->base, NULL, &why) != DuckDBSuccess) {
-		r = err_set(err, -ENOMEM, "DuckDB cannot start: %s", why ? why : "out of memory");
-		duckdb_free(why);
+	r = open_base(s, err);
+	if (r < 0)
 		return r;
-	}
 	if (duckdb_connect(s->base, &s->db) != DuckDBSuccess)
 		r = err_set(err, -ENOMEM, "DuckDB cannot start: out of memory");
 	else

@@ -74,7 +74,8 @@ static int columns_init(struct printer *p, duckdb_data_chunk chunk, struct err *
 
 static int hand_out(struct printer *p, struct err *err)
 {
-	int r = buf_error(&p->text) ? err_set(err, -ENOMEM, "out of memory")
+	/* DuckDB has its memory already: what a row needs besides is the file's doing. */
+	int r = buf_error(&p->text) ? err_set(err, -EBADMSG, "a row needs more memory as text than there is")
 				    : p->fn(p->ctx, buf_slice(&p->text), err);
 
 	buf_clear(&p->text);

@@ -139,7 +139,30 @@ static void a_damaged_file_is_told_in_the_helpers_words(void)
 	check_read("echo 'row group 3: no zstd frame' >&2; exit 65", -EBADMSG, "row group 3: no zstd frame");
 	check_read("echo '{}'; echo 'row group 3' >&2; exit 65", -EBADMSG, "row group 3");
 	check_read("exit 65", -EBADMSG, "without a word");
-	check_read("echo 'what it is' >&2; exit 1", -EBADMSG, "(exit 1): what it is");
+}
+
+static void the_helper_gets_no_credentials(void)
+{
+	OWNED_BUF out = {0};
+	struct err err = ERR_INIT;
+	struct world w;
+
+	setenv("AWS_SECRET_ACCESS_KEY", "S-SECRET", 1);
+	helper_does("cat >/dev/null; env | sed 's/.*/\"&\"/'");
+	world_begin(&w, slice_str("bytes"));
+	check_int(read_all(&w, &out, &err), 0);
+	check_contains(buf_cstr(&out), "PATH=");
+	check(!strstr(buf_cstr(&out), "S-SECRET") && !strstr(buf_cstr(&out), "AWS_"));
+	world_end(&w);
+	unsetenv("AWS_SECRET_ACCESS_KEY");
+}
+
+static void a_helper_that_cannot_run_is_not_the_files_doing(void)
+{
+	check_read("echo 'what it is' >&2; exit 1", -EIO, "(exit 1): what it is");
+	check_read(
+		"echo 'error while loading shared libraries' >&2; exit 127", -EIO, "(exit 127): error while");
+	check_read("exit 64", -EIO, "(exit 64): without a word");
 }
 
 static void a_helper_that_dies_is_the_files_doing_unless_somebody_killed_it(void)
@@ -168,7 +191,7 @@ static void without_a_helper_it_says_what_to_do(void)
 	world_begin(&w, slice_str("bytes"));
 	setenv("FRESHET_PARQUET", "/", 1);
 	check_int(read_all(&w, &out, &err), -ENOTSUP);
-	check_contains(err.message, "/ cannot be run");
+	check_contains(err.message, "/ cannot be run: Permission denied");
 	world_end(&w);
 }
 
@@ -282,6 +305,8 @@ int main(void)
 	RUN(each_line_of_the_helper_is_a_row);
 	RUN(the_hash_is_of_the_files_own_bytes);
 	RUN(a_damaged_file_is_told_in_the_helpers_words);
+	RUN(the_helper_gets_no_credentials);
+	RUN(a_helper_that_cannot_run_is_not_the_files_doing);
 	RUN(a_helper_that_dies_is_the_files_doing_unless_somebody_killed_it);
 	RUN(without_a_helper_it_says_what_to_do);
 	RUN(a_flood_of_words_stops_nothing);
