@@ -142,11 +142,13 @@ static int reader_finish(struct reader *r, struct err *err)
 /* However little was packed, what comes out of it has its bounds. */
 static int check_ratio(const struct reader *r, uint64_t packed, struct err *err)
 {
-	if (r->unpacked <= READER_FREE || r->unpacked / READER_RATIO_MAX <= packed)
+	unsigned most = r->in.format == FORMAT_PARQUET ? READER_ROWS_RATIO_MAX : READER_RATIO_MAX;
+
+	if (r->unpacked <= READER_FREE || r->unpacked / most <= packed)
 		return 0;
 	return err_set(err, -EBADMSG,
 		"%" PRIu64 " bytes unpack to %" PRIu64 " and more, over %u times as many", packed,
-		r->unpacked, READER_RATIO_MAX);
+		r->unpacked, most);
 }
 
 /* Unpacks into the free end of the buffer. Returns 0 or -errno; sets `over` at the end. */

@@ -5,7 +5,7 @@
  * counted but not handed out. A byte order mark at the start of the file is dropped. A line over RECORD_MAX
  * is handed out cut with `too_long` set (the caller refuses it), the rest of it is skipped. A compressed
  * file that ends early or is damaged is -EBADMSG; one whose frames ask for a window over 8 MiB, or
- * whose output is over READER_RATIO_MAX times its input past READER_FREE bytes, too.
+ * whose output is over READER_RATIO_MAX (READER_ROWS_RATIO_MAX) times its input past READER_FREE bytes, too.
  *
  * A Parquet file is copied whole into an unnamed file when the first line is asked for, and hashed on the way; the helper program
  * (parquet.h) makes a line of each row of the copy. What is wrong with such a file is told as for the others, in DuckDB's words. */
@@ -19,6 +19,7 @@
 
 #define RECORD_MAX (8u << 20)
 #define READER_RATIO_MAX 1000u
+#define READER_ROWS_RATIO_MAX 5000u /* of Parquet, whose rows repeat names and what is constant */
 #define READER_FREE (UINT64_C(64) << 20)
 
 struct reader;

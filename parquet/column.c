@@ -32,12 +32,24 @@ static int unlike(const struct names *n, size_t at, struct err *err)
 		(int)n->all[at].text.len, n->all[at].text.data);
 }
 
+/* Is it taken for what the file says that it is? Else its values would be others. */
+static int check_seen(const struct column *c, const struct name *name, struct err *err)
+{
+	if (name->wants == DUCKDB_TYPE_INVALID || name->wants == c->type)
+		return 0;
+	return err_set(err, -EBADMSG,
+		"column %.*s: what it is, is said by LogicalType alone, which DuckDB does not look at: have it written with ConvertedType too",
+		(int)name->text.len, name->text.data);
+}
+
 static int init_struct(
 	struct column *c, duckdb_logical_type type, const struct names *n, size_t at, struct err *err)
 {
 	idx_t count = duckdb_struct_type_child_count(type);
-	int r = n->all[at].count == count ? add_below(c, count) : unlike(n, at, err);
+	int r = check_seen(c, &n->all[at], err);
 
+	if (r == 0)
+		r = n->all[at].count == count ? add_below(c, count) : unlike(n, at, err);
 	for (idx_t i = 0; r == 0 && i < count; i++) {
 		duckdb_logical_type child = duckdb_struct_type_child_type(type, i);
 
@@ -47,16 +59,31 @@ static int init_struct(
 	return r;
 }
 
-/* The name of a list's element: the standard has a group between them; files that are older than it may have none, by the rules of
- * the format. `depth` of lists that are repeated without being marked as such is the name itself. */
-static size_t element_of(const struct names *n, size_t at, duckdb_type element)
+/* Is the repeated group the element itself, and no level of its own? By the rules for files that are older than the standard. */
+static bool is_element(const struct names *n, size_t list, size_t group)
 {
-	size_t group = names_child(n, at, 0);
+	struct slice name = n->all[list].text, own = n->all[group].text;
 
-	if (n->all[group].count == 1 &&
-		(element != DUCKDB_TYPE_STRUCT || n->all[names_child(n, group, 0)].count))
-		return names_child(n, group, 0);
-	return group;
+	return slice_eq(own, slice_str("array")) ||
+	       (own.len == name.len + 6 && slice_starts(own, name) &&
+		       slice_eq(slice_of(own.data + name.len, 6), slice_str("_tuple")));
+}
+
+/* The place of what DuckDB takes for a list's element; it passes over a repeated group of one member, also where that group is the
+ * element: then the list is `wrapped`. Of lists that are repeated without being marked as such it is the name itself. */
+static size_t element_of(const struct names *n, size_t at, duckdb_type element, bool *wrapped)
+{
+	bool marked = n->all[at].is_list;
+	size_t group = marked ? names_child(n, at, 0) : at, member;
+
+	*wrapped = false;
+	if (n->all[group].count != 1)
+		return group;
+	member = names_child(n, group, 0);
+	if (element == DUCKDB_TYPE_STRUCT && !n->all[member].count)
+		return group;
+	*wrapped = !marked || is_element(n, at, group);
+	return member;
 }
 
 static int init_list(
@@ -66,9 +93,9 @@ static int init_list(
 	size_t below = at;
 	int r = add_below(c, 1);
 
-	if (n->all[at].is_list && n->all[at].count == 1)
-		below = element_of(n, at, duckdb_get_type_id(child));
-	else if (!n->all[at].is_repeated)
+	if (n->all[at].is_list ? n->all[at].count == 1 : n->all[at].is_repeated)
+		below = element_of(n, at, duckdb_get_type_id(child), &c->is_wrapped);
+	else
 		r = r ? r : unlike(n, at, err);
 	if (r == 0)
 		r = column_init(&c->below[0], child, n, below, err);
@@ -141,8 +168,10 @@ static int init_scalar(struct column *c, duckdb_logical_type type, const struct 
 		return err_set(err, -EBADMSG, "column %.*s: a decimal of %u digits, at most %u can be read",
 			(int)name->text.len, name->text.data, name->digits, DECIMAL_DIGITS_MAX);
 	}
+	c->unit = name->unit;
+	c->zone = c->type == DUCKDB_TYPE_TIMESTAMP_TZ || name->is_utc ? "Z" : "";
 	if (is_known(c->type))
-		return 0;
+		return check_seen(c, name, err);
 	return err_set(err, -EBADMSG, "column %.*s: of a type that cannot be read (DuckDB's number %d)",
 		(int)name->text.len, name->text.data, (int)c->type);
 }
@@ -246,6 +275,17 @@ static void print_decimal(const struct column *c, idx_t row, struct buf *out)
 	}
 }
 
+/* Microseconds, or what DuckDB takes for infinity and the file's unit has. */
+static void print_timestamp(const struct column *c, int64_t v, struct buf *out)
+{
+	bool infinite = v == INT64_MAX || v == -INT64_MAX;
+
+	if (infinite && c->unit == UNIT_MILLIS)
+		json_timestamp(out, v, 1000, c->zone);
+	else
+		json_timestamp(out, infinite && c->unit == UNIT_NANOS ? v / 1000 : v, 1000000, c->zone);
+}
+
 static void print_struct(const struct column *c, idx_t row, struct buf *out)
 {
 	bool first = true;
@@ -257,6 +297,13 @@ static void print_struct(const struct column *c, idx_t row, struct buf *out)
 	buf_add_byte(out, '}');
 }
 
+static void print_wrapped(const struct column *member, idx_t row, struct buf *out)
+{
+	buf_add_byte(out, '{');
+	column_member(member, row, true, out);
+	buf_add_byte(out, '}');
+}
+
 static void print_list(const struct column *c, idx_t row, struct buf *out)
 {
 	duckdb_list_entry e = AT(duckdb_list_entry);
@@ -265,7 +312,10 @@ static void print_list(const struct column *c, idx_t row, struct buf *out)
 	for (idx_t i = 0; i < e.length; i++) {
 		if (i)
 			buf_add_byte(out, ',');
-		print_or_null(&c->below[0], e.offset + i, out);
+		if (c->is_wrapped)
+			print_wrapped(&c->below[0], e.offset + i, out);
+		else
+			print_or_null(&c->below[0], e.offset + i, out);
 	}
 	buf_add_byte(out, ']');
 }
@@ -380,13 +430,11 @@ static void print_scalar(const struct column *c, idx_t row, struct buf *out)
 		json_timestamp(out, AT(int64_t), 1000, "");
 		break;
 	case DUCKDB_TYPE_TIMESTAMP:
-		json_timestamp(out, AT(int64_t), 1000000, "");
+	case DUCKDB_TYPE_TIMESTAMP_TZ:
+		print_timestamp(c, AT(int64_t), out);
 		break;
 	case DUCKDB_TYPE_TIMESTAMP_NS:
 		json_timestamp(out, AT(int64_t), 1000000000, "");
-		break;
-	case DUCKDB_TYPE_TIMESTAMP_TZ:
-		json_timestamp(out, AT(int64_t), 1000000, "Z");
 		break;
 	case DUCKDB_TYPE_INTERVAL:
 		/* The file's are unsigned. */

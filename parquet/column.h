@@ -7,14 +7,17 @@
 
 struct column {
 	duckdb_type type;
-	duckdb_type stored; /* of a decimal: what its digits lie in */
-	unsigned scale;     /* of a decimal */
-	char *key;          /* owned: "\"name\":" of a member; NULL: none */
+	duckdb_type stored;   /* of a decimal: what its digits lie in */
+	unsigned scale;       /* of a decimal */
+	enum names_unit unit; /* of a timestamp, in the file */
+	const char *zone;     /* of a timestamp: "Z" or "" */
+	char *key;            /* owned: "\"name\":" of a member; NULL: none */
 	size_t key_len;
 	struct column
 		*below; /* owned: of a struct its members, of a list one, of a map the key and the value */
 	size_t count;
 	bool has_text_keys; /* of a map: it is an object */
+	bool is_wrapped;    /* of a list: what is below is the one member of each element */
 	/* Of the chunk that is looked at; borrowed from it. */
 	const void *data;
 	const uint64_t *valid; /* NULL: all are */

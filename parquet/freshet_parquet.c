@@ -64,6 +64,7 @@ static void confine(uint64_t memory)
 #else
 	confine_resources(memory + OWN_MEMORY);
 	confine_files(STDIN_FILENO);
+	confine_sockets();
 #endif
 	/* The builder that started it says when to stop, by going away: an orderly stop of a whole service is no fault of the file. */
 	signal(SIGTERM, SIG_IGN);

@@ -31,6 +31,50 @@ static void field_read(duckdb_data_chunk chunk, idx_t row, struct field *f)
 	}
 }
 
+/* Numbers of bits are characters here. */
+static duckdb_type wanted_integer(struct slice logical)
+{
+	if (slice_starts(logical, slice_str("IntType(bitWidth=@, isSigned=0")))
+		return DUCKDB_TYPE_UBIGINT;
+	if (slice_starts(logical, slice_str("IntType(bitWidth= , isSigned=0")))
+		return DUCKDB_TYPE_UINTEGER;
+	return DUCKDB_TYPE_INVALID;
+}
+
+static duckdb_type wanted_type(struct slice logical)
+{
+	static const struct {
+		const char *starts;
+		duckdb_type type;
+	} all[] = {{"StringType", DUCKDB_TYPE_VARCHAR}, {"EnumType", DUCKDB_TYPE_VARCHAR},
+		{"JsonType", DUCKDB_TYPE_VARCHAR}, {"DecimalType", DUCKDB_TYPE_DECIMAL},
+		{"DateType", DUCKDB_TYPE_DATE}, {"ListType", DUCKDB_TYPE_LIST}, {"MapType", DUCKDB_TYPE_MAP}};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (slice_starts(logical, slice_str(all[i].starts)))
+			return all[i].type;
+	return wanted_integer(logical);
+}
+
+static bool has(struct slice text, const char *what)
+{
+	return text.len && memmem(text.data, text.len, what, strlen(what));
+}
+
+static enum names_unit unit_of(struct slice logical, struct slice converted)
+{
+	if (has(logical, "MILLIS=MilliSeconds") || slice_eq(converted, slice_str("TIMESTAMP_MILLIS")))
+		return UNIT_MILLIS;
+	return has(logical, "NANOS=NanoSeconds") ? UNIT_NANOS : UNIT_OTHER;
+}
+
+/* Where only the older mark is there, it says so: LogicalTypes.md, "Deprecated timestamp ConvertedType". */
+static bool is_utc(struct slice logical, struct slice converted)
+{
+	return logical.len ? has(logical, "isAdjustedToUTC=1")
+			   : slice_starts(converted, slice_str("TIMESTAMP_"));
+}
+
 /* `text` of a name is its place in n->text until all are there. */
 static int name_add(struct names *n, const struct field *f, struct err *err)
 {
@@ -52,6 +96,9 @@ static int name_add(struct names *n, const struct field *f, struct err *err)
 					  slice_starts(f->text[LOGICAL], slice_str("DecimalType"))
 				  ? (unsigned)digits
 				  : 0,
+		.wants = wanted_type(f->text[LOGICAL]),
+		.unit = unit_of(f->text[LOGICAL], f->text[CONVERTED]),
+		.is_utc = is_utc(f->text[LOGICAL], f->text[CONVERTED]),
 		.count = (size_t)count};
 	buf_add_slice(&n->text, f->text[NAME]);
 	n->count++;

@@ -3,11 +3,13 @@
 
 import os
 import signal
+import subprocess
 
 import pytest
 
 import parquet
-from harness import EX_DATAERR, Box, children, eventually, is_running, lines_of, shown, slice_path, table
+import parquet_raw
+from harness import EX_DATAERR, HANG, Box, children, eventually, is_running, lines_of, shown, slice_path, table
 from parquet import pa, parsed, pq
 
 pytestmark = pytest.mark.skipif(bool(parquet.WHY_NOT), reason=str(parquet.WHY_NOT))
@@ -45,6 +47,64 @@ def test_rows_of_every_kind_of_file_are_what_pyarrow_reads(box):
             assert one == other, f"{name}, row {row}"
     assert all(row["state"] == "published" for row in table(mount).values())
     box.verify()
+
+
+def test_lists_of_older_writers_are_what_pyarrow_reads(box):
+    box.configure(KEYED)
+    for i, (name, (rows, column)) in enumerate(parquet_raw.SHAPES.items()):
+        parquet_raw.write(part(box, i), rows, *parquet_raw.keyed(f"g{i}", rows, column))
+    box.build()
+    mount = box.mount()
+    for i, name in enumerate(parquet_raw.SHAPES):
+        want = parquet.records_of(pq.ParquetFile(part(box, i)).read())
+        assert lines(mount, f"g{i}") == want, name
+
+
+def test_what_duckdb_would_take_for_something_else_fails(box):
+    """Marked by LogicalType alone, which DuckDB passes over: a string would be base64, a decimal an integer."""
+    box.configure(KEYED)
+    for i, (name, (rows, column)) in enumerate(parquet_raw.ALONE.items()):
+        parquet_raw.write(part(box, i), rows, *parquet_raw.keyed("g", rows, column))
+    assert box.try_build().code == EX_DATAERR
+    rows = table(box.mount())
+    for i, name in enumerate(parquet_raw.ALONE):
+        assert rows[slice_path(i)]["state"] == "failed" and "column c: " in rows[slice_path(i)]["reason"], name
+        assert "LogicalType alone" in rows[slice_path(i)]["reason"], name
+    # Where it is not wanted it does no harm.
+    box.configure(KEYED, feed="quiet = 0s\ncolumns = configured")
+    box.build("--retry", state=box.root / "other")
+
+
+def test_instants_at_the_ends(box):
+    """DuckDB's infinities are values of the file, as pandas.Timestamp.max is; and the older mark alone means UTC."""
+    box.configure(KEYED)
+    most = 2**63 - 1
+    ends = {
+        "ns": pa.array([most, -most], pa.timestamp("ns", "UTC")),
+        "us": pa.array([most, -most], pa.timestamp("us", "UTC")),
+        "ms": pa.array([most, -most], pa.timestamp("ms")),
+    }
+    for i, (unit, column) in enumerate(ends.items()):
+        parquet.write(part(box, i), parquet.keyed(column, unit))
+    older = parquet_raw.Node("required", "c", "INT64", "TIMESTAMP_MILLIS")
+    parquet_raw.write(part(box, len(ends)), 2, *parquet_raw.keyed("older", 2, (older, ([1500, most],))))
+    box.build()
+    mount = box.mount()
+    assert {group: [line[3][1] for line in lines(mount, group)] for group in (*ends, "older")} == {
+        "ns": ["2262-04-11T23:47:16.854775Z", "1677-09-21T00:12:43.145225Z"],
+        "us": ["+294247-01-10T04:00:54.775807Z", "-290308-12-21T19:59:05.224193Z"],
+        "ms": ["+292278994-08-17T07:12:55.807", "-292275055-05-16T16:47:04.193"],
+        "older": ["1970-01-01T00:00:01.500Z", "+292278994-08-17T07:12:55.807Z"],
+    }
+
+
+def test_a_signal_that_whoever_started_it_ignores_is_nothing_to_it(box):
+    box.configure(KEYED)
+    parquet.write(part(box, 0), pa.table({"id": ["a"], "c": [1]}))
+    argv = box.argv("build", box.feed.url, "--config", box.config)
+    ignore = lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    done = subprocess.run(argv, env=box.environment(), preexec_fn=ignore, capture_output=True, text=True, timeout=HANG)
+    assert done.returncode == 0, done
 
 
 def test_lines_and_rows_give_the_same_index(box):

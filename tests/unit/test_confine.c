@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "scratch.h"
@@ -24,7 +25,7 @@ static int apart(int (*fn)(const char *dir))
 	return WEXITSTATUS(status);
 }
 
-enum { FINE, NO_LANDLOCK = 77 };
+enum { FINE, NOT_TRIED = 77 };
 
 static int open_in(const char *dir, const char *name, int flags)
 {
@@ -44,7 +45,7 @@ static int keeps_to_one_file(const char *dir)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	confine_resources(0);
 	if (!confine_files(fd))
-		return NO_LANDLOCK;
+		return NOT_TRIED;
 	again = open(path, O_RDONLY);
 	if (again < 0 || read(again, text, sizeof(text)) != 4 || pread(fd, text, sizeof(text), 0) != 4)
 		return 1;
@@ -60,6 +61,32 @@ static int keeps_to_one_file(const char *dir)
 	return errno == EACCES ? FINE : 5;
 }
 
+static int sees_no_other_process(const char *dir)
+{
+	int fd = open_in(dir, "file", O_RDONLY);
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", getppid());
+	confine_resources(0);
+	if (!confine_files(fd))
+		return NOT_TRIED;
+	return open(path, O_RDONLY) < 0 && errno == EACCES ? FINE : 1;
+}
+
+static int makes_no_socket(const char *dir)
+{
+	static const int kinds[][2] = {{AF_INET, SOCK_DGRAM}, {AF_INET, SOCK_STREAM}, {AF_INET6, SOCK_DGRAM},
+		{AF_UNIX, SOCK_STREAM}};
+
+	confine_resources(0);
+	if (!confine_sockets())
+		return NOT_TRIED;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (socket(kinds[i][0], kinds[i][1], 0) >= 0 || errno != EACCES)
+			return 1;
+	return open_in(dir, "file", O_RDONLY) >= 0 ? FINE : 2;
+}
+
 /* As the builder hands it over. */
 static int reads_a_file_without_a_name(const char *dir)
 {
@@ -67,13 +94,13 @@ static int reads_a_file_without_a_name(const char *dir)
 	int fd = open(dir, O_TMPFILE | O_RDWR, 0600), again;
 
 	if (fd < 0)
-		return NO_LANDLOCK; /* nor is there such a file */
+		return NOT_TRIED; /* nor is there such a file */
 	if (write(fd, "text", 4) != 4)
 		return 2;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	confine_resources(0);
 	if (!confine_files(fd))
-		return NO_LANDLOCK;
+		return NOT_TRIED;
 	again = open(path, O_RDONLY);
 	return again >= 0 && read(again, text, sizeof(text)) == 4 ? FINE : 3;
 }
@@ -94,8 +121,8 @@ static void check_apart(int (*fn)(const char *dir))
 {
 	int got = apart(fn);
 
-	if (got == NO_LANDLOCK)
-		printf("# not tried: this kernel has no Landlock\n");
+	if (got == NOT_TRIED)
+		printf("# not tried: this kernel does not see to it\n");
 	else
 		check_int(got, FINE);
 }
@@ -103,6 +130,16 @@ static void check_apart(int (*fn)(const char *dir))
 static void no_file_can_be_opened_but_the_one(void)
 {
 	check_apart(keeps_to_one_file);
+}
+
+static void nothing_is_to_be_had_from_other_processes(void)
+{
+	check_apart(sees_no_other_process);
+}
+
+static void nothing_can_be_sent_anywhere(void)
+{
+	check_apart(makes_no_socket);
 }
 
 static void the_one_needs_no_name(void)
@@ -119,6 +156,8 @@ int main(void)
 {
 	RUN(no_file_can_be_opened_but_the_one);
 	RUN(the_one_needs_no_name);
+	RUN(nothing_is_to_be_had_from_other_processes);
+	RUN(nothing_can_be_sent_anywhere);
 	RUN(resources_are_bounded);
 	return tap_done();
 }

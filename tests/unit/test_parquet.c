@@ -215,7 +215,7 @@ static void a_few_bytes_that_give_rows_without_end_are_refused(void)
 	while ((code = reader_next(w.reader, &line, &err)) > 0)
 		;
 	check_int(code, -EBADMSG);
-	check_contains(err.message, "over 1000 times as many");
+	check_contains(err.message, "over 5000 times as many");
 	world_end(&w);
 }
 
