@@ -223,17 +223,18 @@ class Mount:
             return None
 
     def pids(self):
-        """The processes that serve this mount (builders name the feed, not the mount point)."""
-        found = []
+        """The processes that serve this mount: builders name the feed, not the mount point, but look like their parent until their exec()."""
+        found = {}
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
                 ours = os.path.samefile(f"/proc/{pid}/exe", FRESHET)
+                parent = int(stat_of(pid)[1])
             except OSError:
                 continue
             if ours and os.fsencode(self.point) in argv:
-                found.append(int(pid))
-        return found
+                found[int(pid)] = parent
+        return [pid for pid, parent in found.items() if parent not in found]
 
     def take_down(self):
         """Unmounts, and waits until nothing serves any more. Returns what took force, if anything."""
