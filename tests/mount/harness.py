@@ -101,6 +101,21 @@ def killed_at(process, seconds, meanwhile=None):
     return process.returncode == -signal.SIGKILL
 
 
+class Killer:
+    """Kills processes at random instants of the `seconds` that one took. One that gets away tells how long they take now: the machine may have been
+    busier then."""
+
+    def __init__(self, rng, seconds):
+        self.rng, self.seconds, self.killed = rng, seconds, 0
+
+    def kill(self, process, meanwhile=None):
+        began = time.monotonic()
+        if killed_at(process, self.rng.uniform(0, self.seconds), meanwhile):
+            self.killed += 1
+        else:
+            self.seconds = min(self.seconds, time.monotonic() - began)
+
+
 def slice_time(i):
     return START + i * CADENCE
 

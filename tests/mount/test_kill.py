@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from harness import eventually, killed_at
+from harness import Killer, eventually
 from test_paths import random_records
 
 KILLS = int(os.environ.get("FRESHET_KILLS") or 20)
@@ -55,10 +55,6 @@ def strays(state):
     return [p.name for p in (state / "tmp").iterdir()] + sorted(generations)[1:] + unknown
 
 
-def kill_at_random(box, state, rng, duration, meanwhile=None):
-    return killed_at(box.start_build(state=state), rng.uniform(0, duration * 1.1), meanwhile)
-
-
 def served(mount):
     """Of one generation, whatever is published meanwhile: a directory that is held shows one."""
     here = os.open(mount / "terms", os.O_RDONLY | os.O_DIRECTORY)
@@ -79,16 +75,16 @@ def test_one_kill_leaves_no_trace(big):
     rng = random.Random(SEED)
     print(f"FRESHET_SEED={SEED}")
     duration, expected = undisturbed(big, big.root / "peace")
-    killed = 0
+    killer = Killer(rng, duration * 1.1)
     for n in range(KILLS):
         state = big.root / f"killed-{n}"
-        killed += kill_at_random(big, state, rng, duration)
+        killer.kill(big.start_build(state=state))
         big.build(state=state)
         big.verify(state=state)
         assert published(big, state) == expected, f"kill {n}"
         assert strays(state) == [], f"kill {n}"
-    print(f"{killed} of {KILLS} builds were killed")
-    assert killed, "no build was killed: the instants are wrong"
+    print(f"{killer.killed} of {KILLS} builds were killed")
+    assert killer.killed, "no build was killed: the instants are wrong"
 
 
 @pytest.mark.release
@@ -106,13 +102,13 @@ def test_a_kill_of_a_later_build_loses_nothing_that_was_published(big):
     peace = big.root / "peace"
     subprocess.run(["cp", "-a", first, peace], check=True)
     duration, after = undisturbed(big, peace)
-    new, killed, reads = served(big.mount(state=peace)), 0, 0
+    new, killer, reads = served(big.mount(state=peace)), Killer(rng, duration * 1.1), 0
     assert old != new
     for n in range(max(KILLS // 4, 1)):
         state = big.root / f"killed-{n}"
         subprocess.run(["cp", "-a", first, state], check=True)
         mount, seen = big.mount(state=state), []
-        killed += kill_at_random(big, state, rng, duration, lambda: seen.append(served(mount)))
+        killer.kill(big.start_build(state=state), lambda: seen.append(served(mount)))
         assert all(s in (old, new) for s in seen), f"kill {n}"
         reads += len(seen)
         # Killed before `current` is renamed it may have published what mounts see from the next build on.
@@ -125,7 +121,7 @@ def test_a_kill_of_a_later_build_loses_nothing_that_was_published(big):
         assert served(mount) == new
         assert published(big, state)[:2] == after[:2]
         assert published(big, state)[2] == after[2]
-    assert killed and reads, "no build was killed, or none read beside: the instants are wrong"
+    assert killer.killed and reads, "no build was killed, or none read beside: the instants are wrong"
 
 
 @pytest.mark.timeout(7200)
@@ -133,11 +129,11 @@ def test_several_kills_in_a_row_change_no_posting(big):
     rng = random.Random(SEED)
     print(f"FRESHET_SEED={SEED}")
     duration, expected = undisturbed(big, big.root / "peace")
-    reading, killed = {}, 0
+    reading, killer = {}, Killer(rng, duration * 1.1)
     for n in range(max(KILLS // 10, 1)):
         state = big.root / f"killed-{n}"
         for _ in range(4):
-            killed += kill_at_random(big, state, rng, duration)
+            killer.kill(big.start_build(state=state))
         # On request: what four builds in a row died at has failed, and is tried again later.
         big.build("--all", "--retry", state=state)
         big.verify(state=state)
@@ -146,7 +142,7 @@ def test_several_kills_in_a_row_change_no_posting(big):
             reading[name] = {t: (mount / "terms" / t).read_bytes() for t in os.listdir(mount / "terms")}
             reading[name]["watermark"] = mount.text("watermark")
         assert reading["killed"] == reading["peace"]
-    assert killed, "no build was killed: the instants are wrong"
+    assert killer.killed, "no build was killed: the instants are wrong"
 
 
 def is_reading(box):

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import DOCUMENTS, EX_DATAERR, PART, killed_at, rfc3339, slice_path, slice_time, table
+from harness import DOCUMENTS, EX_DATAERR, PART, Killer, rfc3339, slice_path, slice_time, table
 
 SEED = int(os.environ.get("FRESHET_SEED") or time.time())
 BEFORE, AFTER = 12, 156  # slices up to the downtime, and up to its end
@@ -97,22 +97,21 @@ def test_kills_at_any_moment_change_nothing_of_it(box, policy):
     subprocess.run(["cp", "-a", before, peace], check=True)
     started = time.monotonic()
     box.try_build(*after(AFTER), state=peace)
-    duration = time.monotonic() - started
-    killed = 0
+    killer = Killer(rng, (time.monotonic() - started) * 1.1)
     for n in range(6):
         state = box.root / f"killed-{n}"
         subprocess.run(["cp", "-a", before, state], check=True)
         # Two in a row: what a third dies at has failed, and is tried again later.
         for _ in range(2):
-            killed += killed_at(box.start_build(*after(AFTER), state=state), rng.uniform(0, duration * 1.1))
+            killer.kill(box.start_build(*after(AFTER), state=state))
             box.verify(state=state)
         box.try_build(*after(AFTER), state=state)
         box.verify(state=state)
         assert states(box, state) == states(box, peace) == expected(policy), f"kills {n}"
         same = box.mount(state=state).ids("espresso") == box.mount(state=peace).ids("espresso")
         assert same, f"kills {n}"
-    print(f"{killed} builds were killed")
-    assert killed, "no build was killed: the instants are wrong"
+    print(f"{killer.killed} builds were killed")
+    assert killer.killed, "no build was killed: the instants are wrong"
 
 
 def test_what_is_lost_is_uncovered_counted_and_warned_of(box):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import CADENCE, DOCUMENTS, killed_at, rfc3339, shown, slice_time, tool
+from harness import CADENCE, DOCUMENTS, Killer, rfc3339, shown, slice_time, tool
 from test_paths import random_records
 
 SLICES = 24
@@ -87,12 +87,11 @@ def test_a_killed_merge_changes_nothing(many):
     shutil.copytree(many.state, peace)
     started = time.monotonic()
     many.build("--merge-only", state=peace)
-    duration = time.monotonic() - started
-    killed = 0
+    killer = Killer(rng, time.monotonic() - started)
     for n in range(8):
         state = many.root / f"killed-{n}"
         shutil.copytree(many.state, state)
-        killed += killed_at(many.start_build("--merge-only", state=state), rng.uniform(0, duration))
+        killer.kill(many.start_build("--merge-only", state=state))
         many.verify(state=state)
         assert shown(many.mount(state=state), segments=False) == before, f"kill {n}"
         many.build("--merge-only", state=state)
@@ -101,4 +100,4 @@ def test_a_killed_merge_changes_nothing(many):
         assert shown(many.mount(state=state), segments=False) == before, f"kill {n}"
         many.build(state=state)
         assert not list((state / "tmp").iterdir()), "the next build sweeps"
-    assert killed, "no merge was killed: the instants are wrong"
+    assert killer.killed, "no merge was killed: the instants are wrong"

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from harness import EX_CONFIG, EX_DATAERR, EX_NOINPUT, EX_TEMPFAIL, EX_USAGE, eventually, killed_at, rfc3339, slice_time
+from harness import EX_CONFIG, EX_DATAERR, EX_NOINPUT, EX_TEMPFAIL, EX_USAGE, Killer, eventually, rfc3339, slice_time
 from store import content_of, new_outlet, put_slice
 from test_paths import random_records
 
@@ -97,12 +97,12 @@ def test_the_pointer_names_only_what_is_there_whenever_it_is_killed(box, outlet)
     started = time.monotonic()
     build_slice(box, 1)
     outlet.publish()
-    duration = (time.monotonic() - started) * 0.7
+    killer = Killer(rng, (time.monotonic() - started) * 0.7)
     outlet.fetch(follower)
-    killed, whole = 0, 2
+    whole = 2
     for i in range(2, KILLS + 2):
         build_slice(box, i)
-        killed += killed_at(outlet.start("publish"), rng.uniform(0, duration))
+        killer.kill(outlet.start("publish"))
         # What it left is a whole generation: this one or the one before.
         outlet.fetch(follower)
         assert box.status(follower)["generation"] in (whole, i + 1)
@@ -113,7 +113,7 @@ def test_the_pointer_names_only_what_is_there_whenever_it_is_killed(box, outlet)
             outlet.fetch(follower)
             assert box.status(follower)["generation"] == i + 1
             whole = i + 1
-    assert killed > KILLS / 8
+    assert killer.killed > KILLS / 8
     outlet.publish()
     outlet.fetch(follower)
     assert content_of(follower, box.run) == content_of(box.state, box.run)

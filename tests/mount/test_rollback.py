@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness import (
-    EX_NOINPUT, EX_TEMPFAIL, EX_USAGE, eventually, have_started, killed_at, rfc3339, shown, slice_path, slice_time, table,
+    EX_NOINPUT, EX_TEMPFAIL, EX_USAGE, eventually, Killer, have_started, rfc3339, shown, slice_path, slice_time, table,
 )  # fmt: skip
 
 KILLS = int(os.environ.get("FRESHET_KILLS") or 20)
@@ -182,14 +182,14 @@ def test_a_kill_leaves_it_as_it_was_or_rolled_back(box):
     subprocess.run(["cp", "-a", box.state, peace], check=True)
     started = time.monotonic()
     assert box.run("rollback", "1", state=peace).code == 0
-    duration, killed = time.monotonic() - started, 0
+    killer = Killer(rng, time.monotonic() - started)
     for n in range(KILLS):
         state = box.root / f"killed-{n}"
         subprocess.run(["cp", "-a", box.state, state], check=True)
         process = subprocess.Popen(
             box.argv("rollback", "1", state=state), stdout=subprocess.DEVNULL, env=box.environment(killed=True)
         )
-        killed += killed_at(process, rng.uniform(0, duration))
+        killer.kill(process)
         status = box.status(state)
         was = (status["generation"], status["watermark"], status["documents"], status["paused"])
         assert was in ((4, rfc3339(slice_time(3)), 5, False), (5, rfc3339(slice_time(0)), 2, True)), f"kill {n}"
@@ -198,5 +198,5 @@ def test_a_kill_leaves_it_as_it_was_or_rolled_back(box):
         box.verify(state=state)
         assert (state / "current").read_text().startswith(f"{was[0]} ")
         assert list((state / "tmp").iterdir()) == []
-    print(f"{killed} of {KILLS} were killed")
-    assert killed
+    print(f"{killer.killed} of {KILLS} were killed")
+    assert killer.killed
