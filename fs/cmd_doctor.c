@@ -10,6 +10,7 @@
 #include "fuse_check.h"
 #include "look.h"
 #include "parquet.h"
+#include "status.h"
 #include "upload.h"
 
 #define SPACE_MIN (UINT64_C(1) << 30) /* bytes */
@@ -98,23 +99,25 @@ static void check_space(struct doctor *d, uint64_t used)
 static void check_dest(struct doctor *d, const struct generation *g)
 {
 	OWNED_STR char *dest = d->cli->cfg->dest ? cli_absolute_url(d->cli->cfg->dest) : NULL;
-	OWNED_BUF error = {0};
+	OWNED_BUF error = {0}, last = {0};
+	struct status s = {.dest = NULL};
 	struct err err = ERR_INIT;
-	uint64_t number;
 
 	if (!dest || !d->cli->catalog || !g)
 		return;
-	if (upload_number(d->cli->catalog, dest, &number, &err) < 0)
+	if (status_recall(&s, d->cli->catalog, dest, &last, &err) < 0)
 		say(d, FAIL, "publish", "%s", err.message);
+	else if (!s.dest)
+		return; /* it only follows another */
 	else if (catalog_get(d->cli->catalog, CATALOG_PUBLISH_ERROR, &error, NULL) == 1 && error.len)
 		say(d, WARN, "publish", "the last one ended with: %s", buf_cstr(&error));
-	else if (number != g->manifest.number)
+	else if (s.dest_generation != g->manifest.number)
 		say(d, WARN, "publish",
 			"generation %" PRIu64
 			" is not yet published to %s: a mount, or freshet publish, does it",
 			g->manifest.number, dest);
 	else
-		say(d, FINE, "publish", "generation %" PRIu64 " is published to %s", number, dest);
+		say(d, FINE, "publish", "generation %" PRIu64 " is published to %s", s.dest_generation, dest);
 }
 
 static int check_state(struct doctor *d)

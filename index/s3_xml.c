@@ -147,6 +147,16 @@ int s3_xml_text(struct slice body, const char *element, struct buf *out)
 	return r < 0 ? r : buf_error(out) < 0 ? -ENOMEM : want.found;
 }
 
+/* How a list was read: `r` is what walk() returned, `root` whether it is `what`, and `bad` the element that is wrong, or "". */
+static int explain(int r, bool root, const char *bad, const char *what, struct err *err)
+{
+	if (r == -ENOMEM)
+		return err_set(err, r, "out of memory");
+	if (*bad)
+		return err_set(err, -EBADMSG, "its element %s makes no sense", bad);
+	return r < 0 || !root ? err_set(err, -EBADMSG, "it is no %s, or was cut off", what) : 0;
+}
+
 /* ---- listings ---- */
 
 struct page_reader {
@@ -287,15 +297,8 @@ int s3_xml_page(struct slice body, struct s3_page *page, struct err *err)
 	int r = walk(body, page_element, &p);
 
 	buf_release(&p.key);
-	if (r == -ENOMEM)
-		return err_set(err, r, "out of memory");
-	if (*p.bad)
-		return err_set(err, -EBADMSG, "its element %s makes no sense", p.bad);
-	if (r < 0 || !p.root)
-		return err_set(err, -EBADMSG, "it is no listing, or was cut off");
-	if (!p.ended)
-		return err_set(err, -EBADMSG, "it does not say whether it goes on");
-	return 0;
+	r = explain(r, p.root, p.bad, "listing", err);
+	return r == 0 && !p.ended ? err_set(err, -EBADMSG, "it does not say whether it goes on") : r;
 }
 
 /* ---- uploads in parts ---- */
@@ -359,9 +362,5 @@ int s3_xml_uploads(struct slice body, struct s3_uploads *found, struct err *err)
 	int r = walk(body, uploads_element, &u);
 
 	buf_release(&u.key);
-	if (r == -ENOMEM)
-		return err_set(err, r, "out of memory");
-	if (*u.bad)
-		return err_set(err, -EBADMSG, "its element %s makes no sense", u.bad);
-	return r < 0 || !u.root ? err_set(err, -EBADMSG, "it is no list of uploads, or was cut off") : 0;
+	return explain(r, u.root, u.bad, "list of uploads", err);
 }

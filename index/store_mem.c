@@ -362,14 +362,14 @@ static int mem_put(
 {
 	OWNED_BUF bytes = {0};
 	struct store_stat st;
-	char *to = body->fd < 0 ? NULL : buf_reserve(&bytes, body->size);
+	char *to = buf_reserve(&bytes, body->size + 1);
 	int r = 0;
 
-	if (body->fd >= 0 && (!to || pread(body->fd, to, body->size, 0) != (ssize_t)body->size))
+	if (!to || store_body_read(body, 0, to, body->size) != (ssize_t)body->size)
 		return err_set(err, -EIO, "cannot read what is to be written");
 	if (how == STORE_NEW && mem_head(s, path, &st, NULL) == 0)
 		return err_sys(err, -EEXIST, "cannot write");
-	r = store_mem_put(s, path, to ? slice_of(to, body->size) : body->bytes, time_now());
+	r = store_mem_put(s, path, slice_of(to, body->size), time_now());
 	return r < 0 ? err_sys(err, r, "cannot write") : 0;
 }
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import CADENCE, DOCUMENTS, Killer, rfc3339, shown, slice_time, tool
+from harness import CADENCE, DOCUMENTS, Killer, rfc3339, shown, slice_time
 from test_paths import random_records
 
 SLICES = 24
