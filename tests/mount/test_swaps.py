@@ -12,7 +12,7 @@ import pytest
 
 from harness import FRESHET, HANG, eventually, needs, rfc3339, slice_time
 
-pytestmark = pytest.mark.feedless
+pytestmark = [pytest.mark.caches, pytest.mark.feedless]
 
 SWAPS = int(os.environ.get("FRESHET_SWAPS", "200"))
 READERS = 64 if SWAPS >= 1000 else 16
