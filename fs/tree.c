@@ -1,50 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tree.h"
-#include "name.h"
 #include "rootfile.h"
-#include "tree_names.h"
-#include "view.h"
+#include "tree_private.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 
-/* --- the root, and what a generation's directory holds --- */
-
-const struct tree_name tree_names[TREE_NAMES] = {
-	{"README", NODE_TEXT, ROOTFILE_README, HOLDS_FOREVER, false},
-	{"complete_through", NODE_TEXT, ROOTFILE_COMPLETE_THROUGH, HOLDS_POINTER, false},
-	{"docs", NODE_DOCS, 0, HOLDS_POINTER, true},
-	{"generation", NODE_TEXT, ROOTFILE_GENERATION, HOLDS_POINTER, false},
-	{"generations", NODE_GENERATIONS, 0, HOLDS_FOREVER, false},
-	{"groups", NODE_GROUPS, 0, HOLDS_POINTER, true},
-	{"metrics", NODE_TEXT, ROOTFILE_METRICS, HOLDS_NOT, false},
-	{"partitions", NODE_MIRROR_DIR, MIRROR_PARTITIONS, HOLDS_FOREVER, false},
-	{"partitions.tsv", NODE_TABLE, 0, HOLDS_NOT, false},
-	{"postings", NODE_POSTINGS, 0, HOLDS_POINTER, true},
-	{"prefix", NODE_PREFIXES, 0, HOLDS_POINTER, true},
-	{"query", NODE_QUERIES, 0, HOLDS_POINTER, true},
-	{"rank", NODE_RANKS, 0, HOLDS_POINTER, true},
-	{"rejects", NODE_MIRROR_DIR, MIRROR_REJECTS, HOLDS_FOREVER, false},
-	{"segments", NODE_SEGMENTS, 0, HOLDS_POINTER, true},
-	{"status", NODE_TEXT, ROOTFILE_STATUS, HOLDS_NOT, false},
-	{"status.html", NODE_TEXT, ROOTFILE_STATUS_HTML, HOLDS_NOT, false},
-	{"status.json", NODE_TEXT, ROOTFILE_STATUS_JSON, HOLDS_NOT, false},
-	{"terms", NODE_TERMS, 0, HOLDS_POINTER, true},
-	{"watermark", NODE_TEXT, ROOTFILE_WATERMARK, HOLDS_POINTER, true},
-};
-
-const char *const tree_pointers[] = {"complete_through", "docs", "groups", "postings", "prefix", "query",
-	"rank", "segments", "terms", "watermark", "generation", NULL};
-
-static const struct tree_name *find_name(const char *name)
-{
-	for (size_t i = 0; i < TREE_NAMES; i++) {
-		if (!strcmp(tree_names[i].name, name))
-			return &tree_names[i];
-	}
-	return NULL;
-}
+/* --- what stays --- */
 
 /* Directories that stay are held by one lookup that is never taken back. */
 static int plant(struct tree *t, enum node_kind kind, unsigned place)
@@ -83,19 +45,18 @@ static int64_t publish_time(const struct tree *t, const struct generation *g)
 	return g ? g->manifest.published : t->started;
 }
 
-static uint64_t id_of(const struct generation *g)
+uint64_t tree_generation_id(const struct generation *g)
 {
 	return g ? inode_generation_id(g->manifest.index, g->manifest.number) : 0;
 }
 
-/* A node of generation `g` (may be NULL: nothing is published). */
-static int get_node(struct tree *t, struct inode_key *key, struct generation *g, uint64_t size,
-	struct node **out, struct err *err)
+int tree_node(struct tree *t, struct inode_key *key, struct generation *g, uint64_t size, struct node **out,
+	struct err *err)
 {
 	struct inode_parts parts = {.fd = -1, .size = size, .mtime = publish_time(t, g)};
 
 	parts.ctime = parts.mtime;
-	key->generation = id_of(g);
+	key->generation = tree_generation_id(g);
 	if (g)
 		parts.generation = generation_ref(g);
 	*out = inode_get(t->inodes, key, &parts);
@@ -130,214 +91,10 @@ static int get_text(struct tree *t, enum rootfile which, const struct snapshot *
 	if (r < 0)
 		return err_set(err, r, "out of memory");
 	key.text = buf_slice(&text);
-	return get_node(t, &key, g, text.len, out, err);
+	return tree_node(t, &key, g, text.len, out, err);
 }
 
-#define ROWS_AT_ONCE 4096
-
-/* --- lookups below a generation --- */
-
-static int lookup_term(struct tree *t, struct generation *g, struct slice prefix, const char *name,
-	struct node **out, struct err *err)
-{
-	struct inode_key node_key = {.kind = NODE_TERM};
-	OWNED_BUF text = {0};
-	OWNED_BUF key = {0};
-	struct view_term term;
-	int r;
-
-	if (!name_unescape(slice_str(name), &text))
-		return 0;
-	r = view_term_key(buf_slice(&text), &key);
-	if (r <= 0)
-		return r;
-	if (!slice_starts(slice_of(key.data + 1, key.len - 1), prefix))
-		return 0;
-	r = view_term_stat(g, buf_slice(&key), &term, err);
-	if (r <= 0)
-		return r;
-	node_key.text = buf_slice(&key);
-	return get_node(t, &node_key, g, term.bytes, out, err);
-}
-
-/* Its size is known only by making it, so it is made here and kept for the read that follows. */
-static int get_made(struct tree *t, struct generation *g, enum node_kind kind, struct slice text,
-	struct node **out, struct err *err)
-{
-	struct inode_key key = {.kind = kind, .generation = id_of(g), .text = text};
-	OWNED(blob) struct blob *blob = NULL;
-	OWNED_BUF bytes = {0};
-	int r;
-
-	*out = inode_lookup(t->inodes, &key);
-	if (*out)
-		return 1;
-	r = render_make(kind, g, text, &bytes, err);
-	if (r <= 0)
-		return r;
-	blob = blob_take(&bytes);
-	if (!blob)
-		return err_set(err, -ENOMEM, "out of memory");
-	r = get_node(t, &key, g, blob->len, out, err);
-	if (r == 1)
-		render_keep(t->render, (*out)->ino, blob);
-	return r;
-}
-
-/* A document, group or query: the key is the name's own text. */
-static int lookup_made(struct tree *t, struct generation *g, enum node_kind kind, const char *name,
-	struct node **out, struct err *err)
-{
-	OWNED_BUF text = {0};
-
-	if (!name_unescape(slice_str(name), &text))
-		return 0;
-	return get_made(t, g, kind, buf_slice(&text), out, err);
-}
-
-/* Those of a frequent term take long to make. */
-static int lookup_rows(
-	struct tree *t, struct generation *g, const char *name, bool slow, struct node **out, struct err *err)
-{
-	struct inode_key node_key = {.kind = NODE_TERM_ROWS, .generation = id_of(g)};
-	OWNED_BUF text = {0};
-	OWNED_BUF key = {0};
-	struct view_term term;
-	int r;
-
-	if (!name_unescape(slice_str(name), &text))
-		return 0;
-	r = view_term_key(buf_slice(&text), &key);
-	if (r <= 0)
-		return r;
-	node_key.text = buf_slice(&key);
-	*out = inode_lookup(t->inodes, &node_key);
-	if (*out)
-		return 1;
-	r = slow ? 0 : view_term_stat(g, buf_slice(&key), &term, err);
-	if (r == 1 && term.df > ROWS_AT_ONCE)
-		return TREE_SLOW;
-	return r < 0 || (r == 0 && !slow) ? r : get_made(t, g, NODE_TERM_ROWS, buf_slice(&key), out, err);
-}
-
-/* A query takes as long as what it asks for; one that the kernel still knows is at hand. */
-static int lookup_query(struct tree *t, const struct node *dir, const char *name, bool slow,
-	struct node **out, struct err *err)
-{
-	struct inode_key key = {
-		.kind = dir->kind == NODE_RANKS ? NODE_RANK : NODE_QUERY, .generation = dir->generation_id};
-	OWNED_BUF text = {0};
-
-	if (slow)
-		return lookup_made(t, dir->generation, key.kind, name, out, err);
-	if (!name_unescape(slice_str(name), &text))
-		return 0;
-	key.text = buf_slice(&text);
-	*out = inode_lookup(t->inodes, &key);
-	return *out ? 1 : TREE_SLOW;
-}
-
-static int has_term(const struct generation *g, struct slice prefix, struct err *err)
-{
-	OWNED(view_terms) struct view_terms *terms = NULL;
-	struct slice text;
-	uint64_t position;
-	int r = view_terms_open(&terms, g, prefix, 0, err);
-
-	return r < 0 ? r : view_terms_next(terms, &text, &position, err);
-}
-
-/* A prefix is taken as it is written where terms start so (keywords keep their case), else normalised as
- * words are. The node bears the prefix that it lists. */
-static int resolve_prefix(const struct generation *g, struct slice raw, struct buf *out, struct err *err)
-{
-	OWNED_BUF key = {0};
-	int r = has_term(g, raw, err);
-
-	if (r == 1)
-		buf_add_slice(out, raw);
-	if (r != 0)
-		return r;
-	r = view_term_key(raw, &key);
-	if (r <= 0)
-		return r;
-	buf_add(out, key.data + 1, key.len - 1);
-	return has_term(g, buf_slice(out), err);
-}
-
-static int lookup_prefix(
-	struct tree *t, const struct node *dir, const char *name, struct node **out, struct err *err)
-{
-	struct inode_parts parts = {.fd = -1, .mtime = dir->mtime, .ctime = dir->ctime};
-	struct inode_key key = {.kind = NODE_PREFIX,
-		.place = dir->place,
-		.generation = dir->generation_id,
-		.text = slice_str(name)};
-	OWNED_BUF raw = {0};
-	OWNED_BUF prefix = {0};
-	int r;
-
-	if (!name_unescape(slice_str(name), &raw))
-		return 0;
-	r = resolve_prefix(dir->generation, buf_slice(&raw), &prefix, err);
-	if (r <= 0)
-		return r;
-	parts.blob = blob_take(&prefix);
-	if (!parts.blob)
-		return err_set(err, -ENOMEM, "out of memory");
-	parts.generation = generation_ref(dir->generation);
-	*out = inode_get(t->inodes, &key, &parts);
-	return *out ? 1 : err_set(err, -ENOMEM, "out of memory");
-}
-
-/* The same file in every generation that has it: it bears its bytes by name, and holds a descriptor of its
- * own, so that no generation stays open for it. */
-static int get_segment(
-	struct tree *t, const struct generation *g, size_t i, struct node **out, struct err *err)
-{
-	const struct manifest_segment *m = &g->manifest.segments[i];
-	char hex[SHA256_HEX];
-	struct inode_key key = {.kind = NODE_SEGMENT};
-	struct inode_parts parts = {.fd = -1, .size = m->bytes, .mtime = time_add(m->last, t->cfg->cadence)};
-
-	key.text = slice_str(hex_text(m->sha256, SHA256_BYTES, hex));
-	*out = inode_lookup(t->inodes, &key);
-	if (*out)
-		return 1;
-	parts.ctime = parts.mtime;
-	parts.fd = fcntl(segment_fd(g->segments[i]), F_DUPFD_CLOEXEC, 3);
-	if (parts.fd < 0)
-		return err_sys(err, -errno, "%s.seg", m->name);
-	*out = inode_get(t->inodes, &key, &parts);
-	return *out ? 1 : err_set(err, -ENOMEM, "out of memory");
-}
-
-static int lookup_in_segments(
-	struct tree *t, struct generation *g, const char *name, struct node **out, struct err *err)
-{
-	struct inode_key key = {.kind = NODE_MANIFEST};
-	OWNED_BUF sums = {0};
-	char text[64];
-
-	if (!strcmp(name, "MANIFEST.json"))
-		return get_node(t, &key, g, g->manifest_bytes.len, out, err);
-	if (!strcmp(name, "SHA256SUMS")) {
-		key.kind = NODE_SUMS;
-		render_sums(g, &sums);
-		return get_node(t, &key, g, sums.len, out, err);
-	}
-	snprintf(text, sizeof(text), "%" PRIu64 ".live", g->manifest.number);
-	if (!strcmp(name, text)) {
-		key.kind = NODE_LIVE;
-		return get_node(t, &key, g, g->live_bytes.len, out, err);
-	}
-	for (size_t i = 0; i < g->manifest.segment_count; i++) {
-		snprintf(text, sizeof(text), "%s.seg", g->manifest.segments[i].name);
-		if (!strcmp(name, text))
-			return get_segment(t, g, i, out, err);
-	}
-	return 0;
-}
+/* --- lookups --- */
 
 /* What a fixed name is in generation `g`, seen from `place`. */
 static int get_fixed(struct tree *t, const struct tree_name *f, enum node_place place,
@@ -352,10 +109,10 @@ static int get_fixed(struct tree *t, const struct tree_name *f, enum node_place 
 		return get_table(t, s, out, err);
 	case NODE_GENERATIONS:
 	case NODE_MIRROR_DIR:
-		return get_node(t, &key, NULL, 0, out, err);
+		return tree_node(t, &key, NULL, 0, out, err);
 	default:
 		key.place = place;
-		return get_node(t, &key, g, 0, out, err);
+		return tree_node(t, &key, g, 0, out, err);
 	}
 }
 
@@ -373,7 +130,7 @@ static int check_age(const struct snapshot *s, int64_t *valid, struct err *err)
 
 static int lookup_in_root(struct tree *t, const char *name, struct tree_entry *out, struct err *err)
 {
-	const struct tree_name *f = find_name(name);
+	const struct tree_name *f = tree_name_find(name);
 	OWNED(snapshot) struct snapshot *s = NULL;
 	int r = 0;
 
@@ -413,7 +170,7 @@ static int get_generation(struct tree *t, struct generation *g, struct tree_entr
 	struct inode_key key = {.kind = NODE_GENERATION, .place = PLACE_PINNED};
 
 	out->valid = TREE_FOREVER;
-	return get_node(t, &key, g, 0, &out->node, err);
+	return tree_node(t, &key, g, 0, &out->node, err);
 }
 
 static int lookup_generation(
@@ -446,7 +203,7 @@ static int lookup_generation(
 static int lookup_in_generation(
 	struct tree *t, const struct node *dir, const char *name, struct node **out, struct err *err)
 {
-	const struct tree_name *f = find_name(name);
+	const struct tree_name *f = tree_name_find(name);
 
 	if (!f || !f->pinned)
 		return 0;
@@ -461,15 +218,13 @@ bool tree_is_live(const struct node *parent, const char *name)
 		return true;
 	if (parent->kind != NODE_ROOT)
 		return false;
-	f = find_name(name);
+	f = tree_name_find(name);
 	return f && f->holds != HOLDS_FOREVER;
 }
 
 static int lookup(
 	struct tree *t, const struct node *parent, const char *name, struct tree_entry *out, struct err *err)
 {
-	struct generation *g = parent->generation;
-
 	*out = (struct tree_entry){.valid = TREE_FOREVER};
 	switch (parent->kind) {
 	case NODE_ROOT:
@@ -481,30 +236,12 @@ static int lookup(
 	default:
 		if (!node_is_dir(parent))
 			return -ENOTDIR;
-		if (!g)
+		if (!parent->generation)
 			return 0; /* nothing is published; the next generation has directories of its own */
 	}
-	switch (parent->kind) {
-	case NODE_GENERATION:
+	if (parent->kind == NODE_GENERATION)
 		return lookup_in_generation(t, parent, name, &out->node, err);
-	case NODE_SEGMENTS:
-		return lookup_in_segments(t, g, name, &out->node, err);
-	case NODE_TERMS:
-		return lookup_term(t, g, slice_of(NULL, 0), name, &out->node, err);
-	case NODE_PREFIX:
-		return lookup_term(t, g, blob_bytes(parent->blob), name, &out->node, err);
-	case NODE_PREFIXES:
-		return lookup_prefix(t, parent, name, &out->node, err);
-	case NODE_POSTINGS:
-		return lookup_rows(t, g, name, false, &out->node, err);
-	case NODE_GROUPS:
-		return lookup_made(t, g, NODE_GROUP, name, &out->node, err);
-	case NODE_QUERIES:
-	case NODE_RANKS:
-		return lookup_query(t, parent, name, false, &out->node, err);
-	default:
-		return lookup_made(t, g, NODE_DOC, name, &out->node, err);
-	}
+	return tree_lookup_below(t, parent, name, false, &out->node, err);
 }
 
 int tree_check(const struct node *dir, struct err *err)
@@ -562,10 +299,8 @@ int tree_lookup_slow(
 		return lookup_generation(t, name, true, out, err);
 	case NODE_QUERIES:
 	case NODE_RANKS:
-		r = lookup_query(t, parent, name, true, &out->node, err);
-		return checked(t, parent, r, out, err);
 	case NODE_POSTINGS:
-		r = lookup_rows(t, parent->generation, name, true, &out->node, err);
+		r = tree_lookup_below(t, parent, name, true, &out->node, err);
 		return checked(t, parent, r, out, err);
 	default:
 		out->valid = 0;
@@ -584,7 +319,7 @@ bool tree_is_outdated(struct tree *t, const struct node *n)
 {
 	OWNED(snapshot) struct snapshot *s = refresh_snapshot(t->refresh);
 
-	return id_of(s->generation) != n->generation_id;
+	return tree_generation_id(s->generation) != n->generation_id;
 }
 
 /* --- attributes --- */

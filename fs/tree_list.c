@@ -2,7 +2,7 @@
 /* fs/tree_list.c - tree_list(): listings in parts, each entry with the offset of the next. */
 #include "tree.h"
 #include "name.h"
-#include "tree_names.h"
+#include "tree_private.h"
 #include "view.h"
 
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* index/view_group.c - view_groups() and view_group_json(): the documents of a generation by group. */
-#include "view.h"
+#include "view_private.h"
 
 #include "heap.h"
 #include "id_merge.h"
@@ -8,11 +8,6 @@
 static int out_of_memory(struct err *err)
 {
 	return err_set(err, -ENOMEM, "out of memory for groups");
-}
-
-static bool entry_shows(const struct generation *g, size_t s, uint32_t n)
-{
-	return segment_state(g->segments[s], n) == ENTRY_LIVE && !live_is_superseded(&g->live.segments[s], n);
 }
 
 /* ---- one group ---- */
@@ -62,7 +57,7 @@ static int group_stream_open(const struct generation *g, size_t s, struct slice 
 		return r;
 	for (size_t i = 0; i < t->entries.len / sizeof(*entries); i++) {
 		entries[kept] = entries[i];
-		kept += entry_shows(g, s, entries[i]);
+		kept += view_shows(g, s, entries[i]);
 	}
 	t->entries.len = kept * sizeof(*entries);
 	*stream = (struct id_stream){.segment = g->segments[s], .number = s, .ctx = t, .fill = group_fill};
@@ -107,7 +102,7 @@ static int names_open(const struct generation *g, size_t s, struct group_names *
 	for (uint32_t n = 0; n < segment_info(seg)->entries; n++) {
 		uint32_t group = segment_group_of(seg, n);
 
-		if (group < groups && entry_shows(g, s, n))
+		if (group < groups && view_shows(g, s, n))
 			names->bits[group / 8] |= (uint8_t)(1u << group % 8);
 	}
 	return 0;
