@@ -30,7 +30,8 @@ static int set_files(posix_spawn_file_actions_t *files, const struct program *p)
 		r = posix_spawn_file_actions_adddup2(files, p->out, STDOUT_FILENO);
 	if (r == 0 && p->err >= 0)
 		r = posix_spawn_file_actions_adddup2(files, p->err, STDERR_FILENO);
-	return r;
+	/* Libraries open without O_CLOEXEC: connections to S3 are none of the program's. */
+	return r == 0 ? posix_spawn_file_actions_addclosefrom_np(files, STDERR_FILENO + 1) : r;
 }
 
 int program_start(const struct program *p, pid_t *pid)

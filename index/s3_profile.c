@@ -46,14 +46,15 @@ static struct slice trim(struct slice s)
 	return s;
 }
 
-/* "[default]", "[NAME]", and in the configuration file "[profile NAME]". */
+/* "[default]", "[NAME]", and in the configuration file "[profile NAME]"; what comes behind it says nothing. */
 static bool heads(struct slice line, const char *profile)
 {
+	const char *end = memrchr(line.data, ']', line.len);
 	struct slice name;
 
-	if (line.len < 2 || line.data[line.len - 1] != ']')
+	if (!end)
 		return false;
-	name = trim(slice_of(line.data + 1, line.len - 2));
+	name = trim(slice_of(line.data + 1, (size_t)(end - line.data - 1)));
 	if (slice_starts(name, slice_str("profile ")) || slice_starts(name, slice_str("profile\t")))
 		name = trim(slice_of(name.data + 8, name.len - 8));
 	return slice_eq(name, slice_str(profile));
@@ -168,15 +169,10 @@ static int from_environment(struct s3_profile *p)
 	return r < 0 ? r : take_env(&p->session_token, "AWS_SESSION_TOKEN", NULL);
 }
 
-/* What the files have of them, half of a pair, is not mixed with it. */
-static int from_process(struct s3_profile *files, const char *command, const char *profile, struct err *err)
+static int from_process(struct s3_profile *said, const char *command, const char *profile, struct err *err)
 {
-	int r;
+	int r = s3_process_run(said, command, S3_PROCESS_PATIENCE, err);
 
-	wipe(&files->access_key);
-	wipe(&files->secret_key);
-	wipe(&files->session_token);
-	r = s3_process_run(files, command, S3_PROCESS_PATIENCE, err);
 	return r == -EACCES ? err_context(err, r, "credential_process of [%.64s]", profile) : r;
 }
 
@@ -202,10 +198,28 @@ static int check(const struct s3_profile *p, const char *profile, struct err *er
 		profile);
 }
 
+/* Of one place, since a key of one and a token of another are of two users. */
+static void take_credentials(struct s3_profile *out, struct s3_profile *from)
+{
+	if (out->access_key || !from->access_key || !from->secret_key)
+		return;
+	out->access_key = steal(&from->access_key);
+	out->secret_key = steal(&from->secret_key);
+	out->session_token = steal(&from->session_token);
+}
+
+static void take_place(struct s3_profile *out, struct s3_profile *from)
+{
+	if (!out->region)
+		out->region = steal(&from->region);
+	if (!out->endpoint)
+		out->endpoint = steal(&from->endpoint);
+}
+
 int s3_profile_find(struct s3_profile *out, const char *profile, struct err *err)
 {
 	const char *named = profile ? profile : env("AWS_PROFILE") ? env("AWS_PROFILE") : "default";
-	struct s3_profile files = {0};
+	struct s3_profile credentials = {0}, config = {0}, said = {0};
 	OWNED_STR char *process = NULL;
 	int r = 0;
 
@@ -217,21 +231,20 @@ int s3_profile_find(struct s3_profile *out, const char *profile, struct err *err
 	if (r == 0)
 		r = take_env(&out->endpoint, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL");
 	if (r == 0)
-		r = read_profile(&files, &process, named, "AWS_SHARED_CREDENTIALS_FILE", "credentials", err);
+		r = read_profile(
+			&credentials, &process, named, "AWS_SHARED_CREDENTIALS_FILE", "credentials", err);
 	if (r == 0)
-		r = read_profile(&files, &process, named, "AWS_CONFIG_FILE", "config", err);
-	if (r == 0 && !out->access_key && !(files.access_key && files.secret_key) && process)
-		r = from_process(&files, process, named, err);
-	if (r == 0 && !out->access_key) {
-		out->access_key = steal(&files.access_key);
-		out->secret_key = steal(&files.secret_key);
-		out->session_token = steal(&files.session_token);
-	}
-	if (!out->region)
-		out->region = steal(&files.region);
-	if (!out->endpoint)
-		out->endpoint = steal(&files.endpoint);
-	s3_profile_release(&files);
+		r = read_profile(&config, &process, named, "AWS_CONFIG_FILE", "config", err);
+	take_credentials(out, &credentials);
+	take_credentials(out, &config);
+	if (r == 0 && !out->access_key && process)
+		r = from_process(&said, process, named, err);
+	take_credentials(out, &said);
+	take_place(out, &credentials);
+	take_place(out, &config);
+	s3_profile_release(&credentials);
+	s3_profile_release(&config);
+	s3_profile_release(&said);
 	if (r == 0)
 		r = check(out, named, err);
 	if (r < 0)

@@ -88,6 +88,28 @@ static void profiles_are_read_from_both_files(void)
 	check_profile(NULL, "W", "ws", "", "eu-central-1", "http://work");
 }
 
+/* A token that an older login left in the other file is of another key. */
+static void credentials_are_of_one_file(void)
+{
+	clear();
+	write_text("credentials",
+		"[default]\naws_access_key_id = A\naws_secret_access_key = as\n[half]\naws_access_key_id = H\n");
+	write_text("config",
+		"[default]\naws_session_token = stale\nregion = us-east-2\n"
+		"[profile half]\naws_access_key_id = C\naws_secret_access_key = cs\naws_session_token = ct\n");
+	check_profile(NULL, "A", "as", "", "us-east-2", "");
+	check_profile("half", "C", "cs", "ct", "", "");
+}
+
+static void a_heading_may_have_a_comment_behind_it(void)
+{
+	clear();
+	write_text("credentials",
+		"[default] # mine\naws_access_key_id = A\naws_secret_access_key = as\n[next\n");
+	write_text("config", "");
+	check_profile(NULL, "A", "as", "", "", "");
+}
+
 static void files_may_lie_elsewhere(void)
 {
 	OWNED_BUF path = {0};
@@ -134,6 +156,24 @@ static void a_program_knows_them_where_no_file_does(void)
 	setenv("AWS_ACCESS_KEY_ID", "E", 1);
 	setenv("AWS_SECRET_ACCESS_KEY", "es", 1);
 	check_profile(NULL, "E", "es", "", "eu-west-1", "");
+}
+
+/* Libraries open connections without O_CLOEXEC. */
+static void a_program_has_none_of_our_descriptors(void)
+{
+	struct s3_profile p = {0};
+	struct err err = ERR_INIT;
+	int fd = dup(STDERR_FILENO);
+
+	check(fd > STDERR_FILENO && fd < 10);
+	check_int(s3_process_run(&p,
+			  "for fd in 3 4 5 6 7 8 9; do test ! -e /proc/$$/fd/$fd || exit 9; done; " SAYS(
+				  "{\"Version\":1,\"AccessKeyId\":\"a\",\"SecretAccessKey\":\"b\"}"),
+			  30 * TIME_SECOND, &err),
+		0);
+	check_str(err.message, "");
+	s3_profile_release(&p);
+	close(fd);
 }
 
 static void check_program(const char *command, const char *why)
@@ -247,9 +287,12 @@ int main(void)
 	home = scratch_make();
 	RUN(the_environment_comes_first);
 	RUN(profiles_are_read_from_both_files);
+	RUN(credentials_are_of_one_file);
+	RUN(a_heading_may_have_a_comment_behind_it);
 	RUN(files_may_lie_elsewhere);
 	RUN(no_credentials_say_how_to_give_them);
 	RUN(a_program_knows_them_where_no_file_does);
+	RUN(a_program_has_none_of_our_descriptors);
 	RUN(a_program_that_does_not_say_them_is_refused);
 	RUN(bytes_that_would_not_stay_in_a_header_are_refused);
 	RUN(places_are_read);
