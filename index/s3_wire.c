@@ -31,8 +31,8 @@ static bool is_one_of(const char *code, const char *const *codes)
 enum s3_outcome s3_outcome_of(int status, const char *code)
 {
 	static const char *const again[] = {"SlowDown", "ServiceUnavailable", "InternalError",
-		"RequestTimeout", "TooManyRequests", "OperationAborted", "BadDigest", "IncompleteBody",
-		"XAmzContentSHA256Mismatch", NULL};
+		"RequestTimeout", "TooManyRequests", "OperationAborted", "ConditionalRequestConflict",
+		"BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", NULL};
 	static const char *const denied[] = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch",
 		"ExpiredToken", "InvalidToken", "TokenRefreshRequired", "AuthorizationHeaderMalformed",
 		"AccountProblem", "NotSignedUp", "CredentialsNotSupported", "InvalidSecurity", NULL};

@@ -161,8 +161,9 @@ static int explain(int r, bool root, const char *bad, const char *what, struct e
 
 struct page_reader {
 	struct s3_page *page;
-	bool root;  /* the document is a listing */
-	bool ended; /* it said whether it goes on */
+	bool encoded; /* keys are */
+	bool root;    /* the document is a listing */
+	bool ended;   /* it said whether it goes on */
 	/* Of the <Contents> that is being read */
 	struct buf key;
 	uint64_t size;
@@ -202,16 +203,31 @@ static bool parse_time(struct slice s, int64_t *out)
 	return true;
 }
 
-static bool read_key(struct slice text, struct buf *key)
+static int encoding_element(void *ctx, const char *parent, const char *name, struct slice text)
+{
+	(void)ctx;
+	return !strncmp(parent, "List", 4) && !strcmp(name, "EncodingType") &&
+	       slice_eq(text, slice_str("url"));
+}
+
+/* Are its keys encoded? Not every server does what it was asked for; one that does says so, some behind the keys. */
+static bool is_encoded(struct slice body)
+{
+	return walk(body, encoding_element, NULL) == 1;
+}
+
+static bool read_key(struct slice text, bool encoded, struct buf *key)
 {
 	buf_clear(key);
-	return uri_decode(text, key) && key->len && key->len <= S3_KEY_MAX &&
+	if (!encoded)
+		buf_add_slice(key, text);
+	return (!encoded || uri_decode(text, key)) && key->len && key->len <= S3_KEY_MAX &&
 	       !memchr(key->data, '\0', key->len);
 }
 
 static bool set_key(struct page_reader *p, struct slice text)
 {
-	return read_key(text, &p->key);
+	return read_key(text, p->encoded, &p->key);
 }
 
 static bool contents_member(struct page_reader *p, const char *name, struct slice text)
@@ -293,7 +309,7 @@ static int page_element(void *ctx, const char *parent, const char *name, struct 
 
 int s3_xml_page(struct slice body, struct s3_page *page, struct err *err)
 {
-	struct page_reader p = {.page = page};
+	struct page_reader p = {.page = page, .encoded = is_encoded(body)};
 	int r = walk(body, page_element, &p);
 
 	buf_release(&p.key);
@@ -305,7 +321,7 @@ int s3_xml_page(struct slice body, struct s3_page *page, struct err *err)
 
 struct uploads_reader {
 	struct s3_uploads *found;
-	bool root;
+	bool encoded, root;
 	struct s3_upload now; /* that is being read */
 	struct buf key;
 	char bad[32];
@@ -314,7 +330,7 @@ struct uploads_reader {
 static int upload_member(struct uploads_reader *u, const char *name, struct slice text)
 {
 	if (!strcmp(name, "Key")) {
-		if (!read_key(text, &u->key))
+		if (!read_key(text, u->encoded, &u->key))
 			return -EBADMSG;
 		u->now.key = arena_dup(&u->found->arena, buf_slice(&u->key)).data;
 		return u->now.key ? 0 : -ENOMEM;
@@ -358,7 +374,7 @@ static int uploads_element(void *ctx, const char *parent, const char *name, stru
 
 int s3_xml_uploads(struct slice body, struct s3_uploads *found, struct err *err)
 {
-	struct uploads_reader u = {.found = found, .now = {.begun = TIME_NONE}};
+	struct uploads_reader u = {.found = found, .encoded = is_encoded(body), .now = {.begun = TIME_NONE}};
 	int r = walk(body, uploads_element, &u);
 
 	buf_release(&u.key);
