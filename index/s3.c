@@ -51,19 +51,25 @@ static struct s3_wire *wire_for(const struct s3_session *session, const struct s
 	return t->writes || cannot ? session->writer : session->reader;
 }
 
-unsigned s3_try_with(
-	const struct s3_session *session, const struct s3_try *t, int64_t timeout, struct s3_answer *a)
+unsigned s3_try_with(const struct s3_session *session, const struct s3_try *t, int64_t timeout, unsigned n,
+	struct s3_answer *a)
 {
 	struct s3_call call = {.key = t->key, .stop = t->stop};
+	struct s3_wire *wire = wire_for(session, t);
 	int64_t deadline = time_add(time_monotonic(), timeout), next;
-	unsigned n = 0;
 
 	for (;;) {
 		call.timeout = deadline - time_monotonic();
 		if (call.timeout < TIMEOUT_MIN)
 			call.timeout = TIMEOUT_MIN;
-		t->attempt(wire_for(session, t), &call, t->ctx, a);
+		t->attempt(wire, &call, t->ctx, a);
 		n++;
+		/* libs3 goes by this host's clock, which may have been set meanwhile: the writer finds out. */
+		if ((a->outcome == S3_DENIED || a->outcome == S3_SKEWED) && wire != session->writer &&
+			n < S3_ATTEMPTS) {
+			wire = session->writer;
+			continue;
+		}
 		next = time_add(time_monotonic(), pause_after(n));
 		if (!is_worth_another(a->outcome) || n == S3_ATTEMPTS || next >= deadline ||
 			is_stopped(t->stop))
@@ -82,8 +88,8 @@ int s3_try(struct s3 *s, const struct s3_try *t, struct s3_answer *a, unsigned *
 		r = s3_session_take(s, &session, err);
 		if (r < 0)
 			return r;
-		n += s3_try_with(session, t, s->timeout, a);
-		if (a->outcome != S3_DENIED || renewed || !s3_session_renew(s, session))
+		n = s3_try_with(session, t, s->timeout, n, a);
+		if (a->outcome != S3_DENIED || renewed || n == S3_ATTEMPTS || !s3_session_renew(s, session))
 			break;
 		s3_session_drop(session);
 		renewed = true;
@@ -155,7 +161,7 @@ static const char *disorder(const struct list_try *t)
 			(e[i].st.is_dir && (t->list->flat || e[i].key.len == strlen(t->prefix))))
 			return "the listing has keys that were not asked for";
 		if (before->len && slice_cmp(e[i].key, *before) <= 0 &&
-			!(e[i].st.is_dir && slice_starts(*before, e[i].key)))
+			!(e[i].st.is_dir && before->len > e[i].key.len && slice_starts(*before, e[i].key)))
 			return "the listing is not in order, or has a key twice";
 		*before = e[i].key;
 	}

@@ -9,6 +9,7 @@
 #include "timefmt.h"
 
 #define CONNECT_MS 5000
+#define SKEW_MAX (15 * 60 * TIME_SECOND) /* that S3 lets pass */
 #define EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 /* ---- handles ---- */
@@ -82,7 +83,8 @@ static int64_t http_date(struct slice value)
 	memcpy(text, value.data, value.len);
 	text[value.len] = '\0';
 	t = curl_getdate(text, NULL);
-	return t < 0 || t > INT64_MAX / TIME_SECOND ? TIME_NONE : (int64_t)t * TIME_SECOND;
+	/* No later than one can still count on from. */
+	return t < 0 || t > INT64_MAX / TIME_SECOND / 2 ? TIME_NONE : (int64_t)t * TIME_SECOND;
 }
 
 static bool number(struct slice *s, uint64_t *out)
@@ -365,6 +367,34 @@ static bool lies_elsewhere(const struct s3_exchange *x)
 	       (a->status == 301 || a->status == 307 || a->status == 400) && x->wire->base.place->amazon;
 }
 
+/* libcurl's own words may have the whole url of a proxy in them, and its password. */
+static const char *explain(CURLcode code, const char *error)
+{
+	return *error && !strstr(error, "://") && !strcasestr(error, "proxy") ? error
+									      : curl_easy_strerror(code);
+}
+
+/* The server's clock is another one than signatures went by. */
+static bool is_skewed(const struct s3_exchange *x)
+{
+	int64_t by;
+
+	if (x->date == TIME_NONE)
+		return false;
+	by = x->date - (time_now() + atomic_load(&x->wire->base.skew));
+	return by > SKEW_MAX || by < -SKEW_MAX;
+}
+
+/* The answer to a HEAD has no body that would say why: such a status comes of a wrong clock, or of a session token that has run out. */
+static enum s3_outcome without_a_code(const struct s3_exchange *x)
+{
+	const struct s3_answer *a = x->answer;
+
+	if (a->status == 403 && is_skewed(x))
+		return S3_SKEWED;
+	return a->status == 400 ? S3_DENIED : a->outcome;
+}
+
 static void judge(struct s3_exchange *x, CURLcode code, const char *error)
 {
 	struct s3_answer *a = x->answer;
@@ -378,12 +408,16 @@ static void judge(struct s3_exchange *x, CURLcode code, const char *error)
 	}
 	if (code != CURLE_OK) {
 		a->status = 0;
-		s3_exchange_failed(x, *error ? error : curl_easy_strerror(code));
+		s3_exchange_failed(x, explain(code, error));
+		if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
+			a->outcome = S3_REFUSED;
 		return;
 	}
 	if (status < 200 || status >= 300)
 		s3_xml_error(buf_slice(&x->text), a);
 	a->outcome = s3_outcome_of(a->status, a->code);
+	if (!*a->code && !strcmp(x->method, "HEAD"))
+		a->outcome = without_a_code(x);
 	if (a->outcome == S3_SKEWED && x->date != TIME_NONE)
 		atomic_store(&x->wire->base.skew, x->date - time_now());
 	if (lies_elsewhere(x))

@@ -11,9 +11,10 @@
 struct s3_session {
 	struct s3_profile profile;
 	struct s3_place place;
+	int64_t renewed;        /* when others were refused, and these found (monotonic); 0: not so */
 	struct s3_wire *reader; /* of objects */
-	struct s3_wire
-		*writer; /* and lister: V4 where it is taken, since it can do more; may be the reader */
+	/* and lister: V4 where it is taken, since it can do more; may be the reader */
+	struct s3_wire *writer;
 	_Atomic unsigned refs;
 };
 struct s3 {
@@ -22,15 +23,16 @@ struct s3 {
 	enum s3_signature signature;
 	enum s3_style style;
 	int64_t timeout;
-	pthread_mutex_t lock;       /* protects the two below; held over a probe */
+	pthread_mutex_t lock;       /* protects what is below; held over a probe */
 	struct s3_session *session; /* NULL: not known yet */
+	struct s3_profile found;    /* for the next session; none: it is to look for itself */
 	int exclusive;              /* -1: not known yet */
 };
 
 /* A session with a reference for the caller; probes where there is none. Returns 0 or -errno. */
 int s3_session_take(struct s3 *s, struct s3_session **out, struct err *err);
 void s3_session_drop(struct s3_session *session); /* NULL is fine */
-/* Credentials were refused: forgets the session if others are to be found now. Returns whether to try again. */
+/* Credentials were refused: forgets the session if others are to be found now, which is looked for once a minute. Returns whether to try again. */
 bool s3_session_renew(struct s3 *s, const struct s3_session *refused);
 
 /* One attempt. `wire` is the session's reader, or its writer. */
@@ -43,9 +45,9 @@ struct s3_try {
 	void *ctx;
 	const atomic_bool *stop; /* NULL: nobody may stop it */
 };
-/* Tries within a session until there is an answer that is no reason to try again. Returns how many attempts it took. */
-unsigned s3_try_with(
-	const struct s3_session *session, const struct s3_try *t, int64_t timeout, struct s3_answer *a);
+/* Tries within a session, after `attempts` already, until there is an answer that is no reason to try again. Returns how many attempts it were. */
+unsigned s3_try_with(const struct s3_session *session, const struct s3_try *t, int64_t timeout,
+	unsigned attempts, struct s3_answer *a);
 /* The same with the current session. Returns 0 or -errno; *attempts (or NULL) as above. */
 int s3_try(struct s3 *s, const struct s3_try *t, struct s3_answer *a, unsigned *attempts, struct err *err);
 /* May objects be put in parts? The writer is the same for as long as there is a session. */

@@ -3,6 +3,9 @@
 #include <stdio.h>
 
 #include "s3_private.h"
+#include "timefmt.h"
+
+#define RENEW_MIN (60 * TIME_SECOND)
 
 static int dup_text(char **to, const char *from)
 {
@@ -45,6 +48,7 @@ void s3_free(struct s3 *s)
 	if (!s)
 		return;
 	s3_session_drop(s->session);
+	s3_profile_release(&s->found);
 	pthread_mutex_destroy(&s->lock);
 	free(s->url);
 	free(s->endpoint);
@@ -79,8 +83,19 @@ static int set_text(char **to, const char *from)
 	return dup_text(to, from);
 }
 
+/* Those that renewing has found, or what there is. */
+static int take_profile(struct s3 *s, struct s3_session *n, struct err *err)
+{
+	if (!s->found.access_key)
+		return s3_profile_find(&n->profile, s->profile, err);
+	n->profile = s->found;
+	n->renewed = time_monotonic();
+	s->found = (struct s3_profile){0};
+	return 0;
+}
+
 /* Credentials and place, and no wire yet. */
-static int session_new(const struct s3 *s, struct s3_session **out, struct err *err)
+static int session_new(struct s3 *s, struct s3_session **out, struct err *err)
 {
 	struct s3_session *n = calloc(1, sizeof(*n));
 	int r;
@@ -89,7 +104,7 @@ static int session_new(const struct s3 *s, struct s3_session **out, struct err *
 	if (!n)
 		return err_set(err, -ENOMEM, "out of memory");
 	n->refs = 1;
-	r = s3_profile_find(&n->profile, s->profile, err);
+	r = take_profile(s, n, err);
 	if (r == 0 && s->region)
 		r = set_text(&n->profile.region, s->region);
 	if (r == 0 && !n->profile.region)
@@ -119,15 +134,15 @@ static int ask(const struct s3 *s, struct s3_wire *wire, struct s3_answer *a, st
 {
 	const struct s3_session session = {.reader = wire, .writer = wire};
 	struct s3_try t = {.what = "LIST", .attempt = probe_attempt};
-	unsigned attempts = s3_try_with(&session, &t, s->timeout, a);
+	unsigned attempts = s3_try_with(&session, &t, s->timeout, 0, a);
 
 	return s3_failure(&t, a, attempts, err);
 }
 
-/* Only long-lived credentials can be told to libs3, and Amazon takes no V2. */
-static bool may_be_v2(const struct s3 *s, const struct s3_session *session)
+/* Only long-lived credentials can be told to libs3, which believes whoever answers by TLS; and Amazon takes no V2. */
+static bool may_be_v2(const struct s3_session *session)
 {
-	return s->signature != SIGNATURE_V4 && !session->place.amazon && !session->profile.session_token;
+	return !session->place.amazon && !session->place.https && !session->profile.session_token;
 }
 
 /* Has a wire made and asks by it. What it is kept in is NULL after a failure. */
@@ -149,33 +164,33 @@ static int try_wire(const struct s3 *s, struct s3_session *session, s3_wire_fn *
 	return r;
 }
 
-static int try_v4(const struct s3 *s, struct s3_session *session, struct s3_wire **out, struct err *err)
+static int try_v4(const struct s3 *s, struct s3_session *session, struct s3_wire **out, struct s3_answer *a,
+	struct err *err)
 {
-	struct s3_answer a = {0};
-	int r = try_wire(s, session, s3_wire_v4, out, &a, err);
+	int r = try_wire(s, session, s3_wire_v4, out, a, err);
 
-	if (r == 0 || a.outcome != S3_ELSEWHERE)
+	if (r == 0 || a->outcome != S3_ELSEWHERE)
 		return r;
 	/* The bucket lies in another region than was thought, and says in which. */
-	if (set_text(&session->profile.region, a.region) < 0)
+	if (set_text(&session->profile.region, a->region) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	s3_place_release(&session->place);
-	r = s3_place_parse(&session->place, s->url, NULL, a.region, s->style, err);
-	return r < 0 ? r : try_wire(s, session, s3_wire_v4, out, &a, err);
+	r = s3_place_parse(&session->place, s->url, NULL, a->region, s->style, err);
+	return r < 0 ? r : try_wire(s, session, s3_wire_v4, out, a, err);
 }
 
-/* One of both is enough. */
+/* One of both is enough; but that V4 is not taken has to be said: without it nothing can be put on a condition. */
 static int try_both(const struct s3 *s, struct s3_session *n, struct err *err)
 {
 	struct s3_wire *v2 = NULL, *v4 = NULL;
 	struct s3_answer a = {0};
-	int r = may_be_v2(s, n) ? try_wire(s, n, s3_wire_v2, &v2, &a, NULL) : -ENOTSUP;
-	bool both = r == 0;
+	int r = may_be_v2(n) ? try_wire(s, n, s3_wire_v2, &v2, &a, NULL) : -ENOTSUP;
 
-	r = try_v4(s, n, &v4, err);
+	a = (struct s3_answer){0};
+	r = try_v4(s, n, &v4, &a, err);
 	n->reader = v2 ? v2 : v4;
 	n->writer = v4 ? v4 : v2;
-	return both ? 0 : r;
+	return v2 && (a.outcome == S3_REFUSED || a.outcome == S3_DENIED) ? 0 : r;
 }
 
 static int try_v2_only(const struct s3 *s, struct s3_session *n, struct err *err)
@@ -185,13 +200,17 @@ static int try_v2_only(const struct s3 *s, struct s3_session *n, struct err *err
 
 	if (n->profile.session_token)
 		return err_set(err, -EACCES, "libs3 cannot send a session token: set signature = v4 in [s3]");
+	if (n->place.https)
+		return err_set(err, -EACCES,
+			"libs3 does not check by TLS who answers: set signature = v4 in [s3], or an endpoint with http://");
 	r = try_wire(s, n, s3_wire_v2, &n->reader, &a, err);
 	n->writer = n->reader;
 	return r;
 }
 
-static int session_open(const struct s3 *s, struct s3_session **out, struct err *err)
+static int session_open(struct s3 *s, struct s3_session **out, struct err *err)
 {
+	struct s3_answer a = {0};
 	struct s3_session *n;
 	int r = session_new(s, &n, err);
 
@@ -203,7 +222,7 @@ static int session_open(const struct s3 *s, struct s3_session **out, struct err 
 	} else if (s->signature == SIGNATURE_AUTO) {
 		r = try_both(s, n, err);
 	} else {
-		r = try_v4(s, n, &n->reader, err);
+		r = try_v4(s, n, &n->reader, &a, err);
 		n->writer = n->reader;
 	}
 	if (r < 0) {
@@ -242,22 +261,38 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
-bool s3_session_renew(struct s3 *s, const struct s3_session *refused)
+/* Takes those that are to be found now, if they are others. */
+static bool find_others(struct s3 *s, const struct s3_profile *refused)
 {
 	struct s3_profile now;
-	bool others;
 
 	if (s3_profile_find(&now, s->profile, NULL) < 0)
 		return false;
-	others = !same_text(now.access_key, refused->profile.access_key) ||
-		 !same_text(now.secret_key, refused->profile.secret_key) ||
-		 !same_text(now.session_token, refused->profile.session_token);
-	s3_profile_release(&now);
+	if (same_text(now.access_key, refused->access_key) &&
+		same_text(now.secret_key, refused->secret_key) &&
+		same_text(now.session_token, refused->session_token)) {
+		s3_profile_release(&now);
+		return false;
+	}
+	s3_profile_release(&s->found);
+	s->found = now;
+	return true;
+}
+
+bool s3_session_renew(struct s3 *s, const struct s3_session *refused)
+{
+	bool again = true;
+
 	pthread_mutex_lock(&s->lock);
-	if (others && s->session == refused) {
-		s3_session_drop(s->session);
-		s->session = NULL;
+	if (s->session == refused) {
+		/* What is refused to new ones, too, is not theirs to have: a program would be asked for each object. */
+		again = !(refused->renewed && time_monotonic() - refused->renewed < RENEW_MIN) &&
+			find_others(s, &refused->profile);
+		if (again) {
+			s3_session_drop(s->session);
+			s->session = NULL;
+		}
 	}
 	pthread_mutex_unlock(&s->lock);
-	return others;
+	return again;
 }

@@ -156,7 +156,7 @@ static int s3_store_list(struct store *s, const char *dir, store_entry_fn *fn, v
 
 /* ---- objects ---- */
 
-static int is_dir(const struct s3_store *st, const char *key, struct err *err)
+int store_s3_is_dir(const struct s3_store *st, const char *key, struct err *err)
 {
 	OWNED_BUF prefix = {0};
 	struct s3_page page = {0};
@@ -189,7 +189,7 @@ static int s3_store_head(struct store *s, const char *path, struct store_stat *o
 		s3_stat(out, a.size, a.modified, a.etag);
 	if (r != -ENOENT)
 		return r;
-	dir = is_dir(st, key, err);
+	dir = store_s3_is_dir(st, key, err);
 	return dir > 0 ? 0 : dir < 0 ? dir : r;
 }
 
@@ -206,8 +206,12 @@ static int s3_store_put(
 	if (!key)
 		return out_of_memory(err);
 	/* Where nothing better is to be had, whoever comes later at least does not overwrite. */
-	if (r == 0 && s3_store_head(s, path, &there, NULL) == 0)
-		return err_set(err, -EEXIST, "there is an object already");
+	if (r == 0) {
+		int found = s3_store_head(s, path, &there, err);
+
+		if (found != -ENOENT)
+			return found < 0 ? found : err_set(err, -EEXIST, "there is an object already");
+	}
 	return s3_put(st->s3, key, body, r ? how : STORE_REPLACE, err);
 }
 

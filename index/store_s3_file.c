@@ -324,7 +324,6 @@ static int sum_add(struct s3_file *f, uint64_t offset, const void *data, size_t 
 int s3_file_open(struct store *s, const char *path, struct store_file **out, struct err *err)
 {
 	struct s3_file *f = calloc(1, sizeof(*f));
-	struct store_stat dir;
 	struct s3_answer a;
 	int r;
 
@@ -336,7 +335,7 @@ int s3_file_open(struct store *s, const char *path, struct store_file **out, str
 	}
 	f->st = store_s3_of(s);
 	r = *path ? s3_head(f->st->s3, f->key, &a, err) : -ENOENT;
-	if (r == -ENOENT && s->ops->head(s, path, &dir, NULL) == 0 && dir.is_dir)
+	if (r == -ENOENT && (!*path || store_s3_is_dir(f->st, f->key, NULL) == 1))
 		r = err_set(err, -EISDIR, "is a directory");
 	if (r < 0) {
 		free(f->key);

@@ -93,7 +93,7 @@ install_tools()
 {
 	local deps=$top/examples/deps.sh clang
 	# The browser is the one without windows, which needs half the space of the whole one.
-	bash "$deps" attr bash-completion chromium-headless-shell clang clang-format findutils lowdown man-db mandoc mount procps \
+	bash "$deps" attr bash-completion chromium-headless-shell clang clang-format findutils lowdown man-db mandoc mount openssl procps \
 		python3 python3-boto3 python3-html5lib python3-hypothesis python3-pexpect python3-pip python3-pytest python3-pytest-timeout \
 		python3-pytest-xdist rsync strace zsh zstd || return
 	clang=$(clang -dumpversion | cut -d. -f1)

@@ -9,6 +9,7 @@ import itertools
 import os
 import select
 import socket
+import ssl
 import struct
 import threading
 import traceback
@@ -47,14 +48,19 @@ class Gone(Exception):
 
 
 class FakeS3:
-    """`takes`: the signatures. `conditions`: does a PUT heed If-None-Match and If-Match? `virtual_host`: buckets are also
-    names under this domain. `home`: the region; requests for another one are told so."""
+    """`takes`: the signatures. `conditions`: does a PUT heed If-None-Match and If-Match? `encodes`: are keys in listings, when that is
+    asked for? `virtual_host`: buckets are also names under this domain. `home`: the region; requests for another one are told so.
+    `authority`: of TLS, a file with the server's own certificate and key."""
 
-    def __init__(self, accounts=None, takes=("v2", "v4"), conditions=True, home="us-east-1", virtual_host=None, log=None):
+    def __init__(
+        self, accounts=None, takes=("v2", "v4"), conditions=True, encodes=True, home="us-east-1", virtual_host=None, authority=None, log=None
+    ):
         accounts = accounts or [Account("AKFAKE" + os.urandom(7).hex().upper(), os.urandom(20).hex())]
         self.accounts = {a.access_key: a for a in accounts}
         self.account = accounts[0]
         self.takes, self.conditions, self.home, self.virtual_host = set(takes), conditions, home, virtual_host
+        self.encodes, self.authority = encodes, authority
+        self.overloaded = set()  # signatures that it has no time for
         self.faults = Faults()
         self.skew = None  # timedelta: how far its clock is ahead
         self.buckets = {}
@@ -67,7 +73,11 @@ class FakeS3:
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.fake = self
         self.port = self.server.server_address[1]
-        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.endpoint = f"{'https' if authority else 'http'}://127.0.0.1:{self.port}"
+        if authority:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(authority)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.thread.start()
 
@@ -211,6 +221,8 @@ class Handler(Operations, BaseHTTPRequestHandler):
         try:
             account = authenticate(self.request_, self.fake.accounts, self.fake.now(), self.fake.home, self.fake.takes)
             self.call.signature = "v4" if self.request_.headers["authorization"].startswith("AWS4") else "v2"
+            if self.call.signature in self.fake.overloaded:
+                raise Refused(503, "SlowDown", "Please reduce your request rate.")
             if account.may is not None and self.operation not in account.may:
                 raise Refused(403, "AccessDenied", "Access Denied")
             with self.fake.lock:
@@ -328,4 +340,5 @@ BEFORE = {
     "too_many": lambda h: h.refusal(Refused(429, "TooManyRequests", "Please reduce your request rate.")),
     "hang": Handler.hang,
     "reset": Handler.reset,
+    "conflict": lambda h: h.refusal(Refused(409, "ConditionalRequestConflict", "The conditional request cannot succeed.")),
 }

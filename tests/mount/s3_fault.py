@@ -21,6 +21,7 @@ KINDS = {
     "hang": ANY,  # no answer until the client gives up
     "reset": ANY,  # the connection is reset instead of an answer, nothing was done
     "lost": ANY,  # it was done, and the connection is reset instead of the answer
+    "conflict": {"put"},  # 409, another write is under way
     # A body that breaks off.
     "reset_body": {"list", "get"},  # the connection is reset in its middle
     "stall": {"list", "get"},  # nothing comes after its middle, until the client gives up

@@ -60,7 +60,9 @@ class S3Feed(Feed):
         return settings(self.server, self.signature, self.style) if command in COMMANDS else []
 
     def environment(self):
-        return environment(self.root.parent, *self.credentials)
+        authority = getattr(self.server, "authority", None)
+        trusts = {"AWS_CA_BUNDLE": str(authority)} if authority else {}
+        return environment(self.root.parent, *self.credentials) | trusts
 
     def put(self, *args, **more):
         to = super().put(*args, **more)
@@ -95,6 +97,16 @@ class S3Feed(Feed):
 
 def identity(st):
     return (st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns)
+
+
+def write_profile(box, account, name="default", more="", config=""):
+    """Into files of ~/.aws, where the environment of the box looks for them."""
+    text = f"[{name}]\naws_access_key_id = {account.access_key}\naws_secret_access_key = {account.secret_key}\n"
+    text += f"aws_session_token = {account.token}\n" if account.token else ""
+    temporary = box.root / "credentials.new"
+    temporary.write_text(f"{text}{more}")
+    temporary.rename(box.root / "no-aws-credentials")
+    (box.root / "no-aws-config").write_text(config)
 
 
 def on(box, server, *args, **more):

@@ -145,7 +145,7 @@ class Operations:
         fields += self.fields_v2(page, token) if is_v2 else self.fields_v1(page, delimiter)
         fields += [("MaxKeys", limit), ("IsTruncated", str(page.last is not None).lower())]
         fields += [("Delimiter", self.coded(delimiter))] if delimiter else []
-        fields += [("EncodingType", "url")] if get("encoding-type") else []
+        fields += [("EncodingType", "url")] if self.is_coded() else []
         fields += [self.entry(key, found, not is_v2) for key, found in page.entries]
         fields += [("CommonPrefixes", [("Prefix", self.coded(p))]) for p in page.prefixes]
         body = xml("ListBucketResult", *fields)
@@ -169,8 +169,11 @@ class Operations:
             page.last = ""
         return page
 
+    def is_coded(self):
+        return self.fake.encodes and self.query.get("encoding-type") == "url"
+
     def coded(self, text):
-        if self.query.get("encoding-type") != "url":
+        if not self.is_coded():
             return text
         return quote_plus(text, safe="/*", errors="surrogateescape")
 
@@ -359,5 +362,6 @@ class Operations:
             for i, u in found
             if u.key.startswith(prefix)
         ]
-        fields = (("Bucket", self.bucket_name), ("Prefix", self.coded(prefix)), ("IsTruncated", "false"))
+        fields = [("Bucket", self.bucket_name), ("Prefix", self.coded(prefix)), ("IsTruncated", "false")]
+        fields += [("EncodingType", "url")] if self.is_coded() else []
         return Answer(body=xml("ListMultipartUploadsResult", *fields, *uploads))

@@ -17,7 +17,7 @@ import urllib.request
 from functools import partial
 from pathlib import Path
 
-from harness import HANG, eventually
+from harness import HANG, eventually, tool
 
 REGION = "us-east-1"
 NO_MINIO = "MinIO is not here: tests/minio.sh installs it where Go 1.24 can be had"
@@ -146,6 +146,7 @@ def client(server, signature="v4", credentials=None, service="s3", style="path",
         aws_secret_access_key=secret_key,
         aws_session_token=token,
         config=Config(**config),
+        verify=getattr(server, "authority", None),
     )
     if service == "s3":
         made.meta.events.register_last("before-sign.s3", expect_nothing)
@@ -162,6 +163,14 @@ def expect_nothing(request, **_):
 def sign_what_is_sent(request, **_):
     """By V2 boto3 signs another path than it sends where that is a bucket's, or has a query in its model."""
     request.auth_path = "/" + request.url.partition("://")[2].partition("/")[2].partition("?")[0]
+
+
+def new_authority(root, name="authority"):
+    """A file with a certificate of this host by itself, and its key: who is told of it trusts who has it."""
+    made = Path(root, f"{name}.pem")
+    argv = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-subj", "/CN=127.0.0.1"]
+    tool(*argv, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", made, "-out", made)
+    return made
 
 
 def keys(made, bucket, prefix=""):

@@ -17,7 +17,7 @@ import pytest
 import s3_server
 from harness import EX_CONFIG, EX_DATAERR, EX_IOERR, HANG, children, command_of, eventually
 from s3_fault import KINDS, Faults
-from s3_feed import on
+from s3_feed import on, write_profile
 from store import S3Outlet, content_of, put_slice
 
 pytest.importorskip("boto3", reason=s3_server.NO_BOTO)
@@ -101,6 +101,82 @@ def test_publishing_goes_on_while_calls_fail_in_every_way(box, rate):
         outlet.fetch(follower)
         assert content_of(follower, box.run) == content_of(states[owner], box.run)
         print(f"FRESHET_SEED={SEED}: {counts}, epochs {max(outlet.epochs())}")
+
+
+def serves(mount, number):
+    return eventually(lambda: mount.text("generation") == f"{number}\n", f"generation {number} at {mount.point}")
+
+
+def test_a_follower_goes_on_with_new_credentials(box):
+    """It asks for objects alone, and what is refused of these has no body that would say why."""
+    first, second = Account("AKFIRST", "first-secret", "first-token"), Account("AKSECOND", "second-secret", "second-token")
+    with FakeS3([first, second]) as fake:
+        on(box, fake)
+        put_slice(box, 0)
+        box.feed.credentials = (None, None, None)
+        write_profile(box, first)
+        box.build()
+        outlet = S3Outlet(box, "dest")
+        outlet.publish()
+        follower = box.follow(outlet.url, "poll=100ms")
+        serves(follower, 1)
+        first.expired = True
+        eventually(lambda: "400" in follower.text("status"), "that it is refused")
+        write_profile(box, second)
+        box.feed.client = s3_server.client(fake, credentials=("AKSECOND", "second-secret", "second-token"))
+        put_slice(box, 1)
+        box.build()
+        outlet.publish()
+        serves(follower, 2)
+
+
+@pytest.mark.parametrize("signature", ["auto", "v4"])
+@pytest.mark.parametrize("minutes", [-20, 20])
+def test_a_follower_goes_on_when_a_clock_is_set(box, signature, minutes):
+    with FakeS3() as fake:
+        on(box, fake, signature)
+        put_slice(box, 0)
+        box.build()
+        outlet = S3Outlet(box, "dest")
+        outlet.publish()
+        put_slice(box, 1)
+        box.build()
+        follower = box.follow(outlet.url, "poll=100ms")
+        serves(follower, 1)
+        fake.skew = timedelta(minutes=minutes)
+        outlet.publish()
+        serves(follower, 2)
+        assert "credentials" not in follower.text("status")
+
+
+class LateLooks(Faults):
+    """At what lies there nobody can look any more after a while."""
+
+    def __init__(self, there, after):
+        super().__init__()
+        self.there, self.left = there, after
+
+    def of(self, operation, target):
+        self.left -= operation == "head" and target.endswith(self.there)
+        return "internal" if self.left < 0 and operation == "head" and target.endswith(self.there) else None
+
+
+def test_where_conditions_do_not_hold_what_cannot_be_seen_is_not_overwritten(box):
+    with FakeS3(conditions=False) as fake:
+        on(box, fake, "v4")
+        put_slice(box, 0)
+        box.build()
+        outlet, sworn = S3Outlet(box, "dest"), ("--set", "publish.sole_writer=yes")
+        outlet.publish(*sworn)
+        standby = box.root / "standby"
+        outlet.fetch(standby)
+        # Twice it is looked for, and once more before it is put.
+        fake.faults = LateLooks("epochs/2/claim.json", 2)
+        outlet.publish(*sworn, *QUICK, "--take-over", state=standby, code=EX_IOERR)
+        assert list(outlet.epochs()) == [1]
+        fake.faults = Faults()
+        outlet.publish(*sworn, "--take-over", state=standby)
+        assert list(outlet.epochs()) == [1, 2]
 
 
 class Holding(Faults):

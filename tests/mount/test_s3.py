@@ -20,7 +20,7 @@ from harness import (
     DOCUMENTS, EX_CONFIG, EX_DATAERR, EX_IOERR, EX_NOINPUT, EX_NOPERM, HANG, Mount, eventually, lines_of, slice_path,
 )  # fmt: skip
 from s3_fault import Faults
-from s3_feed import on
+from s3_feed import on, write_profile
 from s3_sign import Account
 
 pytest.importorskip("boto3", reason=s3_server.NO_BOTO)
@@ -289,16 +289,6 @@ def test_credentials_of_a_program(box):
         eventually(lambda: mount.ids("espresso") == ["a", "b"], "the new partition")
 
 
-def write_profile(box, account, name="default", more="", config=""):
-    """Into files of ~/.aws, where the environment of the box looks for them."""
-    text = f"[{name}]\naws_access_key_id = {account.access_key}\naws_secret_access_key = {account.secret_key}\n"
-    text += f"aws_session_token = {account.token}\n" if account.token else ""
-    temporary = box.root / "credentials.new"
-    temporary.write_text(f"{text}{more}")
-    temporary.rename(box.root / "no-aws-credentials")
-    (box.root / "no-aws-config").write_text(config)
-
-
 @pytest.mark.release
 def test_profiles_of_the_aws_tools(box, fake):
     on(box, fake)
@@ -323,7 +313,76 @@ def test_profiles_of_the_aws_tools(box, fake):
     assert box.mount(state=box.root / "fourth").ids("espresso") == ["a"]
 
 
+def test_a_program_is_not_asked_for_every_object_that_is_denied(box):
+    """Others are found each time, and may no more."""
+    accounts = [Account(f"AKROLE{n}", f"secret-{n}", may={"list"}) for n in range(9)]
+    asked = box.root / "asked"
+    words = json.dumps({"Version": 1, "AccessKeyId": "AKROLE%d", "SecretAccessKey": "secret-%d"})
+    with FakeS3([Account("AKMAKER", "maker"), *accounts]) as fake:
+        on(box, fake)
+        for n in range(20):
+            box.feed.put(0, ESPRESSO, f"{n}.jsonl")
+        box.feed.credentials = (None, None, None)
+        program = f"echo >> {asked}; n=$(wc -l < {asked}); printf '{words}' $n $n"
+        (box.root / "no-aws-config").write_text(f"[default]\ncredential_process = {program}\n")
+        fake.forget()
+        result = box.try_build()
+        assert "AccessDenied" in result.err or "403" in result.err, result
+        assert fake.count("head") >= 2 and asked.read_text().count("\n") == 2, result
+
+
+def test_the_password_of_a_proxy_is_not_shown(box, fake):
+    """libcurl quotes what it cannot make sense of."""
+    on(box, fake)
+    known = box.feed.environment()
+    for proxy in ("http://me:s3cr#t-part@127.0.0.1:1", "socks6://me:s3cr-t-part@127.0.0.1:1"):
+        box.feed.environment = lambda: known | {"http_proxy": proxy}
+        result = box.try_build("--set", "s3.timeout=500ms")
+        assert result.code == EX_IOERR and "LIST" in result.err and "t-part" not in result.err, result
+
+
 # ---- where it is ----
+
+
+def test_a_server_is_known_by_its_certificate(box):
+    """libs3 takes any, so that nothing goes through it."""
+    with FakeS3(authority=s3_server.new_authority(box.root)) as fake:
+        on(box, fake)
+        box.feed.put(0, ESPRESSO)
+        fake.forget()
+        box.build()
+        assert {call.signature for call in fake.calls} == {"v4"}
+        assert box.mount().ids("espresso") == ["a"]
+        known, others = box.feed.environment(), s3_server.new_authority(box.root, "others")
+        for trusts in ({}, {"AWS_CA_BUNDLE": str(others)}):
+            box.feed.environment = lambda: {n: v for n, v in known.items() if n != "AWS_CA_BUNDLE"} | trusts
+            assert "attempts" not in refused(box, EX_IOERR, "certificate").err
+        box.feed.environment = lambda: known
+        box.feed.signature = "v2"
+        refused(box, EX_NOPERM, "TLS", "signature = v4")
+
+
+def test_a_server_that_has_no_time_for_v4_is_not_one_without_it(box, fake):
+    """Without conditions it would be, so that nothing could be published there."""
+    on(box, fake, "auto")
+    box.feed.put(0, ESPRESSO)
+    box.build()
+    fake.overloaded = {"v4"}
+    result = box.run("publish", f"s3://{box.feed.bucket}/outlet", "--set", "s3.timeout=1s")
+    assert result.code == EX_IOERR and "SlowDown" in result.err and "sole_writer" not in result.err, result
+
+
+@pytest.mark.parametrize("signature", ["v2", "v4"])
+def test_a_server_that_does_not_encode_keys(box, signature):
+    with FakeS3(encodes=False) as fake:
+        on(box, fake, signature)
+        names = ["time=10%3A05.jsonl", "a+b.jsonl", "50%.jsonl", "naïve&<東京>.jsonl", "d%2Fe/f+g.jsonl"]
+        for n, name in enumerate(names):
+            box.feed.put(0, [{"id": f"ad-{n:02}", "title": "espresso"}], name)
+        box.build()
+        mount = box.mount()
+        assert mount.ids("espresso") == [f"ad-{n:02}" for n in range(len(names))]
+        assert sorted(os.listdir(mount / "partitions" / slice_path(0))) == sorted(name.split("/")[0] for name in names)
 
 
 def test_a_bucket_that_takes_one_signature(box):
@@ -546,6 +605,20 @@ class Listing(Faults):
             if self.n >= 0:
                 return None
         return super().of(operation, target)
+
+
+@pytest.mark.parametrize("signature", ["v2", "v4"])
+def test_a_directory_that_is_listed_without_end(box, fake, signature):
+    """A page of one directory, and again, and again."""
+    on(box, fake, signature)
+    box.feed.put(0, ESPRESSO)
+    box.build()
+    mount = box.mount("refresh=manual", args=("--set", "s3.timeout=1s"))
+    fake.faults = Listing("endless")
+    fake.forget()
+    with pytest.raises(OSError):
+        os.listdir(mount / "partitions")
+    assert fake.count("list") <= 20
 
 
 BROKEN = ["internal", "slow_down", "reset", "cut", "short", "reset_body", "no_xml", "endless", "no_token", "duplicated", "reordered", "own_prefix", "huge"]
