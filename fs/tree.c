@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tree.h"
-#include "rootfile.h"
 #include "tree_private.h"
-
-#include <inttypes.h>
-#include <stdio.h>
 
 /* --- what stays --- */
 
@@ -38,62 +34,6 @@ uint64_t tree_generations_ino(const struct tree *t)
 	return ino;
 }
 
-/* --- making nodes --- */
-
-static int64_t publish_time(const struct tree *t, const struct generation *g)
-{
-	return g ? g->manifest.published : t->started;
-}
-
-uint64_t tree_generation_id(const struct generation *g)
-{
-	return g ? inode_generation_id(g->manifest.index, g->manifest.number) : 0;
-}
-
-int tree_node(struct tree *t, struct inode_key *key, struct generation *g, uint64_t size, struct node **out,
-	struct err *err)
-{
-	struct inode_parts parts = {.fd = -1, .size = size, .mtime = publish_time(t, g)};
-
-	parts.ctime = parts.mtime;
-	key->generation = tree_generation_id(g);
-	if (g)
-		parts.generation = generation_ref(g);
-	*out = inode_get(t->inodes, key, &parts);
-	return *out ? 1 : err_set(err, -ENOMEM, "out of memory");
-}
-
-static int get_table(struct tree *t, const struct snapshot *s, struct node **out, struct err *err)
-{
-	struct inode_parts parts = {.fd = -1,
-		.blob = blob_ref(s->table),
-		.size = s->table->len,
-		.mtime = publish_time(t, s->generation)};
-	char serial[24];
-	struct inode_key key = {.kind = NODE_TABLE};
-
-	snprintf(serial, sizeof(serial), "%" PRIu64, s->serial);
-	key.text = slice_str(serial);
-	parts.ctime = parts.mtime;
-	if (s->generation)
-		parts.generation = generation_ref(s->generation);
-	*out = inode_get(t->inodes, &key, &parts);
-	return *out ? 1 : err_set(err, -ENOMEM, "out of memory");
-}
-
-static int get_text(struct tree *t, enum rootfile which, const struct snapshot *s, struct generation *g,
-	struct node **out, struct err *err)
-{
-	struct inode_key key = {.kind = NODE_TEXT, .place = which};
-	OWNED_BUF text = {0};
-	int r = rootfile_make(t, which, s, g, &text);
-
-	if (r < 0)
-		return err_set(err, r, "out of memory");
-	key.text = buf_slice(&text);
-	return tree_node(t, &key, g, text.len, out, err);
-}
-
 /* --- lookups --- */
 
 /* What a fixed name is in generation `g`, seen from `place`. */
@@ -104,9 +44,9 @@ static int get_fixed(struct tree *t, const struct tree_name *f, enum node_place 
 
 	switch (f->kind) {
 	case NODE_TEXT:
-		return get_text(t, (enum rootfile)f->place, s, g, out, err);
+		return tree_node_text(t, (enum rootfile)f->place, s, g, out, err);
 	case NODE_TABLE:
-		return get_table(t, s, out, err);
+		return tree_node_table(t, s, out, err);
 	case NODE_GENERATIONS:
 	case NODE_MIRROR_DIR:
 		return tree_node(t, &key, NULL, 0, out, err);
@@ -355,7 +295,7 @@ int64_t tree_attr(struct tree *t, const struct node *n, struct stat *out)
 	switch (n->kind) {
 	case NODE_ROOT:
 		s = refresh_snapshot(t->refresh);
-		set_times(out, publish_time(t, s->generation), publish_time(t, s->generation));
+		set_times(out, tree_publish_time(t, s->generation), tree_publish_time(t, s->generation));
 		return t->cfg->poll;
 	case NODE_GENERATIONS:
 		s = refresh_snapshot(t->refresh);

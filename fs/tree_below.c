@@ -10,18 +10,22 @@
 
 #define ROWS_AT_ONCE 4096
 
+/* Appends the key of the term that a name means. Returns 1, 0 none, or -ENOMEM. */
+static int term_key(const char *name, struct buf *key)
+{
+	OWNED_BUF text = {0};
+
+	return name_unescape(slice_str(name), &text) ? view_term_key(buf_slice(&text), key) : 0;
+}
+
 static int lookup_term(struct tree *t, struct generation *g, struct slice prefix, const char *name,
 	struct node **out, struct err *err)
 {
 	struct inode_key node_key = {.kind = NODE_TERM};
-	OWNED_BUF text = {0};
 	OWNED_BUF key = {0};
 	struct view_term term;
-	int r;
+	int r = term_key(name, &key);
 
-	if (!name_unescape(slice_str(name), &text))
-		return 0;
-	r = view_term_key(buf_slice(&text), &key);
 	if (r <= 0)
 		return r;
 	if (!slice_starts(slice_of(key.data + 1, key.len - 1), prefix))
@@ -73,14 +77,10 @@ static int lookup_rows(
 	struct tree *t, struct generation *g, const char *name, bool slow, struct node **out, struct err *err)
 {
 	struct inode_key node_key = {.kind = NODE_TERM_ROWS, .generation = tree_generation_id(g)};
-	OWNED_BUF text = {0};
 	OWNED_BUF key = {0};
 	struct view_term term;
-	int r;
+	int r = term_key(name, &key);
 
-	if (!name_unescape(slice_str(name), &text))
-		return 0;
-	r = view_term_key(buf_slice(&text), &key);
 	if (r <= 0)
 		return r;
 	node_key.text = buf_slice(&key);

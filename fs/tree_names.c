@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fs/tree_names.c - the fixed names of the root, and which of them a generation's directory has, too. */
-#include "rootfile.h"
 #include "tree_private.h"
 
 const struct tree_name tree_names[TREE_NAMES] = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* index/s3_private.h - what s3.c, s3_probe.c, s3_put.c and s3_sweep.c share. */
+/* index/s3_private.h - what s3.c, s3_probe.c, s3_put.c, s3_sweep.c and s3_try.c share. */
 #ifndef FRESHET_S3_PRIVATE_H
 #define FRESHET_S3_PRIVATE_H
 
@@ -45,7 +45,7 @@ struct s3_try {
 	void *ctx;
 	const atomic_bool *stop; /* NULL: nobody may stop it */
 };
-/* Tries within a session, after `attempts` already, until there is an answer that is no reason to try again. Returns how many attempts it were. */
+/* Tries within a session, after `attempts` already, until there is an answer that is no reason to try again. Returns how many there were. */
 unsigned s3_try_with(const struct s3_session *session, const struct s3_try *t, int64_t timeout,
 	unsigned attempts, struct s3_answer *a);
 /* The same with the current session. Returns 0 or -errno; *attempts (or NULL) as above. */
