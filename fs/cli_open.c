@@ -182,7 +182,9 @@ static int settle_url(struct cli *cli, unsigned flags, struct err *err)
 	int r = 0;
 
 	if (cli->follows)
-		return 0;
+		return cli->url ? 0
+				: err_set(err, -EDESTADDRREQ,
+					  "no SRC is given to follow: where another host publishes");
 	if (cli->cfg->url)
 		r = url_agree(cli, cli->cfg->url, "the configuration", err);
 	if (r == 0)

@@ -27,7 +27,7 @@ static void forget(struct looker *l)
 	listing_release(&l->sight.listing);
 	look_release(&l->look);
 	arena_release(&l->arena);
-	l->sight = (struct sight){.err = ERR_INIT};
+	l->sight = (struct sight){.plan = {.next_due = TIME_FOREVER}, .err = ERR_INIT};
 }
 
 static void look(struct looker *l)

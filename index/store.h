@@ -94,7 +94,8 @@ int store_survey(struct store *s, const char *first, const char *last, struct st
 void store_survey_end(struct store *s, struct store *survey); /* NULL is fine */
 /* Returns 0, or -ENOENT …. */
 int store_head(struct store *s, const char *path, struct store_stat *out, struct err *err);
-/* Opens a regular file: -ENOENT, -EISDIR, -EACCES, -ELOOP (a symbolic link), -ENOTSUP (another kind of file) …. */
+/* Opens a regular file: -ENOENT, -EISDIR (in S3 -ENOENT, too: to tell would take a listing), -EACCES, -ELOOP (a symbolic link), -ENOTSUP
+ * (another kind of file) …. */
 int store_open_file(struct store *s, const char *path, struct store_file **out, struct err *err);
 /* Reads up to `len` bytes at `offset`. Returns the number read (short only at the end), or -errno. */
 int64_t store_read(struct store_file *f, uint64_t offset, void *to, size_t len, struct err *err);

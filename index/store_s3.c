@@ -156,7 +156,7 @@ static int s3_store_list(struct store *s, const char *dir, store_entry_fn *fn, v
 
 /* ---- objects ---- */
 
-int store_s3_is_dir(const struct s3_store *st, const char *key, struct err *err)
+static int is_dir(const struct s3_store *st, const char *key, struct err *err)
 {
 	OWNED_BUF prefix = {0};
 	struct s3_page page = {0};
@@ -189,7 +189,7 @@ static int s3_store_head(struct store *s, const char *path, struct store_stat *o
 		s3_stat(out, a.size, a.modified, a.etag);
 	if (r != -ENOENT)
 		return r;
-	dir = store_s3_is_dir(st, key, err);
+	dir = is_dir(st, key, err);
 	return dir > 0 ? 0 : dir < 0 ? dir : r;
 }
 

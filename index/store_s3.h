@@ -21,8 +21,6 @@ static inline struct s3_store *store_s3_of(struct store *s)
 }
 /* The key of a path; malloc()ed. NULL when memory is out. */
 char *store_s3_key(const struct s3_store *st, const char *path);
-/* Is there anything below `key`? Returns 1, 0 or -errno. */
-int store_s3_is_dir(const struct s3_store *st, const char *key, struct err *err);
 
 /* What listings gave, relative to some prefix. */
 struct s3_listing {

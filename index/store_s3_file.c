@@ -334,9 +334,7 @@ int s3_file_open(struct store *s, const char *path, struct store_file **out, str
 		return err_set(err, -ENOMEM, "out of memory");
 	}
 	f->st = store_s3_of(s);
-	r = *path ? s3_head(f->st->s3, f->key, &a, err) : -ENOENT;
-	if (r == -ENOENT && (!*path || store_s3_is_dir(f->st, f->key, NULL) == 1))
-		r = err_set(err, -EISDIR, "is a directory");
+	r = *path ? s3_head(f->st->s3, f->key, &a, err) : err_set(err, -EISDIR, "is a directory");
 	if (r < 0) {
 		free(f->key);
 		free(f);

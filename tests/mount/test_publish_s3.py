@@ -107,6 +107,24 @@ def serves(mount, number):
     return eventually(lambda: mount.text("generation") == f"{number}\n", f"generation {number} at {mount.point}")
 
 
+def test_a_follower_looks_as_often_as_it_is_told_to(box):
+    """And each look is for three objects, of which one is not there yet."""
+    with FakeS3() as fake:
+        on(box, fake)
+        put_slice(box, 0)
+        box.build()
+        outlet = S3Outlet(box, "dest")
+        outlet.publish()
+        follower = box.follow(outlet.url, "refresh=eager,poll=300ms")
+        serves(follower, 1)
+        fake.forget()
+        began = time.monotonic()
+        eventually(lambda: fake.count("head") >= 3 * 7, "seven looks")
+        assert time.monotonic() - began >= 5 * 0.3
+        calls = fake.count()
+        assert set(calls) == {"head", "get"} and calls["get"] <= calls["head"], calls
+
+
 def test_a_follower_goes_on_with_new_credentials(box):
     """It asks for objects alone, and what is refused of these has no body that would say why."""
     first, second = Account("AKFIRST", "first-secret", "first-token"), Account("AKSECOND", "second-secret", "second-token")
@@ -118,7 +136,7 @@ def test_a_follower_goes_on_with_new_credentials(box):
         box.build()
         outlet = S3Outlet(box, "dest")
         outlet.publish()
-        follower = box.follow(outlet.url, "poll=100ms")
+        follower = box.follow(outlet.url, "refresh=eager,poll=100ms")
         serves(follower, 1)
         first.expired = True
         eventually(lambda: "400" in follower.text("status"), "that it is refused")
@@ -141,7 +159,7 @@ def test_a_follower_goes_on_when_a_clock_is_set(box, signature, minutes):
         outlet.publish()
         put_slice(box, 1)
         box.build()
-        follower = box.follow(outlet.url, "poll=100ms")
+        follower = box.follow(outlet.url, "refresh=eager,poll=100ms")
         serves(follower, 1)
         fake.skew = timedelta(minutes=minutes)
         outlet.publish()
