@@ -22,9 +22,9 @@ static const char help[] =
 	"                     directory that rsync fills from a mount's segments/): that is served\n"
 	"  -f, --foreground   stay in the foreground, log to stderr, and tell a service manager (sd_notify(3))\n"
 	"  -o OPTION[,...]    refresh=lazy|eager|manual, poll=1s, wait=2s, feed_timeout=10s,\n"
-	"                     log_level=info, max_age=all, passthrough=no|yes; state=DIR, config=FILE,\n"
-	"                     set=SECTION.KEY=VALUE; follow, allow_other, and what mount(8) has for every type\n"
-	"                     (a comma in a value is written \\,)\n";
+	"                     log_level=info, max_age=all, passthrough=no|yes, cache_size=64GiB;\n"
+	"                     state=DIR, config=FILE, set=SECTION.KEY=VALUE; follow, allow_other, and what\n"
+	"                     mount(8) has for every type (a comma in a value is written \\,)\n";
 
 struct mount_command {
 	struct cli cli;

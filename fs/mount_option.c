@@ -10,7 +10,7 @@ static const char *const for_kernel[] = {
 	"allow_other", "allow_root", "nodev", "nosuid", "noexec", "noatime", "nodiratime"};
 /* The keys of [mount]; their values are checked against the configuration later. */
 static const char *const keys[] = {
-	"refresh", "poll", "wait", "feed_timeout", "log_level", "max_age", "passthrough"};
+	"refresh", "poll", "wait", "feed_timeout", "log_level", "max_age", "passthrough", "cache_size"};
 
 static bool is_one_of(const char *text, const char *const *words, size_t count)
 {

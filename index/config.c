@@ -182,7 +182,7 @@ static bool section_is_known(struct slice section, struct err *err)
 		return attribute_name_check(section, err);
 	if (!is_later(section, slice_of(NULL, 0), err))
 		err_set(err, -EINVAL,
-			"unknown section (there are feed, lag, document, attribute.NAME, index, build, mount)");
+			"unknown section (there are feed, lag, document, attribute.NAME, index, build, mount, publish, s3)");
 	return false;
 }
 

@@ -82,6 +82,8 @@ def complaints(text, known):
     for number, section, block in blocks(text):
         note = re.match(REFERENCE + r": (.*)", block)
         if note:
+            if note[1] in notes:
+                yield f"{number}: there is another [^{note[1]}], which counts"
             notes[note[1]] = (number, note[2])
             continue
         found = re.findall(REFERENCE, block)
@@ -117,6 +119,7 @@ def check_itself():
         right + note.replace("unit/", "mount/"),
         right + note.replace("`", ""),
         right + note + "[^y]: `unit/test_a: it_holds`\n",  # used nowhere
+        right + note + note,
         right.replace("Two.[^x]", "Two.") + note,
         right.replace("Two.[^x]", "Two.[^x] Three.") + note,
         right.replace("three[^x]", "three") + note,

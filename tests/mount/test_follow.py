@@ -372,14 +372,21 @@ def test_a_copy_that_is_not_whole_yet_is_not_taken(box):
     assert content_of(state, box.run) == content_of(box.state, box.run)
 
 
+def empty_directory(box):
+    empty = box.root / "empty"
+    empty.mkdir(exist_ok=True)
+    return empty
+
+
 def test_words_that_are_wrong(box, outlet):
     state = box.root / "f"
     assert box.run("follow").code == EX_USAGE
+    for words in (("--follow",), ("-o", "follow")):
+        result = box.run("mount", *words, empty_directory(box), state=state)
+        assert result.code == EX_USAGE and "SRC" in result.err, result
     result = box.run("follow", box.root / "nowhere", state=state)
     assert result.code == EX_NOINPUT and "nowhere" in result.err
-    empty = box.root / "empty"
-    empty.mkdir()
-    result = box.run("follow", empty, state=state)
+    result = box.run("follow", empty_directory(box), state=state)
     assert result.code == 0 and "nothing newer is published" in result.out
     result = box.run("follow", outlet.url, "--json", state=state)
     assert json.loads(result.out)["generation"] == 1

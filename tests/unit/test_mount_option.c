@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "config_key.h"
 #include "mount_option.h"
 #include "tap.h"
 
@@ -26,6 +27,22 @@ static void keys_of_mount_reach_the_configuration(void)
 	check_int(cfg->poll, 3 * TIME_SECOND);
 	check_int(cfg->wait, 0);
 	mount_options_release(&set);
+}
+
+static void every_key_of_mount_is_an_option(void)
+{
+	const struct config_key *k;
+
+	for (size_t i = 0; (k = config_key_at(i)); i++) {
+		struct mount_option_set set = {0};
+		OWNED_BUF option = {0};
+
+		if (strcmp(k->section, "mount") != 0)
+			continue;
+		buf_addf(&option, "%s=%s", k->name, k->initial);
+		check_int(mount_options_parse(&set, buf_cstr(&option), NULL), 0);
+		mount_options_release(&set);
+	}
 }
 
 static void a_comma_in_a_value_is_written_with_a_backslash(void)
@@ -92,6 +109,7 @@ int main(void)
 {
 	RUN(kernel_options_are_passed_on_and_mount_8s_own_dropped);
 	RUN(keys_of_mount_reach_the_configuration);
+	RUN(every_key_of_mount_is_an_option);
 	RUN(a_comma_in_a_value_is_written_with_a_backslash);
 	RUN(what_does_not_exist_is_named);
 	RUN(a_remount_is_refused_wherever_it_stands);
