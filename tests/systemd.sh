@@ -34,16 +34,21 @@ pid_is_not() { local now; now=$(pid_of); [ "$now" != "$1" ] && [ "$now" != 0 ]; 
 install -D -m 755 "$1" /usr/bin/freshet
 install -m 644 -t /etc/systemd/system "$top"/examples/systemd/*.service "$top"/examples/systemd/*.timer
 mkdir -p /etc/freshet
-printf '[feed]\nurl = %s\nquiet = 0s\n[lag]\nwindow = all\n[mount]\nrefresh = eager\n' $feed >/etc/freshet/ads.ini
+printf '[feed]\nurl = %s\nquiet = 0s\n[lag]\nwindow = all\n[mount]\nrefresh = eager\n[publish]\ndest = /srv/pub\n' $feed >/etc/freshet/ads.ini
 put 00 a
 systemctl daemon-reload
 systemd-analyze verify --man=no freshet@ads.service freshet-build@ads.service freshet-restart@ads.timer freshet-build@ads.timer ||
 	failed "systemd-analyze verify"
 case_is "the units are well formed"
 
+# What is published into a directory needs a hole in the wall.
+mkdir -p /srv/pub /etc/systemd/system/freshet-build@ads.service.d
+printf '[Service]\nReadWritePaths=/srv/pub\n' >/etc/systemd/system/freshet-build@ads.service.d/publish.conf
+systemctl daemon-reload
 systemctl start freshet-build@ads.service || failed "a build as a service"
 freshet status --state /var/lib/freshet/ads | grep -q 'documents  *1' || failed "what it built"
-case_is "freshet-build@: built behind all its walls"
+freshet status --json --state /var/lib/freshet/ads | grep -q '"dest_generation": 1' || failed "what it published"
+case_is "freshet-build@: built and published behind all its walls"
 
 systemctl start freshet@ads.service || failed "start"
 mountpoint -q $point && shows a || failed "start returns when the mount answers, and the host sees it"
@@ -58,6 +63,14 @@ eventually status_has 'generation 2' || failed "the status line after a publish"
 journalctl -u freshet@ads -p info | grep -q 'generation 2 is served' || failed "the journal has levels"
 [ -z "$(journalctl -q -u freshet@ads -p warning)" ] || failed "no warnings"
 case_is "freshet@: follows the feed, and the journal knows levels"
+
+printf '[mount]\nrefresh = eager\n' >/etc/freshet/standby.ini
+printf 'SOURCE=/srv/pub\nOPTIONS=allow_other,follow\n' >/etc/freshet/standby.env
+systemctl start freshet@standby.service || failed "start of a follower"
+follower_shows() { [ "$(paste -sd' ' /srv/freshet/standby/terms/espresso)" = "$1" ]; }
+eventually follower_shows 'a b' || failed "what a follower shows"
+systemctl stop freshet@standby.service || failed "stop of a follower"
+case_is "freshet@: follows what another publishes"
 
 before=$(pid_of)
 systemctl start freshet-restart@ads.service && pid_is_not "$before" && shows 'a b' || failed "a planned restart"

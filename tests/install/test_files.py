@@ -23,6 +23,7 @@ def expected():
     yield "share/zsh/site-functions/_freshet"
     yield f"{DOC}/README.md"
     yield f"{DOC}/examples/ads/freshet.ini"
+    yield from (f"{DOC}/examples/{feed}/{name}" for feed in ("delta-lake", "spark-minio") for name in ("README.md", "freshet.ini"))
     yield from (f"{DOC}/docs/{name}" for name in (*names("docs", "*.md"), *names("docs", "*.png")))
     for tool in ("grafana", "prometheus"):
         yield from (f"{DOC}/examples/{tool}/{name}" for name in names(f"examples/{tool}"))
