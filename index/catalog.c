@@ -93,6 +93,7 @@ static const char *const queries[SQL_QUERIES_MAX] = {
 	[Q_GENERATION_PUT] = "INSERT INTO generations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[Q_CURRENT_SET] = "UPDATE head SET current = ?1",
 	[Q_GENERATIONS] = "SELECT number, watermark, published, merged FROM generations ORDER BY number DESC",
+	[Q_GENERATION_HAS] = "SELECT 1 FROM generations WHERE number = ?1 AND sha256 = ?2",
 	[Q_GENERATION_DROP] =
 		"DELETE FROM generations WHERE number = ?1 AND number IS NOT (SELECT current FROM head)",
 	[Q_PAST_PUT] =

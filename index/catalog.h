@@ -95,6 +95,8 @@ struct catalog_generation {
 /* Published generations that are kept, newest first, in `arena`. */
 int catalog_generations(struct catalog *c, struct arena *arena, struct catalog_generation **out,
 	size_t *count, struct err *err);
+/* Is that one of them, with that manifest, or was it the last that was adopted? 1, 0 or -errno. */
+int catalog_has_had(struct catalog *c, uint64_t number, const uint8_t sha256[SHA256_BYTES], struct err *err);
 /* Forgets generations (by gc, before their files go). */
 int catalog_drop_generations(struct catalog *c, const uint64_t *numbers, size_t count, struct err *err);
 

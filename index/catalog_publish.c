@@ -4,7 +4,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "digest.h"
 #include "timefmt.h"
+
+#define ADOPTED_KEY "adopted" /* number and SHA-256 of the last that was: which may not be kept any more */
 
 /* ---- generations ---- */
 
@@ -162,6 +165,22 @@ static int adopt_rows(struct catalog *c, const struct catalog_adoption *a, struc
 	return r ? r : catalog_put_rows(c, a->rows, a->row_count, err);
 }
 
+static void add_adopted(uint64_t number, const uint8_t sha256[SHA256_BYTES], struct buf *out)
+{
+	char hex[SHA256_HEX];
+
+	buf_addf(out, "%" PRIu64 " %s", number, hex_text(sha256, SHA256_BYTES, hex));
+}
+
+static int set_adopted(struct catalog *c, const struct catalog_adoption *a, struct err *err)
+{
+	OWNED_BUF text = {0};
+
+	add_adopted(a->manifest->number, a->sha256, &text);
+	return buf_error(&text) ? err_set(err, -ENOMEM, "out of memory")
+				: catalog_set(c, ADOPTED_KEY, buf_slice(&text), err);
+}
+
 static int set_texts(struct catalog *c, const struct catalog_adoption *a, struct err *err)
 {
 	char paused[24] = "";
@@ -173,6 +192,8 @@ static int set_texts(struct catalog *c, const struct catalog_adoption *a, struct
 		r = catalog_set(c, CATALOG_PAUSED, slice_str(paused), err);
 	if (r == 0)
 		r = catalog_set(c, CATALOG_FOLLOWED, a->followed, err);
+	if (r == 0)
+		r = set_adopted(c, a, err);
 	if (r == 0)
 		r = catalog_set(c, CATALOG_ROWLESS, slice_str(a->config.data ? "" : "1"), err);
 	return r == 0 && a->config.data ? catalog_set(c, "config", a->config, err) : r;
@@ -222,6 +243,36 @@ int catalog_generations(struct catalog *c, struct arena *arena, struct catalog_g
 	if (!r)
 		r = catalog_take_all(c, s, take_generation, sizeof(**out), arena, &array, count, err);
 	*out = array;
+	return r;
+}
+
+static int has_generation(
+	struct catalog *c, uint64_t number, const uint8_t sha256[SHA256_BYTES], struct err *err)
+{
+	struct sqlite3_stmt *s;
+	int r = sql_query(c->sql, Q_GENERATION_HAS, &s, err);
+
+	if (r)
+		return r;
+	sql_bind_u64(s, 1, number);
+	sql_bind_blob(s, 2, slice_of(sha256, SHA256_BYTES));
+	r = sql_step(c->sql, s, err);
+	if (r == 1)
+		sql_done(s);
+	return r;
+}
+
+int catalog_has_had(struct catalog *c, uint64_t number, const uint8_t sha256[SHA256_BYTES], struct err *err)
+{
+	OWNED_BUF want = {0};
+	OWNED_BUF adopted = {0};
+	int r = has_generation(c, number, sha256, err);
+
+	if (r == 0 && (r = catalog_get(c, ADOPTED_KEY, &adopted, err)) == 1) {
+		add_adopted(number, sha256, &want);
+		r = buf_error(&want) ? err_set(err, -ENOMEM, "out of memory")
+				     : slice_eq(buf_slice(&want), buf_slice(&adopted));
+	}
 	return r;
 }
 

@@ -459,6 +459,23 @@ int edition_look(struct store *store, uint64_t known, struct published_now *out,
 	return r < 0 ? r : 0;
 }
 
+int edition_look_before(struct store *store, struct published_now *now, struct err *err)
+{
+	struct published_now before = {.claim = now->claim};
+	unsigned tries = 0;
+	int r = 0;
+
+	for (before.epoch = now->epoch - 1; r == 0 && before.epoch && tries < CLAIMLESS_MAX;
+		before.epoch--, tries++) {
+		if (before.epoch < now->claim.over.epoch)
+			break;
+		r = get_pointer(store, &before, err);
+		if (r == 1 && before.newest.number > now->newest.number)
+			now->newest = before.newest;
+	}
+	return r < 0 ? r : 0;
+}
+
 int edition_get_part(struct store *store, const char *path, const struct edition_part *part, size_t max,
 	struct buf *out, struct err *err)
 {

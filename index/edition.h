@@ -98,6 +98,9 @@ struct published_now {
 /* Looks for it, upwards from epoch `known` (0: unknown), with a few small requests. Returns 0, -EBADMSG (says which object), or what the store
  * says. */
 int edition_look(struct store *store, uint64_t known, struct published_now *out, struct err *err);
+/* For who owns the epoch of `now`, in which nothing was published yet. A publishing that was at its pointer when the epoch was claimed may have
+ * ended behind the claim: where that is newer than what the claim says, it becomes `newest`. Returns 0, or as edition_look(). */
+int edition_look_before(struct store *store, struct published_now *now, struct err *err);
 /* Gets and checks an edition: its bytes are those that `ref` names. Returns 0; -ENOENT where it is not there; -EBADMSG …. */
 int edition_get(struct store *store, const struct edition_ref *ref, struct edition *out, struct err *err);
 /* Gets an object that is named by its content, of at most `max` bytes; appends. Likewise. */

@@ -175,24 +175,89 @@ int upload_look(struct upload *u, struct err *err)
 
 /* ---- passing on ---- */
 
+static int get_manifest(struct upload *u, const struct edition *e, struct manifest *out, struct err *err)
+{
+	char path[EDITION_PATH_MAX];
+	OWNED_BUF bytes = {0};
+	int r = edition_get_part(u->in->store, part_path("manifests", e->manifest.sha256, path), &e->manifest,
+		MANIFEST_MAX, &bytes, err);
+
+	if (r < 0)
+		return r;
+	r = manifest_decode(buf_slice(&bytes), out, err);
+	return r < 0 ? err_context(err, r, "%s/%s", u->in->store->url, path) : 0;
+}
+
+static bool is_same_content(const struct manifest *a, const struct manifest *b)
+{
+	if (a->segment_count != b->segment_count || a->live_bytes != b->live_bytes ||
+		memcmp(a->live_sha256, b->live_sha256, SHA256_BYTES) != 0)
+		return false;
+	for (size_t i = 0; i < a->segment_count; i++)
+		if (memcmp(a->segments[i].sha256, b->segments[i].sha256, SHA256_BYTES) != 0)
+			return false;
+	return true;
+}
+
+/* What ended behind a claim no follower sees any more. */
+static int refuse_older(const struct upload *u, const char *why, const char *todo, struct err *err)
+{
+	return err_set(err, -ESTALE, "%s: what is published there %s: %s%s", u->in->store->url, why, todo,
+		u->ours ? "`freshet publish --take-over` it where it was built" : "`freshet follow` it");
+}
+
+/* Of the same watermark, or of one that this state has passed, without having followed: what would be lost? */
+static int check_same_age(
+	struct upload *u, const struct generation *g, const struct edition *e, struct err *err)
+{
+	const struct manifest *here = &g->manifest;
+	char why[200] = "", at[TIME_TEXT_MAX];
+	const char *todo = "";
+	struct manifest there;
+	uint64_t paused;
+	int r = get_manifest(u, e, &there, err);
+
+	if (r < 0)
+		return r;
+	r = catalog_paused(u->catalog, &paused, err);
+	if (there.base_at > here->base_at)
+		snprintf(why, sizeof(why), "has a newer base (of %s) than this state",
+			time_text(there.base_at, at));
+	else if (e->paused && !paused) {
+		snprintf(why, sizeof(why), "was rolled back (generation %" PRIu64 "), and this state was not",
+			e->paused);
+		todo = "roll it back too, or ";
+	} else if (there.watermark == here->watermark && there.number > here->number &&
+		   !is_same_content(&there, here)) {
+		snprintf(why, sizeof(why), "(generation %" PRIu64 ") is newer than this state (%" PRIu64 ")",
+			there.number, here->number);
+		todo = "build first, or ";
+	}
+	manifest_release(&there);
+	return r < 0 ? r : *why ? refuse_older(u, why, todo, err) : 0;
+}
+
 /* What was published must not go back because somebody takes over who has not caught up. */
 static int check_age(struct upload *u, const struct generation *g, struct err *err)
 {
+	char why[200], there[TIME_TEXT_MAX], here[TIME_TEXT_MAX];
 	struct edition e;
-	char there[TIME_TEXT_MAX], here[TIME_TEXT_MAX];
-	int64_t watermark;
 	int r = edition_get(u->in->store, &u->there.newest, &e, err);
 
 	if (r < 0)
 		return r;
-	watermark = e.watermark;
+	if (g->manifest.watermark < e.watermark) {
+		snprintf(why, sizeof(why), "(watermark %s) is newer than this state (%s)",
+			time_text(e.watermark, there), time_text(g->manifest.watermark, here));
+		r = refuse_older(u, why, "build first, or ", err);
+	}
+	/* What this state has had is behind it, whatever was done here since. */
+	if (r == 0)
+		r = catalog_has_had(u->catalog, e.number, e.manifest.sha256, err);
+	if (r == 0)
+		r = check_same_age(u, g, &e, err);
 	edition_release(&e);
-	if (g->manifest.watermark >= watermark)
-		return 0;
-	return err_set(err, -ESTALE,
-		"%s: what is published there (watermark %s) is newer than this state (%s): build first, or "
-		"`freshet follow` it",
-		u->in->store->url, time_text(watermark, there), time_text(g->manifest.watermark, here));
+	return r < 0 ? r : 0;
 }
 
 /* The same content as a generation of its own, with the next number. */
@@ -247,17 +312,18 @@ static int renumber(struct upload *u, struct err *err)
 
 int upload_check_turn(struct upload *u, struct err *err)
 {
-	uint64_t newest = u->there.newest.number;
 	int r;
 
-	if (!newest || (u->ours && u->there.has_pointer))
+	if (u->ours && u->there.has_pointer)
 		return 0;
+	r = u->ours ? edition_look_before(u->in->store, &u->there, err) : 0;
+	if (r < 0 || !u->there.newest.number)
+		return r;
 	if (!u->g)
 		return err_set(err, -ENOENT, "%s: nothing is published here yet", u->in->state->dir);
-	if (!u->ours)
-		return check_age(u, u->g, err);
-	if (u->g->manifest.number > newest + EPOCH_NUMBERS)
-		return 0;
+	r = check_age(u, u->g, err);
+	if (r < 0 || !u->ours || u->g->manifest.number > u->there.newest.number + EPOCH_NUMBERS)
+		return r;
 	r = renumber(u, err);
 	return r < 0 ? r : 1;
 }

@@ -39,7 +39,7 @@ struct upload {
 int upload_look(struct upload *u, struct err *err);
 /* Before anything is written for a claim: 0, or -EINVAL where the store could not tell who was first, and nobody said that there is one writer. */
 int upload_check_exclusive(struct upload *u, struct err *err);
-/* Of the generation that was loaded: may it follow what is published there by another? Before the claim it must not be older; after it it gets a
+/* Of the generation that was loaded: may it follow what is published there by another? It must not be older, before the claim nor after it; then it gets a
  * number above all that may have been published there, and is to be loaded again (1). Returns 0, 1, -ESTALE …. */
 int upload_check_turn(struct upload *u, struct err *err);
 /* Claims the next epoch, where none is this state's and upload_check_exclusive() said 0, for a state that is not older than what is there by then.

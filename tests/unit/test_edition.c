@@ -193,6 +193,9 @@ static void only_the_highest_claim_counts(void)
 		now = look(s, known);
 		check(now.epoch == 2 && !now.has_pointer && edition_ref_is(&now.newest, &one));
 	}
+	/* But for who owns it. */
+	check_int(edition_look_before(s, &now, NULL), 0);
+	check(!now.has_pointer && edition_ref_is(&now.newest, &late));
 	put_pointer(s, INDEX, 2, &two);
 	now = look(s, 0);
 	check(now.has_pointer && edition_ref_is(&now.newest, &two));
