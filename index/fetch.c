@@ -98,8 +98,8 @@ static int check_size(struct crew *c, struct store_file *from, const struct mani
 		path, st.size, m->bytes);
 }
 
-/* What was fetched is what its name says, and durable; else it goes, since nobody can tell which part of it is wrong. */
-static int finish(struct crew *c, const struct manifest_segment *m, int part, const char *part_name,
+/* What was fetched is what its name says, and durable. */
+static int check_and_move(struct crew *c, const struct manifest_segment *m, int part, const char *part_name,
 	const char *path, struct err *err)
 {
 	OWNED_STR char *target = state_path(c->in->state, "segments/%s.seg", m->name);
@@ -108,12 +108,10 @@ static int finish(struct crew *c, const struct manifest_segment *m, int part, co
 
 	if (r < 0)
 		return r;
-	if (memcmp(sum, m->sha256, sizeof(sum)) != 0) {
-		unlink(part_name);
+	if (memcmp(sum, m->sha256, sizeof(sum)) != 0)
 		return err_set(err, -EBADMSG,
 			"%s/%s: is damaged (SHA-256 differs): remove it there, and what publishes puts it there again",
 			c->in->store->url, path);
-	}
 	if (fsync(part) < 0)
 		return err_sys(err, -errno, "%s: fsync failed", part_name);
 	if (rename(part_name, target) < 0)
@@ -122,8 +120,20 @@ static int finish(struct crew *c, const struct manifest_segment *m, int part, co
 	return 0;
 }
 
-static int fetch_into(
-	struct crew *c, const struct manifest_segment *m, int part, const char *part_name, struct err *err)
+/* Else it goes: nobody can tell which part of it is wrong, and what the disk did not take once it does not take by being asked again. */
+static int finish(struct crew *c, const struct manifest_segment *m, int part, const char *part_name,
+	const char *path, struct err *err)
+{
+	int r = check_and_move(c, m, part, part_name, path, err);
+
+	if (r < 0)
+		unlink(part_name);
+	return r;
+}
+
+/* `resumed`: what is wrong with the whole may be what an earlier try left. */
+static int fetch_into(struct crew *c, const struct manifest_segment *m, int part, const char *part_name,
+	bool *resumed, struct err *err)
 {
 	char path[64];
 	struct store_file *from;
@@ -140,22 +150,32 @@ static int fetch_into(
 	if (r == 0)
 		r = copy_rest(c, from, m, part, (uint64_t)st.st_size, path, err);
 	store_close(from);
-	return r < 0 ? r : finish(c, m, part, part_name, path, err);
+	if (r < 0)
+		return r;
+	*resumed = st.st_size != 0;
+	return finish(c, m, part, part_name, path, err);
+}
+
+static int fetch_part(struct crew *c, const struct manifest_segment *m, const char *part_name, bool *resumed,
+	struct err *err)
+{
+	int part = open(part_name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666), r;
+
+	if (part < 0)
+		return err_sys(err, -errno, "%s: cannot be opened", part_name);
+	r = fetch_into(c, m, part, part_name, resumed, err);
+	close(part);
+	return r;
 }
 
 static int fetch_one(struct crew *c, const struct manifest_segment *m, struct err *err)
 {
 	OWNED_STR char *part_name = state_path(c->in->state, "fetch/%s.part", m->name);
-	int part, r;
+	bool resumed = false;
+	int r = part_name ? fetch_part(c, m, part_name, &resumed, err) : no_memory(err);
 
-	if (!part_name)
-		return no_memory(err);
-	part = open(part_name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-	if (part < 0)
-		return err_sys(err, -errno, "%s: cannot be opened", part_name);
-	r = fetch_into(c, m, part, part_name, err);
-	close(part);
-	return r;
+	/* All of it, before it is said to be the store's fault. */
+	return r == -EBADMSG && resumed ? fetch_part(c, m, part_name, &resumed, err) : r;
 }
 
 static void *work(void *arg)

@@ -169,15 +169,20 @@ def test_a_part_that_was_begun_is_gone_on_with(box, outlet):
     assert f"{len(data) - 1000:,} bytes" in out
     assert not list((state / "fetch").iterdir())
     box.verify(state)
-    # What was begun and is wrong is thrown away, and fetched anew the next time.
+    # What was begun and is wrong is thrown away, and fetched anew before the store is blamed.
     publish_slice(box, outlet, 1)
     [other] = outlet.names("segments") - {segment}
-    (state / "fetch" / other.replace(".seg", ".part")).write_bytes(b"wrong" * 20)
+    data = outlet.read(f"segments/{other}")
+    begun = state / "fetch" / other.replace(".seg", ".part")
     (state / "segments" / f"{'0' * 32}.seg").write_bytes(b"of a generation that never came to be whole")
+    outlet.write(f"segments/{other}", damaged(data))
+    begun.write_bytes(b"wrong" * 20)
     result = outlet.fetch(state, EX_DATAERR)
-    assert other in result.err
-    assert {p.name for p in (state / "segments").iterdir()} == {segment}
-    outlet.fetch(state)
+    assert f"{outlet.url}/segments/{other}" in result.err
+    assert {p.name for p in (state / "segments").iterdir()} == {segment} and not begun.exists()
+    outlet.write(f"segments/{other}", data)
+    begun.write_bytes(b"wrong" * 20)
+    assert f"{2 * len(data) - 100:,} bytes" in outlet.fetch(state).out
     box.verify(state)
 
 

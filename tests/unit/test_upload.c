@@ -6,6 +6,27 @@
 #include "site.h"
 #include "upload.h"
 
+#include <sys/syscall.h>
+
+/* Files of such a directory do not come to the disk. */
+static const char *unsynced;
+
+/* In place of the C library's. */
+int fsync(int fd)
+{
+	char link[64], path[400];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = unsynced ? readlink(link, path, sizeof(path) - 1) : -1;
+	path[n > 0 ? n : 0] = '\0';
+	if (n > 0 && strstr(path, unsynced)) {
+		errno = EIO;
+		return -1;
+	}
+	return (int)syscall(SYS_fsync, fd);
+}
+
 /* A memory store in which one call fails, or which overwrites where it should refuse. */
 struct faulty {
 	struct store base;
@@ -252,6 +273,23 @@ static void after_any_call_that_fails_the_next_tick_of_a_follower_goes_on(void)
 	store_free(f.real);
 }
 
+static int count_one(void *ctx, struct slice name, const struct store_stat *st)
+{
+	++*(size_t *)ctx;
+	return 0;
+}
+
+static size_t count_files(struct site *s, const char *sub)
+{
+	OWNED_STR char *path = state_path(s->state, "%s", sub);
+	OWNED(store) struct store *dir = NULL;
+	size_t n = 0;
+
+	check_int(store_open(&dir, path, NULL, NULL), 0);
+	check_int(store_list(dir, "", count_one, &n, NULL), 0);
+	return n;
+}
+
 static void published_once(struct site *s, struct faulty *f)
 {
 	struct upload_result res;
@@ -261,6 +299,26 @@ static void published_once(struct site *s, struct faulty *f)
 	put(s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"espresso\"}\n");
 	check_int(tick(s), 0);
 	check_int(upload(s, f, &res), 0);
+}
+
+/* The kernel says it once: asked again of the same file it says that all is well. */
+static void what_did_not_come_to_the_disk_is_fetched_anew(void)
+{
+	SITE s;
+	struct follow_result res;
+	struct faulty f;
+
+	published_once(&s, &f);
+	site_state(&s, "follower");
+	unsynced = "/fetch/";
+	check_int(follow(&s, &f, &res), -EIO);
+	unsynced = NULL;
+	check_contains(s.err.message, "fsync failed");
+	check_int(count_files(&s, "fetch"), 0);
+	check_int(follow(&s, &f, &res), 0);
+	check_int(res.segments, 1);
+	check(res.bytes > 0);
+	store_free(f.real);
 }
 
 /* A driver sends a write whose answer was lost again, and hears that there is an object already. */
@@ -596,5 +654,6 @@ int main(void)
 	RUN(after_any_call_that_fails_the_next_publishing_goes_on);
 	RUN(a_store_that_cannot_tell_who_was_first_takes_a_sole_writer);
 	RUN(after_any_call_that_fails_the_next_tick_of_a_follower_goes_on);
+	RUN(what_did_not_come_to_the_disk_is_fetched_anew);
 	return tap_done();
 }
