@@ -34,6 +34,9 @@ static void look(struct looker *l)
 {
 	struct follow_offer offer;
 
+	l->sight.code = store_renew(l->store, &l->sight.err);
+	if (l->sight.code < 0)
+		return;
 	if (!l->follow) {
 		l->sight.code =
 			look_at_feed(&l->look, l->store, &l->sight.listing, &l->sight.plan, &l->sight.err);

@@ -119,6 +119,14 @@ int store_open_late(struct store **out, const char *url, const struct config *cf
 	return open_url(out, url, cfg, true, err);
 }
 
+int store_renew(struct store *s, struct err *err)
+{
+	int r = s->ops->renew ? s->ops->renew(s, err) : 0;
+
+	moved(s);
+	return r < 0 ? at_path(s, "", r, err) : r;
+}
+
 void store_free(struct store *s)
 {
 	char *url;

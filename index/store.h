@@ -58,6 +58,7 @@ struct store_ops {
 	int (*is_exclusive)(struct store *s, struct err *err); /* NULL: it is */
 	/* NULL: what was not finished has names, which list() tells. */
 	int (*sweep)(struct store *s, const char *dir, int64_t before, struct err *err);
+	int (*renew)(struct store *s, struct err *err); /* NULL: nothing is held */
 	/* NULL: listing directory by directory is as good. */
 	int (*survey)(
 		struct store *s, const char *first, const char *last, struct store **out, struct err *err);
@@ -76,11 +77,14 @@ struct store_file {
 
 /* Opens what lies at `url`: a directory path or file://PATH, where PATH is taken as it is, or s3://BUCKET/PREFIX, reached as
  * section [s3] of `cfg` says (NULL: the defaults; borrowed for the call). Returns 0, or -ENOENT, -ENOTDIR, -EACCES …; -ENOTSUP for S3 in
- * a build without it. The directory is held open by descriptor. */
+ * a build without it. The directory is held open by descriptor: store_renew(). */
 int store_open(struct store **out, const char *url, const struct config *cfg, struct err *err);
 /* The same without a touch of what lies there: the first use opens it, or fails and leaves that to the next. For a feed that
  * is known to have been there, and may not answer now. */
 int store_open_late(struct store **out, const char *url, const struct config *cfg, struct err *err);
+/* For who holds a store for long, before each look: another directory may have taken the place of the one that is held open, by a rename or a
+ * mount. Then that is held from here on. Returns 0, or -ENOENT …: nothing is there, and the old one is still held. */
+int store_renew(struct store *s, struct err *err);
 void store_free(struct store *s); /* NULL is fine; no store_file may be left */
 DEFINE_FREEP(store)
 

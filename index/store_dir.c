@@ -210,7 +210,7 @@ static int root_open(const char *path, struct err *err)
 	return err_sys(err, r, "%s: cannot open the feed's directory", path);
 }
 
-/* Another directory may have taken the place of one that was removed: it is the feed now. */
+/* Another directory may have taken the place of one that was removed, or moved away: it counts now. */
 static int root_reopen(struct dir_store *d, struct err *err)
 {
 	int fd = root_open(d->base.url, err), r = 0;
@@ -278,6 +278,22 @@ static int root_arrive(struct dir_store *d, struct err *err)
 		return err_sys(err, r, "cannot open the feed's directory");
 	atomic_store(&d->late, false);
 	return 0;
+}
+
+static int dir_renew(struct store *s, struct err *err)
+{
+	struct dir_store *d = dir_of(s);
+	struct stat there, held;
+	int r = root_arrive(d, err);
+
+	if (r < 0)
+		return r;
+	if (stat(s->url, &there) < 0)
+		return err_sys(err, -errno, "cannot look at the directory");
+	if (fstat(d->root, &held) == 0 && held.st_dev == there.st_dev && held.st_ino == there.st_ino)
+		return 0;
+	r = root_reopen(d, NULL);
+	return r < 0 ? err_sys(err, r, "cannot open the directory that has taken its place") : 0;
 }
 
 static int dir_list(struct store *s, const char *path, store_entry_fn *fn, void *ctx, struct err *err)
@@ -519,6 +535,7 @@ static const struct store_ops dir_ops = {
 	.close = dir_close,
 	.put = dir_put,
 	.remove = dir_remove,
+	.renew = dir_renew,
 	.free = dir_free,
 };
 

@@ -247,6 +247,20 @@ def test_a_store_that_is_away_takes_nothing_away(box, outlet):
     eventually(lambda: json.loads(again.text("status.json"))["last_error"] is None, "the end of the error")
 
 
+@pytest.mark.directory("another takes its place")
+def test_a_store_that_takes_the_place_of_another_is_followed(box, outlet):
+    follower = box.follow(outlet.url)
+    serves(follower, 1)
+    away = box.root / "away"
+    outlet.dir.rename(away)
+    eventually(lambda: outlet.url in (json.loads(follower.text("status.json"))["last_error"] or ""), "the error")
+    put_slice(box, 1)
+    box.build("--no-merge")
+    assert box.run("publish", away).code == 0
+    shutil.copytree(away, outlet.dir)
+    serves(follower, 2)
+
+
 def test_it_never_goes_back(box, outlet):
     old = outlet.files()
     state = box.root / "f"

@@ -94,6 +94,20 @@ def test_lazy_names_that_were_not_there_appear(box):
 
 
 @pytest.mark.release
+@pytest.mark.directory("another takes its place")
+@pytest.mark.parametrize("refresh", ["lazy,poll=0s", "eager"])
+def test_a_feed_that_takes_the_place_of_another_is_looked_at(box, refresh):
+    box.feed.put(0, [{"id": "a", "title": "espresso"}])
+    box.build()
+    mount = box.mount(f"refresh={refresh}")
+    assert mount.ids("espresso") == ["a"]
+    away = box.root / "away"
+    box.feed.root.rename(away)
+    shutil.copytree(away, box.feed.root)
+    box.feed.put(1, [{"id": "b", "title": "espresso"}])
+    eventually(lambda: mount.ids("espresso") == ["a", "b"])
+
+
 def test_eager_builds_without_any_access(box):
     box.feed.put(0, [{"id": "a", "title": "espresso"}])
     mount = box.mount("refresh=eager")

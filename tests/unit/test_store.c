@@ -546,6 +546,31 @@ static void a_root_that_was_moved_is_still_held(void)
 	feed_close(&f);
 }
 
+static void what_takes_the_place_of_a_moved_root_counts_from_the_next_look(void)
+{
+	struct err err = ERR_INIT;
+	struct feed f;
+	char moved[160], old[170];
+
+	feed_open(&f);
+	put(&f, "old", "x", TIME_A);
+	check_int(store_renew(f.store, &err), 0);
+	check_list(&f, "", "old|");
+	snprintf(moved, sizeof(moved), "%s.moved", f.root);
+	check_int(rename(f.root, moved), 0);
+	check_int(store_renew(f.store, &err), -ENOENT);
+	check_contains(err.message, f.root);
+	check_int(mkdir(f.root, 0777), 0);
+	put(&f, "new", "x", TIME_A);
+	check_list(&f, "", "old|");
+	check_int(store_renew(f.store, &err), 0);
+	check_list(&f, "", "new|");
+	snprintf(old, sizeof(old), "%s/old", moved);
+	check_int(unlink(old), 0);
+	check_int(rmdir(moved), 0);
+	feed_close(&f);
+}
+
 static void what_may_not_be_read_says_so(void)
 {
 	struct err err = ERR_INIT;
@@ -598,6 +623,7 @@ static void run_on_directories(void)
 	RUN(what_takes_the_place_of_a_removed_root_is_the_feed);
 	RUN(a_late_store_opens_its_root_when_it_is_used_and_tries_again);
 	RUN(a_root_that_was_moved_is_still_held);
+	RUN(what_takes_the_place_of_a_moved_root_counts_from_the_next_look);
 	RUN(what_may_not_be_read_says_so);
 	RUN(a_path_that_leads_out_is_not_written);
 }
