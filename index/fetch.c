@@ -150,6 +150,9 @@ static int fetch_into(struct crew *c, const struct manifest_segment *m, int part
 	if (r == 0)
 		r = copy_rest(c, from, m, part, (uint64_t)st.st_size, path, err);
 	store_close(from);
+	/* The catalog needs room to let older generations go. */
+	if (r == -ENOSPC || r == -EDQUOT)
+		unlink(part_name);
 	if (r < 0)
 		return r;
 	*resumed = st.st_size != 0;

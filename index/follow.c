@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* index/follow.c - taking over what another host published. Order:
  *   1. what is offered, and is it newer?
- *   2. segments that are not here: into fetch/, checked, renamed into segments/
+ *   2. what may go goes. Segments that are not here: into fetch/, checked, renamed into segments/
  *   3. live set and manifest: checked, into tmp/BUILD, renamed into generations/
  *   4. the whole is opened: all agree with each other
  *   5. one transaction of the catalog: rows, watermark, current generation
@@ -311,11 +311,12 @@ static int adopt(struct following *f, struct err *err)
 	return r < 0 ? r : catalog_adopt(f->in->catalog, &a, err);
 }
 
-/* What was fetched for another generation, which never came to be whole, must not heap up. */
-static int sweep(struct following *f, struct err *err)
+/* What may go must not keep out what is to come; nor must what was fetched for another generation, which never came to be whole, heap up. */
+static int make_room(struct following *f, struct err *err)
 {
-	struct gc_result swept = {0};
-	int r = gc_sweep(f->in->state, f->in->catalog, &f->manifest, &swept, err);
+	const struct follow_input *in = f->in;
+	struct gc_result removed;
+	int r = gc_before(in->state, in->catalog, in->cfg, time_now(), &f->manifest, &removed, err);
 
 	/* As for builds, an old generation that cannot be read is no reason to stop. */
 	return r == -EBADMSG ? 0 : r;
@@ -326,7 +327,7 @@ static int take_over(struct following *f, struct err *err)
 	int r = get_manifest(f, err);
 
 	if (r == 0)
-		r = sweep(f, err);
+		r = make_room(f, err);
 	if (r == 0)
 		r = get_segments(f, err);
 	if (r == 0)

@@ -197,7 +197,7 @@ static int drop_old(struct catalog *catalog, const struct config *cfg, int64_t n
 	return r;
 }
 
-int gc_run(struct state *state, struct catalog *catalog, const struct config *cfg, int64_t now,
+static int drop_by_rules(struct catalog *catalog, const struct config *cfg, int64_t now,
 	struct gc_result *out, struct err *err)
 {
 	struct catalog_generation *generations;
@@ -209,6 +209,14 @@ int gc_run(struct state *state, struct catalog *catalog, const struct config *cf
 	if (!r)
 		r = drop_old(catalog, cfg, now, generations, count, out, err);
 	arena_release(&arena);
+	return r;
+}
+
+int gc_run(struct state *state, struct catalog *catalog, const struct config *cfg, int64_t now,
+	struct gc_result *out, struct err *err)
+{
+	int r = drop_by_rules(catalog, cfg, now, out, err);
+
 	if (!r)
 		r = gc_sweep(state, catalog, NULL, out, err);
 	return r ? r : gc_rejects(state, catalog, out, err);
@@ -262,7 +270,7 @@ static int count_within(const struct state *state, const struct catalog_generati
 	return r;
 }
 
-int gc_within(
+static int drop_beyond(
 	struct state *state, struct catalog *catalog, uint64_t max, struct gc_result *out, struct err *err)
 {
 	struct catalog_generation *g;
@@ -283,5 +291,24 @@ int gc_within(
 	r = catalog_drop_generations(
 		catalog, (const uint64_t *)(const void *)numbers.data, numbers.len / sizeof(uint64_t), err);
 	out->generations += numbers.len / sizeof(uint64_t);
-	return r < 0 ? r : gc_sweep(state, catalog, NULL, out, err);
+	return r;
+}
+
+int gc_within(
+	struct state *state, struct catalog *catalog, uint64_t max, struct gc_result *out, struct err *err)
+{
+	uint64_t before = out->generations;
+	int r = drop_beyond(state, catalog, max, out, err);
+
+	return r < 0 || out->generations == before ? r : gc_sweep(state, catalog, NULL, out, err);
+}
+
+int gc_before(struct state *state, struct catalog *catalog, const struct config *cfg, int64_t now,
+	const struct manifest *awaited, struct gc_result *out, struct err *err)
+{
+	int r = drop_by_rules(catalog, cfg, now, out, err);
+
+	if (r == 0)
+		r = drop_beyond(state, catalog, cfg->cache_size, out, err);
+	return r < 0 ? r : gc_sweep(state, catalog, awaited, out, err);
 }

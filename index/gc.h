@@ -19,7 +19,11 @@ int gc_run(struct state *state, struct catalog *catalog, const struct config *cf
 int gc_within(
 	struct state *state, struct catalog *catalog, uint64_t max, struct gc_result *out, struct err *err);
 
-/* The third part of it: removes the files of rejects of partitions that are expired or skipped, or that the catalog does
+/* Both, save for rejects, to make room for `awaited`: what it names stays, as for gc_sweep(). */
+int gc_before(struct state *state, struct catalog *catalog, const struct config *cfg, int64_t now,
+	const struct manifest *awaited, struct gc_result *out, struct err *err);
+
+/* The third part of gc_run(): removes the files of rejects of partitions that are expired or skipped, or that the catalog does
  * not know. Those of all others stay, and files of other names. */
 int gc_rejects(struct state *state, struct catalog *catalog, struct gc_result *out, struct err *err);
 

@@ -266,6 +266,15 @@ static bool is_published(const struct upload *u)
 	return u->ours && u->there.has_pointer && u->there.newest.number == u->g->manifest.number;
 }
 
+/* Once, by who holds the epoch: may it be tried again? */
+static bool makes_room(struct upload *u, int code)
+{
+	if ((code != -ENOSPC && code != -EDQUOT) || !u->ours || u->full)
+		return false;
+	u->full = true;
+	return upload_gc(u, NULL) == 0;
+}
+
 /* One generation. Returns 1 where there may be another by now, 0, or -errno. */
 static int turn(struct upload *u, bool first, struct err *err)
 {
@@ -283,6 +292,8 @@ static int turn(struct upload *u, bool first, struct err *err)
 		return remember_pointer(u, err);
 	}
 	r = publish_generation(u, err);
+	if (makes_room(u, r))
+		r = publish_generation(u, err);
 	if (r < 0)
 		return err_context(err, r, "publishing generation %" PRIu64, u->g->manifest.number);
 	u->out->epoch = u->there.epoch;

@@ -198,7 +198,7 @@ int upload_gc(struct upload *u, struct err *err)
 
 	l = (struct listed *)(void *)list.data;
 	count = list.len / sizeof(*l);
-	if (r == 0 && choose(u, l, count) >= SLACK)
+	if (r == 0 && choose(u, l, count) >= (u->full ? 0 : SLACK))
 		r = remove_old(u, l, count, err);
 	presence_release(&editions);
 	return r < 0 ? err_context(err, r, "removing what is not kept") : 0;

@@ -26,6 +26,7 @@ struct upload {
 	char owner[UUID_TEXT];
 	struct published_now there; /* as it was at the start, or after a claim */
 	bool ours;                  /* the newest epoch is this state's */
+	bool full;                  /* there was no space, and what may go went */
 	struct generation *g;       /* a reference: what is published */
 	struct arena arena;
 	struct row *rows;
@@ -48,7 +49,7 @@ int upload_claim(struct upload *u, struct err *err);
 /* Right before the pointer is written: 0, or -EBUSY where the epoch is over. */
 int upload_still_ours(struct upload *u, struct err *err);
 
-/* Removes what is let go. */
+/* Removes what is let go: some at once, or where `full` all of it. */
 int upload_gc(struct upload *u, struct err *err);
 
 #endif

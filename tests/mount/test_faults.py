@@ -5,6 +5,7 @@ import contextlib
 import errno
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import EX_IOERR, HANG, eventually, stat_of
+from harness import DOCUMENTS, EX_IOERR, HANG, eventually, rfc3339, slice_time, stat_of
+from store import content_of, new_outlet
 
 pytestmark = pytest.mark.caches
 
@@ -117,6 +119,26 @@ def small(box):
         box.close()
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.mark.release
+def test_a_follower_whose_disk_was_full_goes_on_with_fewer_generations(box, small):
+    outlet = new_outlet(box)
+    rng = random.Random(1)
+    state = small / "state"
+    for i in range(1, 8):  # each slice replaces all that the one before had
+        box.feed.put(i, [{"id": f"same-{n}", "title": rng.randbytes(500).hex()} for n in range(600)])
+        box.configure(DOCUMENTS, lag="window = 1m")
+        box.build("--no-merge", "--now", rfc3339(slice_time(i + 1)))
+        outlet.publish()
+        result = box.run("follow", outlet.url, state=state)
+        if result.code:
+            break
+    assert result.code == EX_IOERR and is_full(result.err), result
+    outlet.fetch(state, EX_IOERR)
+    result = box.run("follow", outlet.url, "--set", "build.keep=1", "--set", "build.keep_for=0s", state=state)
+    assert result.code == 0, result
+    assert content_of(state, box.run) == content_of(box.state, box.run)
 
 
 @pytest.mark.release

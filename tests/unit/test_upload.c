@@ -34,6 +34,7 @@ struct faulty {
 	char url[32];
 	unsigned left; /* calls until one fails; 0: none does */
 	bool overwrites, claim_lost;
+	bool full; /* until something is removed */
 	enum {
 		POINTER_PUT,
 		POINTER_LOST,
@@ -118,6 +119,8 @@ static int f_put(
 		f->when = NULL;
 		f->what(f->what_ctx);
 	}
+	if (r == 0 && f->full)
+		r = err_set(err, -ENOSPC, "made to be full");
 	if (r == 0 && is_pointer && f->pointer == POINTER_FAILS)
 		r = err_set(err, -EIO, "made to fail");
 	if (r == 0)
@@ -131,6 +134,7 @@ static int f_remove(struct store *s, const char *path, struct err *err)
 {
 	int r = fail(s, err);
 
+	((struct faulty *)s)->full = false;
 	return r ? r : real(s)->ops->remove(real(s), path, err);
 }
 
@@ -318,6 +322,72 @@ static void what_did_not_come_to_the_disk_is_fetched_anew(void)
 	check_int(follow(&s, &f, &res), 0);
 	check_int(res.segments, 1);
 	check(res.bytes > 0);
+	store_free(f.real);
+}
+
+static void publish_next(struct site *s, struct faulty *f, const char *path)
+{
+	struct upload_result res;
+
+	put(s, path, "{\"id\":\"a\",\"title\":\"espresso\"}\n");
+	check_int(tick(s), 0);
+	check_int(upload(s, f, &res), 0);
+}
+
+static void what_may_go_does_not_keep_a_full_store_full(void)
+{
+	SITE s;
+	struct upload_result res;
+	struct faulty f;
+	size_t editions = 0;
+
+	published_once(&s, &f);
+	site_set(&s, "build.keep=1");
+	site_set(&s, "build.keep_for=0s");
+	put(&s, DAY "05/a.jsonl", "{\"id\":\"b\",\"title\":\"espresso\"}\n");
+	check_int(tick(&s), 0);
+	f.full = true;
+	check_int(upload(&s, &f, &res), -ENOSPC); /* there is nothing that may go */
+	check_contains(s.err.message, "made to be full");
+	f.full = false;
+	check_int(upload(&s, &f, &res), 0);
+	put(&s, DAY "10/a.jsonl", "{\"id\":\"c\",\"title\":\"espresso\"}\n");
+	check_int(tick(&s), 0);
+	f.full = true;
+	check_int(upload(&s, &f, &res), 0);
+	check_int(res.generation, 3);
+	check_int(store_list(f.real, "generations", count_one, &editions, NULL), 0);
+	check_int(editions, 1);
+	store_free(f.real);
+}
+
+/* Nor does it keep what is to come from being fetched; what of that is here already stays. */
+static void a_follower_lets_old_generations_go_before_it_fetches(void)
+{
+	SITE s;
+	SITE b;
+	struct follow_result res;
+	struct faulty f;
+
+	published_once(&s, &f);
+	site_init(&b);
+	check_int(follow(&b, &f, &res), 0);
+	publish_next(&s, &f, DAY "05/a.jsonl");
+	check_int(follow(&b, &f, &res), 0);
+	publish_next(&s, &f, DAY "10/a.jsonl");
+	site_set(&b, "build.keep=1");
+	site_set(&b, "build.keep_max=1");
+	check_int(count_files(&b, "generations"), 4);
+	unsynced = "/fetch/"; /* as on a disk that takes no more */
+	check_int(follow(&b, &f, &res), -EIO);
+	check_int(count_files(&b, "generations"), 2);
+	unsynced = "/state/tmp/";
+	check_int(follow(&b, &f, &res), -EIO);
+	check_int(res.segments, 1);
+	unsynced = NULL;
+	check_int(follow(&b, &f, &res), 0);
+	check_int(res.segments, 0);
+	check_term(&b, "espresso", "a\n");
 	store_free(f.real);
 }
 
@@ -655,5 +725,7 @@ int main(void)
 	RUN(a_store_that_cannot_tell_who_was_first_takes_a_sole_writer);
 	RUN(after_any_call_that_fails_the_next_tick_of_a_follower_goes_on);
 	RUN(what_did_not_come_to_the_disk_is_fetched_anew);
+	RUN(what_may_go_does_not_keep_a_full_store_full);
+	RUN(a_follower_lets_old_generations_go_before_it_fetches);
 	return tap_done();
 }
