@@ -127,6 +127,15 @@ static int refuse_empty(const struct upload *u, struct err *err)
 		u->in->store->url, u->record.last.number);
 }
 
+static int refuse_copy(const struct upload *u, const struct edition_ref *now, struct err *err)
+{
+	return err_set(err, -EBUSY,
+		"%s: generation %" PRIu64 " was published there in this state's epoch %" PRIu64
+		", but not from here: a copy of this state directory publishes too, or it was put back from a backup. Of two copies let "
+		"one `freshet publish --take-over`",
+		u->in->store->url, now->number, now->epoch);
+}
+
 /* Two copies of one state directory have one name. What the pointer says then is not what this one wrote. */
 static int check_copy(struct upload *u, struct err *err)
 {
@@ -146,11 +155,7 @@ static int check_copy(struct upload *u, struct err *err)
 		u->ours = false;
 		return new_owner(u, err); /* from here on they are two */
 	}
-	return err_set(err, -EBUSY,
-		"%s: generation %" PRIu64 " was published there in this state's epoch %" PRIu64
-		", but not from here: a copy of this state directory publishes too, or it was put back from a backup. Of two copies let "
-		"one `freshet publish --take-over`",
-		u->in->store->url, now->number, now->epoch);
+	return refuse_copy(u, now, err);
 }
 
 int upload_look(struct upload *u, struct err *err)
@@ -434,7 +439,20 @@ int upload_still_ours(struct upload *u, struct err *err)
 
 	if (r < 0)
 		return r;
-	return now.epoch == u->there.epoch && !strcmp(now.claim.owner, u->owner)
-		       ? 0
-		       : refuse_epoch(u, &now.claim, err);
+	if (now.epoch != u->there.epoch || strcmp(now.claim.owner, u->owner) != 0)
+		return refuse_epoch(u, &now.claim, err);
+	if (!now.has_pointer)
+		r = edition_look_before(u->in->store, &now, err);
+	if (r < 0)
+		return r;
+	/* A write of the pointer whose answer was lost is this state's own. */
+	if ((now.has_pointer == u->there.has_pointer && edition_ref_is(&now.newest, &u->there.newest)) ||
+		(now.has_pointer && edition_ref_is(&now.newest, &u->record.next)))
+		return 0;
+	if (now.has_pointer)
+		return refuse_copy(u, &now.newest, err);
+	return err_set(err, -ESTALE,
+		"%s: generation %" PRIu64 " of epoch %" PRIu64
+		" was published there while this was sent: publish again",
+		u->in->store->url, now.newest.number, now.newest.epoch);
 }

@@ -2,7 +2,7 @@
 /* index/upload_gc.c - what goes from a store that is published to.
  *
  * Editions go first, oldest first; then what none of those that are left names. Of these only what is older than `keep_for`: what somebody
- * has just put there may be for an edition that is not written yet. Each removal asks before whether the epoch is still this state's, so
+ * has just put there may be for an edition that is not written yet. Each removal asks before whether the epoch is still this state's alone, so
  * that one who was stopped for hours does not take what another has begun to use; were it stopped in that very instant, the
  * next publishing puts what is missing there again. At last goes what a publishing that was killed has left unfinished. */
 #include <inttypes.h>

@@ -283,17 +283,6 @@ static int count_one(void *ctx, struct slice name, const struct store_stat *st)
 	return 0;
 }
 
-static size_t count_files(struct site *s, const char *sub)
-{
-	OWNED_STR char *path = state_path(s->state, "%s", sub);
-	OWNED(store) struct store *dir = NULL;
-	size_t n = 0;
-
-	check_int(store_open(&dir, path, NULL, NULL), 0);
-	check_int(store_list(dir, "", count_one, &n, NULL), 0);
-	return n;
-}
-
 static void published_once(struct site *s, struct faulty *f)
 {
 	struct upload_result res;
@@ -318,7 +307,7 @@ static void what_did_not_come_to_the_disk_is_fetched_anew(void)
 	check_int(follow(&s, &f, &res), -EIO);
 	unsynced = NULL;
 	check_contains(s.err.message, "fsync failed");
-	check_int(count_files(&s, "fetch"), 0);
+	check_int(scratch_count(s.state->dir, "fetch"), 0);
 	check_int(follow(&s, &f, &res), 0);
 	check_int(res.segments, 1);
 	check(res.bytes > 0);
@@ -377,10 +366,10 @@ static void a_follower_lets_old_generations_go_before_it_fetches(void)
 	publish_next(&s, &f, DAY "10/a.jsonl");
 	site_set(&b, "build.keep=1");
 	site_set(&b, "build.keep_max=1");
-	check_int(count_files(&b, "generations"), 4);
+	check_int(scratch_count(b.state->dir, "generations"), 4);
 	unsynced = "/fetch/"; /* as on a disk that takes no more */
 	check_int(follow(&b, &f, &res), -EIO);
-	check_int(count_files(&b, "generations"), 2);
+	check_int(scratch_count(b.state->dir, "generations"), 2);
 	unsynced = "/state/tmp/";
 	check_int(follow(&b, &f, &res), -EIO);
 	check_int(res.segments, 1);
@@ -657,6 +646,29 @@ static void who_lacks_what_came_late_does_not_take_over(void)
 	check_int(upload_as(&t.b, &t.of_b, true, &res), 0);
 }
 
+/* Copies have the same name, and may be at it at the same time. */
+static void of_two_copies_at_once_one_publishes(void)
+{
+	TWO t;
+	struct upload_result res;
+	char command[500];
+
+	two_same(&t);
+	snprintf(command, sizeof(command), "cp -a %s/state %s/copy", t.a.dir.path, t.b.dir.path);
+	check_int(system(command), 0);
+	site_state(&t.b, "copy");
+	put(&t.b, DAY "05/b.jsonl", "{\"id\":\"b\",\"title\":\"espresso\"}\n");
+	check_int(tick(&t.b), 0);
+	t.of_b.base.url = t.of_a.url;
+	t.of_b.when = "generations/";
+	t.of_b.what = publish_as_new;
+	t.of_b.what_ctx = &t;
+	check_int(upload(&t.b, &t.of_b, &res), -EBUSY);
+	check_contains(t.b.err.message, "a copy of this state directory");
+	check_int(upload(&t.a, &t.of_a, &res), 0);
+	check(res.idle);
+}
+
 /* Its number there is higher, and nothing else. */
 static void what_was_taken_over_is_taken_back(void)
 {
@@ -721,6 +733,7 @@ int main(void)
 	RUN(what_was_rolled_back_does_not_come_back_by_a_take_over);
 	RUN(who_lacks_what_came_late_does_not_take_over);
 	RUN(what_was_taken_over_is_taken_back);
+	RUN(of_two_copies_at_once_one_publishes);
 	RUN(after_any_call_that_fails_the_next_publishing_goes_on);
 	RUN(a_store_that_cannot_tell_who_was_first_takes_a_sole_writer);
 	RUN(after_any_call_that_fails_the_next_tick_of_a_follower_goes_on);
