@@ -83,20 +83,6 @@ static int open_parent(struct tick *t, struct err *err)
 	return t->catalog ? current_generation(t->state, t->catalog, &t->parent, err) : 0;
 }
 
-/* What came without its rows says nothing of what was indexed: building on would index all of the window again, and could undo nothing. */
-static int refuse_rowless(struct tick *t, struct err *err)
-{
-	OWNED_BUF text = {0};
-	int r = catalog_get(t->catalog, CATALOG_ROWLESS, &text, err);
-
-	if (r < 0 || !text.len)
-		return r < 0 ? r : 0;
-	return err_set(err, -ENOTSUP,
-		"%s: follows a directory that rsync fills, in which there are no rows of partitions: nothing can be built on "
-		"that. A state that follows what `freshet publish` wrote can be built on",
-		t->state->dir);
-}
-
 static int prepare(struct tick *t, struct err *err)
 {
 	int r = 0;
@@ -104,7 +90,7 @@ static int prepare(struct tick *t, struct err *err)
 	if (!t->opt->dry_run)
 		r = publish_repair(t->state, t->catalog, err);
 	if (r == 0 && t->catalog)
-		r = refuse_rowless(t, err);
+		r = catalog_refuse_rowless(t->catalog, t->state->dir, err);
 	if (r == 0 && t->catalog)
 		r = catalog_paused(t->catalog, &t->out->paused, err);
 	if (r >= 0)

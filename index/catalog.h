@@ -78,6 +78,9 @@ struct catalog_adoption {
 /* "EPOCH URL" of what was last adopted; CATALOG_ROWLESS: "1" where it came without rows, so that no build can go on from it. */
 #define CATALOG_FOLLOWED "followed"
 #define CATALOG_ROWLESS "rowless"
+/* What came without its rows says nothing of what was indexed: building on would index all of the window again, and could undo nothing, and who
+ * follows would not know. Returns -ENOTSUP, saying so of the state in `dir`, or 0. */
+int catalog_refuse_rowless(struct catalog *c, const char *dir, struct err *err);
 /* In one transaction. A catalog in which nothing is published becomes one of the manifest's index. Refuses (-ESTALE) a number that is not
  * above the current one's, and (-ENOTSUP) another index. */
 int catalog_adopt(struct catalog *c, const struct catalog_adoption *a, struct err *err);

@@ -170,6 +170,19 @@ int catalog_paused(struct catalog *c, uint64_t *since, struct err *err)
 	return *since != 0;
 }
 
+int catalog_refuse_rowless(struct catalog *c, const char *dir, struct err *err)
+{
+	OWNED_BUF text = {0};
+	int r = catalog_get(c, CATALOG_ROWLESS, &text, err);
+
+	if (r < 0 || !text.len)
+		return r < 0 ? r : 0;
+	return err_set(err, -ENOTSUP,
+		"%s: follows a directory that rsync fills, in which there are no rows of partitions: nothing can be built on "
+		"that, nor published. A state that follows what `freshet publish` wrote can do both",
+		dir);
+}
+
 static int put_file(struct catalog *c, int64_t ts, const struct file_row *f, struct err *err)
 {
 	struct sqlite3_stmt *s;

@@ -309,6 +309,8 @@ static int run(struct upload *u, struct err *err)
 	bool put;
 
 	if (r == 0)
+		r = catalog_refuse_rowless(u->catalog, u->in->state->dir, err);
+	if (r == 0)
 		r = upload_record_get(u->catalog, u->in->store->url, &u->record, err);
 	if (r == 0)
 		r = upload_look(u, err);

@@ -30,8 +30,8 @@ struct upload_result {
  *
  * An epoch belongs to one state directory. Returns 0; -EBUSY where another has a newer one (the message says who, and what to
  * do), or publishes with a copy of this state; -EINVAL where the store holds another index, or cannot tell who was first and
- * publish.sole_writer is not set; -ESTALE where this state is older than what is to be taken over, or nothing is left there of what it
- * published (take_over begins anew); -EINTR; or -errno. */
+ * publish.sole_writer is not set; -ENOTSUP where this state has no rows of what it followed; -ESTALE where this state is older than what is
+ * to be taken over, or nothing is left there of what it published (take_over begins anew); -EINTR; or -errno. */
 int upload_run(const struct upload_input *in, struct upload_result *out, struct err *err);
 /* The generation of this state that is published at `url`, as far as it knows: 0 where none is. Returns 0 or -errno. */
 int upload_number(struct catalog *catalog, const char *url, uint64_t *number, struct err *err);

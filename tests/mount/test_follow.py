@@ -368,6 +368,9 @@ def test_a_directory_that_rsync_fills_is_followed(box):
     tool("sha256sum", "-c", "--strict", "SHA256SUMS", cwd=to)
     result = box.try_build(state=follower.state)
     assert result.code == EX_DATAERR and "rsync" in result.err
+    outlet = new_outlet(box)
+    result = outlet.publish(state=follower.state, code=EX_DATAERR)
+    assert "nor published" in result.err and not outlet.versions()
 
 
 def test_a_copy_that_is_not_whole_yet_is_not_taken(box):
