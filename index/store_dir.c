@@ -6,10 +6,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/openat2.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,6 +21,7 @@
 
 #define ENTRIES_MAX (4u << 20) /* in one directory: what a listing may hold in memory */
 #define COPY_CHUNK (1u << 20)
+#define TEMP_NAME 64
 #define OPENAT2_RETRIES 100 /* EAGAIN: something was renamed while the kernel looked */
 
 struct dir_store {
@@ -455,25 +458,46 @@ static int write_body(int fd, const struct store_body *body)
 	return r;
 }
 
-/* Puts the finished `temp` in its place. A link tells on every file system whether something was there before. */
+/* Not all file systems have links, and not all the rename. Either tells whether something was there before. */
+static int put_new(int dir, const char *temp, const char *name)
+{
+	if (linkat(dir, temp, dir, name, 0) == 0)
+		return 0;
+	if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS && errno != EMLINK)
+		return -errno;
+	return renameat2(dir, temp, dir, name, RENAME_NOREPLACE) < 0 ? -errno : 0;
+}
+
+/* Puts the finished `temp` in its place. */
 static int put_in_place(int dir, const char *temp, const char *name, enum store_put how)
 {
-	if (how == STORE_REPLACE)
-		return renameat(dir, temp, dir, name) < 0 ? -errno : 0;
-	return linkat(dir, temp, dir, name, 0) < 0 ? -errno : 0;
+	if (how == STORE_NEW)
+		return put_new(dir, temp, name);
+	return renameat(dir, temp, dir, name) < 0 ? -errno : 0;
+}
+
+/* A name that nobody else has, on whatever host or in whatever container. */
+static int make_temp(int dir, char name[TEMP_NAME])
+{
+	uint64_t random;
+	int fd;
+
+	do {
+		if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+			return -EIO;
+		snprintf(name, TEMP_NAME, ".freshet-put-%016" PRIx64, random);
+		fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	} while (fd < 0 && errno == EEXIST);
+	return fd < 0 ? -errno : fd;
 }
 
 static int put_beneath(int dir, const char *name, const struct store_body *body, enum store_put how)
 {
-	static atomic_uint serial;
-	char temp[64];
-	int fd, r;
+	char temp[TEMP_NAME];
+	int fd = make_temp(dir, temp), r;
 
-	snprintf(temp, sizeof(temp), ".freshet-put-%d-%u", (int)getpid(), atomic_fetch_add(&serial, 1));
-	unlinkat(dir, temp, 0);
-	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	r = write_body(fd, body);
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;

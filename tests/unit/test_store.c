@@ -3,6 +3,7 @@
 #include "store.h"
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "scratch.h"
@@ -571,6 +572,44 @@ static void what_takes_the_place_of_a_moved_root_counts_from_the_next_look(void)
 	feed_close(&f);
 }
 
+static bool no_links;
+
+/* In place of the C library's: some file systems have none. */
+int linkat(int from, const char *path, int to, const char *name, int flags)
+{
+	if (no_links) {
+		errno = EPERM;
+		return -1;
+	}
+	return (int)syscall(SYS_linkat, from, path, to, name, flags);
+}
+
+static void where_there_are_no_links_a_new_object_takes_no_others_place_either(void)
+{
+	no_links = true;
+	a_new_object_takes_no_others_place();
+	no_links = false;
+}
+
+/* Of another host it may be on its way, with the number of this process. */
+static void what_another_is_writing_is_left_alone(void)
+{
+	OWNED_BUF want = {0};
+	struct feed f;
+	char name[64];
+
+	feed_open(&f);
+	for (unsigned i = 0; i < 50; i++) {
+		snprintf(name, sizeof(name), ".freshet-put-%d-%02u", (int)getpid(), i);
+		put(&f, name, "half", TIME_A);
+		buf_addf(&want, "%s|", name);
+	}
+	check_int(put_text(&f, "x", "x", STORE_REPLACE, NULL), 0);
+	buf_add_str(&want, "x|");
+	check_list(&f, "", buf_cstr(&want));
+	feed_close(&f);
+}
+
 static void what_may_not_be_read_says_so(void)
 {
 	struct err err = ERR_INIT;
@@ -624,6 +663,8 @@ static void run_on_directories(void)
 	RUN(a_late_store_opens_its_root_when_it_is_used_and_tries_again);
 	RUN(a_root_that_was_moved_is_still_held);
 	RUN(what_takes_the_place_of_a_moved_root_counts_from_the_next_look);
+	RUN(where_there_are_no_links_a_new_object_takes_no_others_place_either);
+	RUN(what_another_is_writing_is_left_alone);
 	RUN(what_may_not_be_read_says_so);
 	RUN(a_path_that_leads_out_is_not_written);
 }
