@@ -103,7 +103,12 @@ static void back_off_publishing(struct refresh *r)
 	r->no_publish_till = time_monotonic() + r->publish_backoff;
 }
 
-/* What the store holds is asked of the catalog only: the store may not answer. */
+/* What the store holds is asked of the catalog only: the store may not answer. 1 also where there is no catalog, or not any more. */
+static int is_published(const struct refresh *r, struct err *err)
+{
+	return r->published.from.catalog ? upload_is_done(r->published.from.catalog, r->opt.dest, err) : 1;
+}
+
 void refresh_publish(struct refresh *r)
 {
 	struct err err = ERR_INIT;
@@ -111,7 +116,7 @@ void refresh_publish(struct refresh *r)
 
 	if (time_monotonic() < refresh_publish_at(r))
 		return;
-	rc = r->published.from.catalog ? upload_is_done(r->published.from.catalog, r->opt.dest, &err) : 1;
+	rc = is_published(r, &err);
 	if (rc == 1) {
 		r->publish_seen = r->now->serial;
 		return;
@@ -132,7 +137,7 @@ void refresh_publish_ended(struct refresh *r, int status)
 	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
 		explain_end(r, &r->publisher, "publishing", status, text);
 		back_off_publishing(r);
-	} else if (upload_is_done(r->published.from.catalog, r->opt.dest, NULL) == 1) {
+	} else if (is_published(r, NULL) == 1) {
 		r->publish_backoff = 0;
 		r->no_publish_till = 0;
 	} else {

@@ -15,7 +15,7 @@ from datetime import timedelta
 import pytest
 
 import s3_server
-from harness import EX_CONFIG, EX_DATAERR, EX_IOERR, HANG, children, command_of, eventually
+from harness import EX_CONFIG, EX_DATAERR, EX_IOERR, HANG, children, command_of, eventually, is_running
 from s3_fault import KINDS, Faults
 from s3_feed import on, write_profile
 from store import S3Outlet, content_of, put_slice
@@ -297,3 +297,38 @@ def test_a_publishing_that_is_slow_is_left_alone(box):
 
         eventually(is_done, "publishing")
         assert time.monotonic() - began > 3 and len(publishers) == 1
+
+
+class HoldingAway(Holding):
+    """And from then on the feed does not answer."""
+
+    looks = 0
+
+    def of(self, operation, target):
+        super().of(operation, target)
+        if operation != "list" or not self.has_come.is_set() or "dest" in target:
+            return None
+        self.looks += 1
+        return "internal"
+
+
+def test_a_publishing_outlives_the_state_that_it_was_of(box):
+    """Where the state directory is emptied meanwhile there is no catalog when it ends."""
+    with FakeS3() as fake:
+        on(box, fake, "v4")
+        put_slice(box, 0)
+        box.build()
+        outlet = S3Outlet(box, "dest")
+        fake.faults = holding = HoldingAway("put", "/current.json")
+        mount = box.mount("refresh=lazy,poll=0s", args=("--set", f"publish.dest={outlet.url}"))
+        assert holding.has_come.wait(HANG)
+        for path in box.state.glob("catalog.db*"):
+            path.unlink()
+        before = holding.looks
+        eventually(lambda: mount.text("generation") and holding.looks > before, "a look")
+        [publisher] = [child for child in children(mount.pids()) if command_of(child) == "publish"]
+        holding.may_go.set()
+        eventually(lambda: not is_running(publisher), "the end of it")
+        assert outlet.pointer()["number"] == 1
+        before = holding.looks
+        eventually(lambda: mount.ids("espresso") == ["d-00000"] and holding.looks > before, "the next look")
