@@ -287,3 +287,43 @@ int fetch_segments(const struct fetch_input *in, struct fetch_result *out, struc
 	free(c.wanted);
 	return r;
 }
+
+/* ---- what is here ---- */
+
+static bool is_damaged(int fd, const struct manifest_segment *m)
+{
+	uint8_t sum[SHA256_BYTES];
+
+	return sha256_fd(fd, sum, NULL) < 0 || memcmp(sum, m->sha256, sizeof(sum)) != 0;
+}
+
+static int drop_damaged(const struct state *state, const struct manifest_segment *m, struct err *err)
+{
+	OWNED_STR char *path = state_path(state, "segments/%s.seg", m->name);
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	bool damaged;
+
+	if (!path)
+		return no_memory(err);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_sys(err, -errno, "%s: cannot be opened", path);
+	damaged = is_damaged(fd, m);
+	close(fd);
+	if (!damaged)
+		return 0;
+	return unlink(path) < 0 ? err_sys(err, -errno, "%s: is damaged, and cannot be removed", path) : 1;
+}
+
+int fetch_drop_damaged(const struct state *state, const struct manifest *m, struct err *err)
+{
+	int count = 0;
+
+	for (size_t i = 0; i < m->segment_count; i++) {
+		int r = drop_damaged(state, &m->segments[i], err);
+
+		if (r < 0)
+			return r;
+		count += r;
+	}
+	return count;
+}

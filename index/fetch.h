@@ -28,5 +28,8 @@ struct fetch_result {
  * STATE/fetch and is not wanted any more. Returns 0; -ENOENT where one is not in the store; -EBADMSG where it is not what its
  * name says; -EINTR; or -errno: what was fetched of others by then is kept. */
 int fetch_segments(const struct fetch_input *in, struct fetch_result *out, struct err *err);
+/* Reads every segment of the manifest that is here, and removes those that are not what their names say, or cannot be read. Returns how many, or
+ * -errno. Who has one open keeps it. */
+int fetch_drop_damaged(const struct state *state, const struct manifest *m, struct err *err);
 
 #endif

@@ -257,12 +257,31 @@ static int put_in_place(struct following *f, struct err *err)
 	return r < 0 ? r : sync_path(dir, err);
 }
 
-/* It opens, and is what was meant. */
-static int check_whole(struct following *f, struct err *err)
+static int open_whole(struct following *f, struct err *err)
 {
 	OWNED(generation) struct generation *g = NULL;
-	int r = generation_open(&g, f->in->state, f->manifest.number, err);
 
+	return generation_open(&g, f->in->state, f->manifest.number, err);
+}
+
+/* It opens, and is what was meant. Of segments that were here already only the size is known: where one has been damaged here since it was
+ * fetched, the store is not to blame, and has it still. */
+static int check_whole(struct following *f, struct err *err)
+{
+	int r = open_whole(f, err), damaged;
+
+	if (r == -EBADMSG) {
+		damaged = fetch_drop_damaged(f->in->state, &f->manifest, err);
+		if (damaged < 0)
+			return damaged;
+		if (damaged) {
+			r = get_segments(f, err);
+			if (r < 0)
+				return err_context(err, r, "%d damaged in %s/segments, fetched again",
+					damaged, f->in->state->dir);
+			r = open_whole(f, err);
+		}
+	}
 	return r < 0 ? err_context(err, r, "%s", f->in->store->url) : 0;
 }
 

@@ -186,6 +186,24 @@ def test_a_part_that_was_begun_is_gone_on_with(box, outlet):
     box.verify(state)
 
 
+def test_a_segment_that_is_damaged_here_is_fetched_again(box, outlet):
+    state = box.root / "f"
+    outlet.fetch(state)
+    [segment] = (state / "segments").iterdir()
+    whole = segment.read_bytes()
+    publish_slice(box, outlet, 1)
+    segment.write_bytes(b"\0" * len(whole))
+    assert "2 segments" in outlet.fetch(state).out
+    assert segment.read_bytes() == whole
+    box.verify(state)
+    # Where it is not to be had, what is said is about here as well.
+    publish_slice(box, outlet, 2)
+    segment.write_bytes(b"\0" * len(whole))
+    outlet.remove(f"segments/{segment.name}")
+    result = outlet.fetch(state, EX_DATAERR)
+    assert f"damaged in {state}/segments" in result.err and segment.name in result.err
+
+
 @pytest.mark.release
 def test_nothing_that_is_damaged_is_ever_served(box, outlet):
     publish_slice(box, outlet, 1)
