@@ -12,6 +12,7 @@
 #define POINTER_FORMAT "freshet pointer"
 #define VERSION 1
 #define NUMBER_DIGITS_MAX 19
+#define POINTER_READS 5  /* of one that is replaced while it is read */
 #define CLAIMLESS_MAX 8u /* directories of epochs without a claim, one behind the other */
 
 /* ---- the configuration ---- */
@@ -367,8 +368,13 @@ static int get_pointer(struct store *store, struct published_now *out, struct er
 {
 	char path[EDITION_PATH_MAX];
 	OWNED_BUF bytes = {0};
-	int r = store_get(store, pointer_path(out->epoch, path), POINTER_MAX, &bytes, err);
+	int r = -ESTALE;
 
+	pointer_path(out->epoch, path);
+	for (unsigned i = 0; r == -ESTALE && i < POINTER_READS; i++) {
+		buf_clear(&bytes);
+		r = store_get(store, path, POINTER_MAX, &bytes, err);
+	}
 	if (r < 0)
 		return r == -ENOENT ? 0 : r == -EFBIG ? -EBADMSG : r;
 	r = pointer_decode(buf_slice(&bytes), out->index, &out->newest, err);

@@ -34,7 +34,8 @@ struct faulty {
 	char url[32];
 	unsigned left; /* calls until one fails; 0: none does */
 	bool overwrites, claim_lost;
-	bool full; /* until something is removed */
+	bool full;         /* until something is removed */
+	unsigned replaced; /* so often a pointer is replaced while it is read */
 	enum {
 		POINTER_PUT,
 		POINTER_LOST,
@@ -84,6 +85,10 @@ static int64_t f_read(struct store_file *f, uint64_t offset, void *to, size_t le
 	struct store *s = f->store;
 	int64_t r = fail(s, err);
 
+	if (r == 0 && strstr(f->path, "/current.json") && ((struct faulty *)s)->replaced) {
+		((struct faulty *)s)->replaced--;
+		r = err_set(err, -ESTALE, "made to be replaced");
+	}
 	f->store = real(s);
 	if (r == 0)
 		r = real(s)->ops->read(f, offset, to, len, err);
@@ -311,6 +316,23 @@ static void what_did_not_come_to_the_disk_is_fetched_anew(void)
 	check_int(follow(&s, &f, &res), 0);
 	check_int(res.segments, 1);
 	check(res.bytes > 0);
+	store_free(f.real);
+}
+
+static void a_pointer_that_is_replaced_while_it_is_read_is_read_again(void)
+{
+	SITE s;
+	struct follow_result res;
+	struct faulty f;
+
+	published_once(&s, &f);
+	site_state(&s, "follower");
+	f.replaced = 100;
+	check_int(follow(&s, &f, &res), -ESTALE);
+	f.replaced = 3;
+	check_int(follow(&s, &f, &res), 0);
+	check_int(res.generation, 1);
+	check_int(f.replaced, 0);
 	store_free(f.real);
 }
 
@@ -738,6 +760,7 @@ int main(void)
 	RUN(a_store_that_cannot_tell_who_was_first_takes_a_sole_writer);
 	RUN(after_any_call_that_fails_the_next_tick_of_a_follower_goes_on);
 	RUN(what_did_not_come_to_the_disk_is_fetched_anew);
+	RUN(a_pointer_that_is_replaced_while_it_is_read_is_read_again);
 	RUN(what_may_go_does_not_keep_a_full_store_full);
 	RUN(a_follower_lets_old_generations_go_before_it_fetches);
 	return tap_done();
