@@ -118,8 +118,11 @@ int follow_look(
 		return r;
 	r = edition_look(store, known->epoch, &now, err);
 	if (r == 0 && now.epoch < known->epoch)
-		r = err_set(err, -ESTALE, "%s: epoch %" PRIu64 " was there, and is not any more", store->url,
-			known->epoch);
+		r = err_set(err, -ESTALE,
+			"%s: epoch %" PRIu64
+			" was there, and is not any more: was it put back from a backup? `freshet publish "
+			"--take-over` where it is published goes on above; what is there now takes another --state",
+			store->url, known->epoch);
 	if (r == 0 && !now.epoch)
 		r = check_there(store, err);
 	if (r < 0 || !now.newest.number)
@@ -289,16 +292,24 @@ static int check_whole(struct following *f, struct err *err)
 static int take_config(struct following *f, struct buf *out, struct err *err)
 {
 	OWNED(config) struct config *cfg = NULL;
+	OWNED_BUF text = {0};
 	int r = config_new(&cfg, err);
 
-	edition_config(slice_str(f->edition.config), out);
-	if (buf_error(out))
+	edition_config(slice_str(f->edition.config), &text);
+	if (buf_error(&text))
 		return no_memory(err);
-	buf_cstr(out);
 	if (r == 0)
-		r = config_parse(cfg, "configuration", buf_slice(out), err);
+		r = config_parse(cfg, "configuration", buf_slice(&text), err);
 	if (r == 0)
 		r = config_check(cfg, err);
+	/* As it was understood: of a text there are many spellings, also of what is no business of this host's. */
+	if (r == 0) {
+		buf_clear(&text);
+		config_dump(cfg, &text);
+		edition_config(buf_slice(&text), out);
+	}
+	if (r == 0 && (buf_error(&text) || buf_error(out)))
+		r = no_memory(err);
 	return r == -EINVAL ? err_context(err, -EBADMSG, "%s: generation %" PRIu64, f->in->store->url,
 				      f->manifest.number)
 			    : r;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A feed that is a directory. Producers may do anything below it while we look, so every path is resolved
+/* A directory: a feed, or where generations are published. Producers may do anything below it while we look, so every path is resolved
  * by the kernel beneath the root's descriptor with symbolic links refused, and only regular files are read:
  * a link, FIFO or device that somebody puts there neither leads out nor blocks. */
 #include "store.h"
@@ -200,17 +200,17 @@ static int root_open(const char *path, struct err *err)
 			return fd;
 		r = -errno;
 		close(fd);
-		return err_sys(err, r, "%s: cannot read the feed's directory", path);
+		return err_sys(err, r, "%s: cannot read the directory", path);
 	}
 	r = -errno;
 	if (r == -ENOENT)
 		return err_set(err, r,
-			"%s: there is no such feed: make the directory, or correct the path "
-			"(FEED on the command line, or url in section [feed])",
+			"%s: there is no such directory: make it, or correct the path (on the command line, or in the "
+			"configuration)",
 			path);
 	if (r == -ENOTDIR)
-		return err_set(err, r, "%s: a feed must be a directory", path);
-	return err_sys(err, r, "%s: cannot open the feed's directory", path);
+		return err_set(err, r, "%s: is no directory", path);
+	return err_sys(err, r, "%s: cannot open the directory", path);
 }
 
 /* Another directory may have taken the place of one that was removed, or moved away: it counts now. */
@@ -235,7 +235,7 @@ static int root_check(int fd, struct err *err)
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, -errno, "cannot look at the directory");
 	if (st.st_nlink == 0)
-		return err_set(err, -ENOENT, "the feed's directory was removed");
+		return err_set(err, -ENOENT, "the directory was removed");
 	return 0;
 }
 
@@ -278,7 +278,7 @@ static int root_arrive(struct dir_store *d, struct err *err)
 	int r = atomic_load(&d->late) ? root_reopen(d, NULL) : 0;
 
 	if (r < 0)
-		return err_sys(err, r, "cannot open the feed's directory");
+		return err_sys(err, r, "cannot open the directory");
 	atomic_store(&d->late, false);
 	return 0;
 }
@@ -307,7 +307,7 @@ static int dir_list(struct store *s, const char *path, store_entry_fn *fn, void 
 	if (r < 0)
 		return r;
 	if (root_is_removed(d) && root_reopen(d, NULL) < 0)
-		return err_set(err, -ENOENT, "the feed's directory was removed");
+		return err_set(err, -ENOENT, "the directory was removed");
 	return list_once(s, path, fn, ctx, err);
 }
 

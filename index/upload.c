@@ -56,7 +56,7 @@ static int load(struct upload *u, struct err *err)
 			r = catalog_current(u->catalog, &after, err);
 	} while (r == 0 && after.number != before.number);
 	if (r == 0 && !u->g)
-		r = err_set(err, -EBADMSG, "generation %" PRIu64 " is not there", before.number);
+		r = err_context(err, -EBADMSG, "generation %" PRIu64 " is not whole here", before.number);
 	return r;
 }
 

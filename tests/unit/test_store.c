@@ -524,7 +524,7 @@ static void a_late_store_opens_its_root_when_it_is_used_and_tries_again(void)
 	buf_addf(&path, "%s/later", f.root);
 	check_int(store_open_late(&late, buf_cstr(&path), NULL, &err), 0);
 	check_int(store_head(late, "tmp", &st, &err), -ENOENT); /* which the root of the host has */
-	check_contains(err.message, "cannot open the feed's directory");
+	check_contains(err.message, "cannot open the directory");
 	check_int(store_open_file(late, "etc/passwd", &file, NULL), -ENOENT);
 	check_int(store_list(late, "", list_text, &got, NULL), -ENOENT);
 	put(&f, "later/a", "x", TIME_A);
@@ -676,10 +676,10 @@ static void a_missing_feed_says_what_to_do(void)
 
 	check_int(store_open(&s, "/nonexistent/feed", NULL, &err), -ENOENT);
 	check(s == NULL);
-	check_contains(err.message, "/nonexistent/feed: there is no such feed");
-	check_contains(err.message, "make the directory");
+	check_contains(err.message, "/nonexistent/feed: there is no such directory");
+	check_contains(err.message, "make it");
 	check_int(store_open(&s, "file:///nonexistent/feed", NULL, &err), -ENOENT);
-	check_contains(err.message, "/nonexistent/feed: there is no such feed");
+	check_contains(err.message, "/nonexistent/feed: there is no such directory");
 }
 
 static void urls_of_other_kinds_are_refused(void)
@@ -693,8 +693,8 @@ static void urls_of_other_kinds_are_refused(void)
 		{"s3://bucket/a//b", -EINVAL, "a component of the prefix is empty"},
 		{"ftp://host/dir", -EINVAL, "unknown kind of url"},
 		{"", -EINVAL, "empty"},
-		{"/dev/null", -ENOTDIR, "must be a directory"},
-		{"./no://scheme", -ENOENT, "no such feed"},
+		{"/dev/null", -ENOTDIR, "is no directory"},
+		{"./no://scheme", -ENOENT, "no such directory"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

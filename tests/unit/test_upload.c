@@ -336,6 +336,48 @@ static void a_pointer_that_is_replaced_while_it_is_read_is_read_again(void)
 	store_free(f.real);
 }
 
+/* However it is spelled: config_dump() is not alone in writing configurations. */
+static void no_url_of_another_host_comes_with_an_edition(void)
+{
+	SITE s;
+	struct upload_result up;
+	struct follow_result res;
+	OWNED_BUF config = {0};
+	struct faulty f;
+
+	site_init(&s);
+	faulty_init(&f);
+	put(&s, DAY "00/a.jsonl", "{\"id\":\"a\",\"title\":\"espresso\"}\n");
+	check_int(tick(&s), 0);
+	check_int(catalog_set(s.catalog, "config", slice_str("[feed]\nurl=/elsewhere\ncadence: 5m\n"), NULL),
+		0);
+	check_int(upload(&s, &f, &up), 0);
+	site_state(&s, "follower");
+	check_int(follow(&s, &f, &res), 0);
+	check_int(catalog_get(s.catalog, "config", &config, NULL), 1);
+	check_contains(buf_cstr(&config), "cadence = 5m");
+	check(!strstr(buf_cstr(&config), "elsewhere"));
+	store_free(f.real);
+}
+
+static void what_is_missing_here_is_named(void)
+{
+	SITE s;
+	struct upload_result res;
+	struct faulty f;
+	char command[400];
+
+	published_once(&s, &f);
+	put(&s, DAY "05/a.jsonl", "{\"id\":\"b\",\"title\":\"espresso\"}\n");
+	check_int(tick(&s), 0);
+	snprintf(command, sizeof(command), "rm %s/segments/*", s.state->dir);
+	check_int(system(command), 0);
+	check_int(upload(&s, &f, &res), -EBADMSG);
+	check_contains(s.err.message, "generation 2 is not whole here");
+	check_contains(s.err.message, ".seg");
+	store_free(f.real);
+}
+
 static void publish_next(struct site *s, struct faulty *f, const char *path)
 {
 	struct upload_result res;
@@ -761,6 +803,8 @@ int main(void)
 	RUN(after_any_call_that_fails_the_next_tick_of_a_follower_goes_on);
 	RUN(what_did_not_come_to_the_disk_is_fetched_anew);
 	RUN(a_pointer_that_is_replaced_while_it_is_read_is_read_again);
+	RUN(no_url_of_another_host_comes_with_an_edition);
+	RUN(what_is_missing_here_is_named);
 	RUN(what_may_go_does_not_keep_a_full_store_full);
 	RUN(a_follower_lets_old_generations_go_before_it_fetches);
 	return tap_done();
