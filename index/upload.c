@@ -80,6 +80,7 @@ static int put_bytes(struct upload *u, const char *path, struct slice bytes, str
 	struct store_body body = store_bytes(bytes);
 	int r = check_stop(u, err);
 
+	body.stop = u->in->stop;
 	if (r == 0)
 		r = store_put(u->in->store, path, &body, STORE_REPLACE, err);
 	if (r == 0)

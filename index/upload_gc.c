@@ -165,9 +165,27 @@ static int sweep(struct upload *u, const char *dir, const struct presence *names
 	return r;
 }
 
+/* In all that is written to: what nothing names, and what was not finished. Of editions and pointers only the latter. */
+static int sweep_all(struct upload *u, const struct presence *names, struct err *err)
+{
+	static const char *const dirs[] = {"segments", "manifests", "live", "rows", "generations"};
+	int64_t before = time_add(time_now(), -UNFINISHED_MAX);
+	char epoch[EDITION_PATH_MAX];
+	int r;
+
+	pointer_path(u->there.epoch, epoch);
+	*strrchr(epoch, '/') = '\0';
+	r = sweep(u, epoch, names, err);
+	for (size_t i = 0; r == 0 && i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		r = sweep(u, dirs[i], names, err);
+		if (r == 0)
+			r = store_sweep(u->in->store, dirs[i], before, err);
+	}
+	return r;
+}
+
 static int remove_old(struct upload *u, struct listed *list, size_t count, struct err *err)
 {
-	static const char *const dirs[] = {"segments", "manifests", "live", "rows"};
 	struct presence names = {0};
 	int r = 0;
 
@@ -182,10 +200,10 @@ static int remove_old(struct upload *u, struct listed *list, size_t count, struc
 	for (size_t i = count; r == 0 && i > 0; i--)
 		if (!list[i - 1].kept)
 			r = remove_one(u, "generations", list[i - 1].entry->name, err);
-	for (size_t i = 0; r == 0 && i < sizeof(dirs) / sizeof(dirs[0]); i++)
-		r = sweep(u, dirs[i], &names, err);
+	if (r == 0)
+		r = sweep_all(u, &names, err);
 	presence_release(&names);
-	return r < 0 ? r : store_sweep(u->in->store, "segments", time_add(time_now(), -UNFINISHED_MAX), err);
+	return r;
 }
 
 int upload_gc(struct upload *u, struct err *err)

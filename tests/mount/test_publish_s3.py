@@ -241,7 +241,8 @@ def test_parts_that_a_kill_left_go_with_old_generations(box, allowed):
         outlet = S3Outlet(box, "dest")
         bucket = fake.buckets[box.feed.bucket]
         old, young = f"{outlet.prefix}/segments/{'0' * 32}.seg", f"{outlet.prefix}/segments/{'1' * 32}.seg"
-        for key in (old, young, f"{outlet.prefix}/segments-of-others", "other"):
+        live = f"{outlet.prefix}/live/{'0' * 64}.live"
+        for key in (old, young, live, f"{outlet.prefix}/segments-of-others", "other"):
             started = bucket.uploads[bucket.begin(key, ())]
             started.started -= timedelta(hours=23 if key == young else 25)
         keep = ("--set", "build.keep=1", "--set", "build.keep_for=0s", "--set", f"publish.dest={outlet.url}")
@@ -249,9 +250,9 @@ def test_parts_that_a_kill_left_go_with_old_generations(box, allowed):
             put_slice(box, i)
             box.build(*keep)
         assert len(outlet.names("generations")) < 7
-        assert fake.count("uploads") and fake.count("parts_abort") == allowed
+        assert fake.count("uploads") and fake.count("parts_abort") == 2 * allowed
         left = {upload.key for upload in bucket.uploads.values()}
-        assert (old in left) is not allowed and len(left) == 4 - allowed
+        assert (old in left) is (live in left) is not allowed and len(left) == 5 - 2 * allowed
 
 
 def test_a_publishing_in_which_nothing_moves_is_killed(box):

@@ -34,8 +34,9 @@ struct faulty {
 	char url[32];
 	unsigned left; /* calls until one fails; 0: none does */
 	bool overwrites, claim_lost;
-	bool full;         /* until something is removed */
-	unsigned replaced; /* so often a pointer is replaced while it is read */
+	unsigned unstoppable; /* puts that go on to their end whatever comes */
+	bool full;            /* until something is removed */
+	unsigned replaced;    /* so often a pointer is replaced while it is read */
 	enum {
 		POINTER_PUT,
 		POINTER_LOST,
@@ -124,6 +125,8 @@ static int f_put(
 		f->when = NULL;
 		f->what(f->what_ctx);
 	}
+	if (!body->stop && !strstr(path, "/claim.json"))
+		f->unstoppable++;
 	if (r == 0 && f->full)
 		r = err_set(err, -ENOSPC, "made to be full");
 	if (r == 0 && is_pointer && f->pointer == POINTER_FAILS)
@@ -160,8 +163,9 @@ static const struct store_ops faulty_ops = {.list = f_list,
 
 static int upload_as(struct site *s, struct faulty *f, bool take_over, struct upload_result *out)
 {
+	atomic_int stop = 0;
 	struct upload_input in = {
-		.state = s->state, .cfg = s->cfg, .store = &f->base, .take_over = take_over};
+		.state = s->state, .cfg = s->cfg, .store = &f->base, .take_over = take_over, .stop = &stop};
 	int r;
 
 	s->err = ERR_INIT;
@@ -411,6 +415,35 @@ static void what_may_go_does_not_keep_a_full_store_full(void)
 	check_int(res.generation, 3);
 	check_int(store_list(f.real, "generations", count_one, &editions, NULL), 0);
 	check_int(editions, 1);
+	store_free(f.real);
+}
+
+/* Of a writer that was killed. */
+static void what_was_not_finished_goes_wherever_it_lies(void)
+{
+	static const char *const dirs[] = {
+		"segments", "manifests", "live", "rows", "generations", "epochs/1"};
+	SITE s;
+	struct store_stat st;
+	struct faulty f;
+	char path[100];
+
+	published_once(&s, &f);
+	check_int(f.unstoppable, 0);
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		snprintf(path, sizeof(path), "%s/.freshet-put-0123456789abcdef", dirs[i]);
+		check_int(store_mem_put(f.real, path, slice_str("half"), s.now), 0);
+		snprintf(path, sizeof(path), "%s/.freshet-put-fedcba9876543210", dirs[i]);
+		check_int(store_mem_put(f.real, path, slice_str("half"), time_now()), 0);
+	}
+	f.full = true;
+	publish_next(&s, &f, DAY "05/a.jsonl");
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		snprintf(path, sizeof(path), "%s/.freshet-put-0123456789abcdef", dirs[i]);
+		check_int(store_head(f.real, path, &st, NULL), -ENOENT);
+		snprintf(path, sizeof(path), "%s/.freshet-put-fedcba9876543210", dirs[i]);
+		check_int(store_head(f.real, path, &st, NULL), 0);
+	}
 	store_free(f.real);
 }
 
@@ -806,6 +839,7 @@ int main(void)
 	RUN(no_url_of_another_host_comes_with_an_edition);
 	RUN(what_is_missing_here_is_named);
 	RUN(what_may_go_does_not_keep_a_full_store_full);
+	RUN(what_was_not_finished_goes_wherever_it_lies);
 	RUN(a_follower_lets_old_generations_go_before_it_fetches);
 	return tap_done();
 }
