@@ -203,7 +203,6 @@ static void a_flood_of_words_stops_nothing(void)
 
 static void a_few_bytes_that_give_rows_without_end_are_refused(void)
 {
-	OWNED_BUF out = {0};
 	struct err err = ERR_INIT;
 	struct world w;
 	struct reader_line line;
