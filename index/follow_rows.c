@@ -57,7 +57,7 @@ static int take_piece(struct comparing *c, size_t i, struct err *err)
 	int r;
 
 	row_chunk_span(c->rows, c->row_count, c->e->rows, c->e->row_count, i, &from, &to);
-	r = row_chunk_text(c->rows + from, to - from, &text, &ours, err);
+	r = row_chunk_text(from < to ? c->rows + from : NULL, to - from, &text, &ours, err);
 	if (r < 0 || (ours.bytes == want->bytes && !memcmp(ours.sha256, want->sha256, SHA256_BYTES)))
 		return r;
 	buf_clear(&text);
