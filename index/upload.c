@@ -221,15 +221,15 @@ static int put_pointer(struct upload *u, struct err *err)
 		r = upload_still_ours(u, err);
 	if (r == 0)
 		r = put_bytes(u, pointer_path(u->ref.epoch, path), buf_slice(&bytes), err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	u->there.newest = u->record.last = u->ref;
 	u->there.has_pointer = true;
 	return upload_record_set(u->catalog, &u->record, err);
 }
 
-/* Returns 1 where an epoch was claimed, and all is to be gone through again: whoever published before may have removed meanwhile what was
- * counted upon, and from now on cannot. */
+/* Returns 1 where all is to be gone through again: an epoch was claimed (whoever published before may have removed meanwhile what was counted
+ * upon, and from now on cannot), or that one published in the very instant. */
 static int publish_generation(struct upload *u, struct err *err)
 {
 	struct edition *e = &u->edition;

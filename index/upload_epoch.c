@@ -204,42 +204,50 @@ static bool is_same_content(const struct manifest *a, const struct manifest *b)
 	return true;
 }
 
-/* What ended behind a claim no follower sees any more. */
-static int refuse_older(const struct upload *u, const char *why, const char *todo, struct err *err)
+/* What ended behind a claim no follower sees any more; and none goes back to a lower number. */
+static int refuse_older(const struct upload *u, const struct generation *g, uint64_t number, const char *why,
+	const char *todo, struct err *err)
 {
+	const char *follow =
+		number > g->manifest.number
+			? "`freshet follow` it"
+			: "`freshet follow` it with another --state, since this one has a higher number";
+
 	return err_set(err, -ESTALE, "%s: what is published there %s: %s%s", u->in->store->url, why, todo,
-		u->ours ? "`freshet publish --take-over` it where it was built" : "`freshet follow` it");
+		u->ours ? "`freshet publish --take-over` it where it was built" : follow);
 }
 
-/* Of the same watermark, or of one that this state has passed, without having followed: what would be lost? */
+/* Of the same watermark, or of one that this state has passed, without having followed: what would be lost? Where the manifest is, nobody can
+ * follow it. */
 static int check_same_age(
 	struct upload *u, const struct generation *g, const struct edition *e, struct err *err)
 {
 	const struct manifest *here = &g->manifest;
 	char why[200] = "", at[TIME_TEXT_MAX];
 	const char *todo = "";
-	struct manifest there;
+	struct manifest there = {.base_at = TIME_NONE};
 	uint64_t paused;
 	int r = get_manifest(u, e, &there, err);
+	bool lost = r == -ENOENT || r == -EBADMSG;
 
-	if (r < 0)
+	if (r < 0 && !lost)
 		return r;
 	r = catalog_paused(u->catalog, &paused, err);
-	if (there.base_at > here->base_at)
+	if (!lost && there.base_at > here->base_at)
 		snprintf(why, sizeof(why), "has a newer base (of %s) than this state",
 			time_text(there.base_at, at));
 	else if (e->paused && !paused) {
 		snprintf(why, sizeof(why), "was rolled back (generation %" PRIu64 "), and this state was not",
 			e->paused);
 		todo = "roll it back too, or ";
-	} else if (there.watermark == here->watermark && there.number > here->number &&
+	} else if (!lost && there.watermark == here->watermark && there.number > here->number &&
 		   !is_same_content(&there, here)) {
 		snprintf(why, sizeof(why), "(generation %" PRIu64 ") is newer than this state (%" PRIu64 ")",
 			there.number, here->number);
 		todo = "build first, or ";
 	}
 	manifest_release(&there);
-	return r < 0 ? r : *why ? refuse_older(u, why, todo, err) : 0;
+	return r < 0 ? r : *why ? refuse_older(u, g, e->number, why, todo, err) : 0;
 }
 
 /* What was published must not go back because somebody takes over who has not caught up. */
@@ -247,14 +255,18 @@ static int check_age(struct upload *u, const struct generation *g, struct err *e
 {
 	char why[200], there[TIME_TEXT_MAX], here[TIME_TEXT_MAX];
 	struct edition e;
-	int r = edition_get(u->in->store, &u->there.newest, &e, err);
+	int r;
 
+	/* It was judged before it was claimed over. */
+	if (u->ours && edition_ref_is(&u->there.newest, &u->there.claim.over))
+		return 0;
+	r = edition_get(u->in->store, &u->there.newest, &e, err);
 	if (r < 0)
 		return r;
 	if (g->manifest.watermark < e.watermark) {
 		snprintf(why, sizeof(why), "(watermark %s) is newer than this state (%s)",
 			time_text(e.watermark, there), time_text(g->manifest.watermark, here));
-		r = refuse_older(u, why, "build first, or ", err);
+		r = refuse_older(u, g, e.number, why, "build first, or ", err);
 	}
 	/* What this state has had is behind it, whatever was done here since. */
 	if (r == 0)
@@ -449,10 +461,5 @@ int upload_still_ours(struct upload *u, struct err *err)
 	if ((now.has_pointer == u->there.has_pointer && edition_ref_is(&now.newest, &u->there.newest)) ||
 		(now.has_pointer && edition_ref_is(&now.newest, &u->record.next)))
 		return 0;
-	if (now.has_pointer)
-		return refuse_copy(u, &now.newest, err);
-	return err_set(err, -ESTALE,
-		"%s: generation %" PRIu64 " of epoch %" PRIu64
-		" was published there while this was sent: publish again",
-		u->in->store->url, now.newest.number, now.newest.epoch);
+	return now.has_pointer ? refuse_copy(u, &now.newest, err) : 1;
 }

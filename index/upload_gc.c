@@ -137,8 +137,8 @@ static int remove_one(struct upload *u, const char *dir, const char *name, struc
 	char path[EDITION_PATH_MAX];
 	int r = upload_still_ours(u, err);
 
-	if (r < 0)
-		return r;
+	if (r != 0)
+		return r < 0 ? r : err_set(err, -EBUSY, "another has just published there");
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	return store_remove(u->in->store, path, err);
 }

@@ -46,8 +46,8 @@ int upload_check_turn(struct upload *u, struct err *err);
 /* Claims the next epoch, where none is this state's and upload_check_exclusive() said 0, for a state that is not older than what is there by then.
  * Returns 0, -EBUSY where another was faster …. */
 int upload_claim(struct upload *u, struct err *err);
-/* Right before the pointer is written, or something removed: 0; -EBUSY where the epoch is over, or a copy of this state has published meanwhile;
- * -ESTALE where the builder before has, who may have been newer. */
+/* Right before the pointer is written, or something removed: 0; 1 where the builder before has published meanwhile, who may have been newer, so
+ * that upload_check_turn() has to judge anew; -EBUSY where the epoch is over, or a copy of this state has published. */
 int upload_still_ours(struct upload *u, struct err *err);
 
 /* Removes what is let go: some at once, or where `full` all of it. */

@@ -166,7 +166,37 @@ static void who_lacks_a_base_that_is_published_does_not_take_over(void)
 	/* Nor who has gone on from what was before. */
 	put(&t.b, DAY "05/b.jsonl", "{\"id\":\"b\",\"title\":\"espresso\"}\n");
 	check_int(tick(&t.b), 0);
-	check_b_is_refused(&t, "newer base", "freshet follow");
+	check_b_is_refused(&t, "newer base", "with another --state");
+	/* Which does help. */
+	site_state(&t.b, "another");
+	b_follows(&t);
+	check_int(upload_as(&t.b, &t.of_b, true, &res), 0);
+	check_int(res.epoch, 2);
+}
+
+static int remove_manifest(void *ctx, struct slice name, const struct store_stat *st)
+{
+	OWNED_BUF path = {0};
+
+	buf_addf(&path, "manifests/%.*s", (int)name.len, name.data);
+	check_int(store_mem_remove(ctx, buf_cstr(&path)), 0);
+	return 0;
+}
+
+/* What nobody can follow any more keeps nobody from going on. */
+static void who_is_further_takes_over_from_a_store_whose_manifest_is_lost(void)
+{
+	TWO t;
+	struct upload_result res;
+
+	two_same(&t);
+	publish_as_new(&t); /* B does not follow it in time */
+	check_int(store_list(t.of_b.real, "manifests", remove_manifest, t.of_b.real, NULL), 0);
+	check_b_is_refused(&t, "is newer than this state", "build first");
+	put(&t.b, DAY "05/b.jsonl", "{\"id\":\"b\",\"title\":\"espresso\"}\n");
+	check_int(tick(&t.b), 0);
+	check_int(upload_as(&t.b, &t.of_b, true, &res), 0);
+	check_int(res.epoch, 2);
 }
 
 static void roll_back(struct site *s, uint64_t number)
@@ -197,6 +227,22 @@ static void what_was_rolled_back_does_not_come_back_by_a_take_over(void)
 	check_int(scratch_count(t.b.state->dir, "generations"), 2);
 	check_int(upload_as(&t.b, &t.of_b, true, &res), 0);
 	check_int(res.epoch, 2);
+}
+
+/* It is the owner's to take back what it has claimed over. */
+static void an_owner_rolls_back_before_its_first_pointer(void)
+{
+	TWO t;
+	struct upload_result res;
+
+	two_init(&t);
+	t.of_b.pointer = POINTER_FAILS;
+	check_int(upload_as(&t.b, &t.of_b, true, &res), -EIO);
+	t.of_b.pointer = POINTER_PUT;
+	roll_back(&t.b, 1);
+	check_int(upload(&t.b, &t.of_b, &res), 0);
+	check_int(res.epoch, 2);
+	check_int(res.generation, number_of(&t.b));
 }
 
 static void who_lacks_what_came_late_does_not_take_over(void)
@@ -295,6 +341,8 @@ int main(void)
 	RUN(what_ends_while_the_epoch_is_claimed_is_not_published_over);
 	RUN(who_lacks_a_base_that_is_published_does_not_take_over);
 	RUN(what_was_rolled_back_does_not_come_back_by_a_take_over);
+	RUN(who_is_further_takes_over_from_a_store_whose_manifest_is_lost);
+	RUN(an_owner_rolls_back_before_its_first_pointer);
 	RUN(who_lacks_what_came_late_does_not_take_over);
 	RUN(what_was_taken_over_is_taken_back);
 	RUN(of_two_copies_at_once_one_publishes);
