@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fetch.h"
+#include "segment.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #define CHUNK (1u << 20)
+#define ROOM (64 << 20) /* that is given back where the disk is full */
 
 /* What the threads share. */
 struct crew {
@@ -99,12 +101,11 @@ static int check_size(struct crew *c, struct store_file *from, const struct mani
 }
 
 /* What was fetched is what its name says, and durable. */
-static int check_and_move(struct crew *c, const struct manifest_segment *m, int part, const char *part_name,
+static int check_part(struct crew *c, const struct manifest_segment *m, int part, const char *part_name,
 	const char *path, struct err *err)
 {
-	OWNED_STR char *target = state_path(c->in->state, "segments/%s.seg", m->name);
 	uint8_t sum[SHA256_BYTES];
-	int r = target ? sha256_fd(part, sum, err) : no_memory(err);
+	int r = sha256_fd(part, sum, err);
 
 	if (r < 0)
 		return r;
@@ -112,23 +113,36 @@ static int check_and_move(struct crew *c, const struct manifest_segment *m, int 
 		return err_set(err, -EBADMSG,
 			"%s/%s: is damaged (SHA-256 differs): remove it there, and what publishes puts it there again",
 			c->in->store->url, path);
-	if (fsync(part) < 0)
-		return err_sys(err, -errno, "%s: fsync failed", part_name);
+	return fsync(part) < 0 ? err_sys(err, -errno, "%s: fsync failed", part_name) : 0;
+}
+
+/* What is not so goes: nobody can tell which part of it is wrong, and what the disk did not take once it does not take by being asked again. */
+static int finish(struct crew *c, const struct manifest_segment *m, int part, const char *part_name,
+	const char *path, struct err *err)
+{
+	OWNED_STR char *target = state_path(c->in->state, "segments/%s.seg", m->name);
+	int r;
+
+	if (!target)
+		return no_memory(err);
+	r = check_part(c, m, part, part_name, path, err);
+	if (r < 0) {
+		unlink(part_name);
+		return r;
+	}
 	if (rename(part_name, target) < 0)
 		return err_sys(err, -errno, "%s: cannot be renamed to %s", part_name, target);
 	c->out->segments++;
 	return 0;
 }
 
-/* Else it goes: nobody can tell which part of it is wrong, and what the disk did not take once it does not take by being asked again. */
-static int finish(struct crew *c, const struct manifest_segment *m, int part, const char *part_name,
-	const char *path, struct err *err)
+/* The catalog needs room to let older generations go; and what is kept is not fetched again. */
+static void give_back(int part)
 {
-	int r = check_and_move(c, m, part, part_name, path, err);
+	struct stat st;
 
-	if (r < 0)
-		unlink(part_name);
-	return r;
+	if (fstat(part, &st) == 0 && ftruncate(part, st.st_size > ROOM ? st.st_size - ROOM : 0) < 0)
+		errno = 0;
 }
 
 /* `resumed`: what is wrong with the whole may be what an earlier try left. */
@@ -150,9 +164,8 @@ static int fetch_into(struct crew *c, const struct manifest_segment *m, int part
 	if (r == 0)
 		r = copy_rest(c, from, m, part, (uint64_t)st.st_size, path, err);
 	store_close(from);
-	/* The catalog needs room to let older generations go. */
 	if (r == -ENOSPC || r == -EDQUOT)
-		unlink(part_name);
+		give_back(part);
 	if (r < 0)
 		return r;
 	*resumed = st.st_size != 0;
@@ -290,11 +303,25 @@ int fetch_segments(const struct fetch_input *in, struct fetch_result *out, struc
 
 /* ---- what is here ---- */
 
+/* It is not what its manifest says, as far as its front tells: only then it is read as a whole. */
+static bool is_suspect(const char *path, const struct manifest_segment *m)
+{
+	OWNED(segment) struct segment *segment = NULL;
+	int r = segment_open(&segment, path, m->name, NULL);
+	const struct segment_info *info = r == 0 ? segment_info(segment) : NULL;
+
+	if (!info)
+		return r == -EBADMSG;
+	return m->entries != info->entries || m->first != info->first || m->last != info->last ||
+	       m->documents > info->live;
+}
+
 static bool is_damaged(int fd, const struct manifest_segment *m)
 {
 	uint8_t sum[SHA256_BYTES];
+	int r = sha256_fd(fd, sum, NULL);
 
-	return sha256_fd(fd, sum, NULL) < 0 || memcmp(sum, m->sha256, sizeof(sum)) != 0;
+	return r == -EIO || (r == 0 && memcmp(sum, m->sha256, sizeof(sum)) != 0);
 }
 
 static int drop_damaged(const struct state *state, const struct manifest_segment *m, struct err *err)
@@ -307,7 +334,7 @@ static int drop_damaged(const struct state *state, const struct manifest_segment
 		return no_memory(err);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_sys(err, -errno, "%s: cannot be opened", path);
-	damaged = is_damaged(fd, m);
+	damaged = is_suspect(path, m) && is_damaged(fd, m);
 	close(fd);
 	if (!damaged)
 		return 0;
