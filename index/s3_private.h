@@ -26,13 +26,16 @@ struct s3 {
 	pthread_mutex_t lock;       /* protects what is below; held over a probe */
 	struct s3_session *session; /* NULL: not known yet */
 	struct s3_profile found;    /* for the next session; none: it is to look for itself */
+	bool looking;               /* somebody looks for others, without the lock */
+	pthread_cond_t looked;      /* and is done */
+	int64_t no_others;          /* when a program last had none (monotonic); 0: not so */
 	int exclusive;              /* -1: not known yet */
 };
 
 /* A session with a reference for the caller; probes where there is none. Returns 0 or -errno. */
 int s3_session_take(struct s3 *s, struct s3_session **out, struct err *err);
 void s3_session_drop(struct s3_session *session); /* NULL is fine */
-/* Credentials were refused: forgets the session if others are to be found now, which is looked for once a minute. Returns whether to try again. */
+/* Credentials were refused: forgets the session if others are to be found now. A program is asked once a minute. Returns whether to try again. */
 bool s3_session_renew(struct s3 *s, const struct s3_session *refused);
 
 /* One attempt. `wire` is the session's reader, or its writer. */

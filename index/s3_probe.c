@@ -27,6 +27,7 @@ int s3_open(struct s3 **out, const char *url, const struct config *cfg, struct e
 	s->timeout = cfg->s3_timeout;
 	s->exclusive = -1;
 	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->looked, NULL);
 	r = dup_text(&s->url, url) | dup_text(&s->endpoint, cfg->s3_endpoint) |
 	    dup_text(&s->region, cfg->s3_region) | dup_text(&s->profile, cfg->s3_profile);
 	if (r < 0)
@@ -49,6 +50,7 @@ void s3_free(struct s3 *s)
 		return;
 	s3_session_drop(s->session);
 	s3_profile_release(&s->found);
+	pthread_cond_destroy(&s->looked);
 	pthread_mutex_destroy(&s->lock);
 	free(s->url);
 	free(s->endpoint);
@@ -261,38 +263,59 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
-/* Takes those that are to be found now, if they are others. */
-static bool find_others(struct s3 *s, const struct s3_profile *refused)
+/* What is refused to new ones, too, is not theirs to have; and a program that has no others is not asked for each object. */
+static bool is_too_soon(const struct s3 *s, const struct s3_session *refused)
+{
+	int64_t now = time_monotonic();
+
+	return (refused->renewed && now - refused->renewed < RENEW_MIN) ||
+	       (s->no_others && now - s->no_others < RENEW_MIN);
+}
+
+/* It may take as long as a program takes. */
+static bool find_others(struct s3 *s, const struct s3_profile *refused, struct s3_profile *now)
+{
+	bool others;
+
+	pthread_mutex_unlock(&s->lock);
+	others = s3_profile_find(now, s->profile, NULL) == 0 &&
+		 !(same_text(now->access_key, refused->access_key) &&
+			 same_text(now->secret_key, refused->secret_key) &&
+			 same_text(now->session_token, refused->session_token));
+	pthread_mutex_lock(&s->lock);
+	return others;
+}
+
+static void renew(struct s3 *s, const struct s3_session *refused)
 {
 	struct s3_profile now;
+	bool others;
 
-	if (s3_profile_find(&now, s->profile, NULL) < 0)
-		return false;
-	if (same_text(now.access_key, refused->access_key) &&
-		same_text(now.secret_key, refused->secret_key) &&
-		same_text(now.session_token, refused->session_token)) {
+	s->looking = true;
+	others = find_others(s, &refused->profile, &now);
+	s->looking = false;
+	s->no_others = !others && now.of_program ? time_monotonic() : 0;
+	if (others && s->session == refused) {
+		s3_session_drop(s->session);
+		s->session = NULL;
+		s3_profile_release(&s->found);
+		s->found = now;
+	} else {
 		s3_profile_release(&now);
-		return false;
 	}
-	s3_profile_release(&s->found);
-	s->found = now;
-	return true;
+	pthread_cond_broadcast(&s->looked);
 }
 
 bool s3_session_renew(struct s3 *s, const struct s3_session *refused)
 {
-	bool again = true;
+	bool again;
 
 	pthread_mutex_lock(&s->lock);
-	if (s->session == refused) {
-		/* What is refused to new ones, too, is not theirs to have: a program would be asked for each object. */
-		again = !(refused->renewed && time_monotonic() - refused->renewed < RENEW_MIN) &&
-			find_others(s, &refused->profile);
-		if (again) {
-			s3_session_drop(s->session);
-			s->session = NULL;
-		}
-	}
+	while (s->session == refused && s->looking)
+		pthread_cond_wait(&s->looked, &s->lock);
+	if (s->session == refused && !is_too_soon(s, refused))
+		renew(s, refused);
+	again = s->session != refused;
 	pthread_mutex_unlock(&s->lock);
 	return again;
 }

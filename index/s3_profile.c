@@ -221,6 +221,7 @@ int s3_profile_find(struct s3_profile *out, const char *profile, struct err *err
 	const char *named = profile ? profile : env("AWS_PROFILE") ? env("AWS_PROFILE") : "default";
 	struct s3_profile credentials = {0}, config = {0}, said = {0};
 	OWNED_STR char *process = NULL;
+	bool of_program = false;
 	int r = 0;
 
 	*out = (struct s3_profile){0};
@@ -237,8 +238,10 @@ int s3_profile_find(struct s3_profile *out, const char *profile, struct err *err
 		r = read_profile(&config, &process, named, "AWS_CONFIG_FILE", "config", err);
 	take_credentials(out, &credentials);
 	take_credentials(out, &config);
-	if (r == 0 && !out->access_key && process)
+	if (r == 0 && !out->access_key && process) {
+		of_program = true;
 		r = from_process(&said, process, named, err);
+	}
 	take_credentials(out, &said);
 	take_place(out, &credentials);
 	take_place(out, &config);
@@ -249,5 +252,6 @@ int s3_profile_find(struct s3_profile *out, const char *profile, struct err *err
 		r = check(out, named, err);
 	if (r < 0)
 		s3_profile_release(out);
+	out->of_program = of_program;
 	return r == -ENOMEM ? err_set(err, r, "out of memory") : r;
 }

@@ -16,6 +16,7 @@ struct s3_profile {
 	char *access_key, *secret_key;
 	char *session_token;     /* NULL: none */
 	char *region, *endpoint; /* NULL: nothing says */
+	bool of_program;         /* it was asked for them, whatever it said */
 };
 
 /* `profile` NULL: none is named in the configuration. Returns 0; -EACCES when there are no credentials, or half of them: the message says

@@ -55,6 +55,7 @@ static int put_whole(
 struct parts_try {
 	const struct store_body *body;
 	struct s3_part part;
+	s3_attempt_fn *step;
 	struct buf upload; /* the id, with a NUL behind it */
 	struct buf etags;  /* of char[S3_ETAG_MAX] */
 	enum store_put how;
@@ -89,11 +90,25 @@ static void abort_attempt(struct s3_wire *wire, const struct s3_call *call, void
 	wire->ops->parts_abort(wire, call, t->part.upload, a);
 }
 
+/* Other credentials may have been found meanwhile, for which the server takes no V4. */
+static void step_attempt(struct s3_wire *wire, const struct s3_call *call, void *ctx, struct s3_answer *a)
+{
+	const struct parts_try *t = ctx;
+
+	if (wire->ops->parts_begin) {
+		t->step(wire, call, ctx, a);
+		return;
+	}
+	*a = (struct s3_answer){.outcome = S3_REFUSED};
+	s3_text_set(a->text, sizeof(a->text), slice_str("uploads in parts take V4"));
+}
+
 static int step(struct s3 *s, const char *key, const char *what, s3_attempt_fn *attempt,
 	struct parts_try *ctx, struct s3_answer *a, struct err *err)
 {
-	struct s3_try t = {.what = what, .key = key, .writes = true, .attempt = attempt, .ctx = ctx};
+	struct s3_try t = {.what = what, .key = key, .writes = true, .attempt = step_attempt, .ctx = ctx};
 
+	ctx->step = attempt;
 	return s3_try(s, &t, a, NULL, err);
 }
 

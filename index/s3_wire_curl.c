@@ -208,8 +208,8 @@ static void v4_parts_list(struct s3_wire *w, const struct s3_call *c, const char
 	struct s3_exchange x = EXCHANGE(w, c, a, "GET");
 	struct err err = ERR_INIT;
 
+	/* Not every server that encodes keys here says so, as it does in a listing. */
 	s3_exchange_query(&x, "uploads", "");
-	s3_exchange_query(&x, "encoding-type", "url");
 	s3_exchange_query(&x, "prefix", prefix);
 	x.text_max = S3_ANSWER_MAX;
 	s3_exchange_run(&x);
