@@ -331,6 +331,23 @@ def test_a_program_is_not_asked_for_every_object_that_is_denied(box):
         assert fake.count("head") >= 2 and asked.read_text().count("\n") == 2, result
 
 
+def test_a_program_that_says_the_same_is_not_asked_for_every_object_either(box):
+    account, asked = Account("AKROLE", "secret-role", may={"list"}), box.root / "asked"
+    words = json.dumps({"Version": 1, "AccessKeyId": "AKROLE", "SecretAccessKey": "secret-role"})
+    with FakeS3([Account("AKMAKER", "maker"), account]) as fake:
+        on(box, fake)
+        for n in range(20):
+            box.feed.put(n % 5, ESPRESSO, f"{n}.jsonl")
+        box.feed.credentials = (None, None, None)
+        (box.root / "no-aws-config").write_text(f"[default]\ncredential_process = echo >> {asked}; printf '{words}'\n")
+        mount = box.mount("refresh=manual")
+        before = asked.read_text().count("\n") if asked.exists() else 0
+        for n in range(20):
+            with pytest.raises(PermissionError):
+                (mount / "partitions" / slice_path(n % 5) / f"{n}.jsonl").read_bytes()
+        assert asked.read_text().count("\n") <= before + 2
+
+
 def test_the_password_of_a_proxy_is_not_shown(box, fake):
     """libcurl quotes what it cannot make sense of."""
     on(box, fake)
