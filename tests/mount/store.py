@@ -9,7 +9,7 @@ import subprocess
 import threading
 
 import s3_feed
-from harness import rfc3339, slice_time
+from harness import eventually, rfc3339, slice_time
 
 TIMES = {rfc3339(slice_time(i)): i for i in range(5000)}
 
@@ -114,6 +114,10 @@ class S3Outlet(Outlet):
 
     def remove(self, path):
         self.client.delete_object(**self.key(path))
+
+
+def serves(mount, number):
+    return eventually(lambda: mount.text("generation") == f"{number}\n", f"generation {number} at {mount.point}")
 
 
 def new_outlet(box, name="dest"):

@@ -20,7 +20,7 @@ from harness import (
     DOCUMENTS, EX_DATAERR, EX_NOINPUT, EX_TEMPFAIL, EX_USAGE, HANG, children, eventually, killed_at, needs, rfc3339, shown, slice_time,
     table, tool,
 )  # fmt: skip
-from store import Watcher, content_of, damaged, kill_some, new_outlet, put_slice
+from store import Watcher, content_of, damaged, kill_some, new_outlet, put_slice, serves
 from test_paths import random_records
 
 KILLS = int(os.environ.get("FRESHET_KILLS") or 20)
@@ -43,10 +43,6 @@ def publish_slice(box, outlet, i):
     put_slice(box, i)
     box.build("--no-merge")
     outlet.publish()
-
-
-def serves(mount, number):
-    return eventually(lambda: mount.text("generation") == f"{number}\n", f"generation {number} at {mount.point}")
 
 
 @pytest.mark.release

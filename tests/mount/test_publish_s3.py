@@ -18,7 +18,7 @@ import s3_server
 from harness import EX_CONFIG, EX_DATAERR, EX_IOERR, HANG, children, command_of, eventually, is_running
 from s3_fault import KINDS, Faults
 from s3_feed import on, write_profile
-from store import S3Outlet, content_of, put_slice
+from store import S3Outlet, content_of, put_slice, serves
 
 pytest.importorskip("boto3", reason=s3_server.NO_BOTO)
 
@@ -103,10 +103,6 @@ def test_publishing_goes_on_while_calls_fail_in_every_way(box, rate):
         print(f"FRESHET_SEED={SEED}: {counts}, epochs {max(outlet.epochs())}")
 
 
-def serves(mount, number):
-    return eventually(lambda: mount.text("generation") == f"{number}\n", f"generation {number} at {mount.point}")
-
-
 def test_a_follower_looks_as_often_as_it_is_told_to(box):
     """And each look is for three objects, of which one is not there yet."""
     with FakeS3() as fake:
@@ -122,7 +118,8 @@ def test_a_follower_looks_as_often_as_it_is_told_to(box):
         eventually(lambda: fake.count("head") >= 3 * 7, "seven looks")
         assert time.monotonic() - began >= 5 * 0.3
         calls = fake.count()
-        assert set(calls) == {"head", "get"} and calls["get"] <= calls["head"], calls
+        # A claim and a pointer are got; that there is no newer claim is looked for. A look may be half done at either end.
+        assert set(calls) == {"head", "get"} and abs(3 * calls["get"] - 2 * calls["head"]) <= 6, calls
 
 
 def test_a_follower_goes_on_with_new_credentials(box):
